@@ -1,0 +1,5 @@
+"""Inversion attacks. One file a method; what several share has a module named after what it does."""
+
+from workbench.attacks.base import ATTACKS, AttackContext, AttackInfo, Control, attack
+
+__all__ = ["ATTACKS", "AttackContext", "AttackInfo", "Control", "attack"]

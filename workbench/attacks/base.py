@@ -1,0 +1,136 @@
+"""The contract of an attack: what it declares, what it is given, what it yields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from workbench.core.errors import NotFinite
+from workbench.core.knobs import knobs_of
+from workbench.core.records import Access, Frame
+from workbench.core.registry import Entry, Registry
+from workbench.priors import Prior
+from workbench.targets import TargetView
+
+ATTACKS: Registry[type[Attack]] = Registry("attack", "workbench.attacks")
+
+
+class Control(Protocol):
+    """What may change while an attack runs; the engine's side decides when a frame is due."""
+
+    def value(self, name: str, default: Any) -> Any:
+        """Return the live value of knob `name`."""
+
+    def due(self, step: int) -> bool:
+        """Return whether someone will look at a frame made now."""
+
+
+@dataclass
+class FixedControl:
+    """A control for tests and scripts: nothing changes, every `every`-th step is due."""
+
+    every: int = 1
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def value(self, name: str, default: Any) -> Any:
+        return self.values.get(name, default)
+
+    def due(self, step: int) -> bool:
+        return step % self.every == 0
+
+
+@dataclass(frozen=True)
+class AttackContext:
+    """Everything an attack may know. Evaluator and private images are not among it.
+
+    Attributes:
+        classes: (N,) int64, the class of each candidate; N = classes x restarts.
+        rng: the only source of randomness; a CPU generator.
+        start: latents (N, D), or images (N, C, H, W) for an attack on pixels, to begin from; None for
+            the attack's own start.
+        public: (M, C, H, W) public images, or None where the scenario ships none.
+    """
+
+    target: TargetView
+    prior: Prior | None
+    classes: Tensor
+    rng: torch.Generator
+    device: torch.device
+    control: Control
+    restarts: int = 1
+    start: Tensor | None = None
+    public: Tensor | None = None
+
+    def due(self, step: int) -> bool:
+        return self.control.due(step)
+
+    def live(self, attack: Any, name: str) -> Any:
+        """Return knob `name` of `attack` as it stands now."""
+        return self.control.value(name, getattr(attack, name))
+
+
+class Attack(Protocol):
+    """A dataclass of knobs with a `run` generator.
+
+    Protocol of `run`: yield the starting guess before the first query; then yield when a frame is
+    due, and at the end; draw randomness from `ctx.rng` alone; leave the target untouched; return when
+    finished. Stopping is closing the generator, pausing is not resuming it, and the attack never
+    prints, saves or grades itself.
+    """
+
+    def run(self, ctx: AttackContext) -> Iterator[Frame]: ...
+
+
+@dataclass(frozen=True)
+class AttackInfo:
+    """What an attack says of itself, for menus, tables and compatibility."""
+
+    key: str
+    title: str
+    access: Access
+    prior: str | None
+    paper: str
+    summary: str
+    survey_ref: int | None
+    presets: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, entry: Entry[type[Attack]]) -> AttackInfo:
+        return cls(entry.key, entry.title, **{k: v for k, v in entry.info.items() if k != "order"})
+
+
+def attack(key: str, *, title: str, access: Access, prior: str | None, paper: str, summary: str,
+           survey_ref: int | None = None, presets: Mapping[str, Mapping[str, Any]] | None = None, order: int = 100):
+    """Register an attack.
+
+    Args:
+        access: the least it needs of the target.
+        prior: key of the prior it was published with, or None if it works on pixels.
+        summary: one sentence for someone who has not read the paper.
+        presets: name to knob values, such as ``{"demo": {...}, "paper": {...}}``.
+    """
+    presets = {"demo": {}, **(presets or {})}
+
+    def keep(cls: type) -> type:
+        for name, values in presets.items():
+            if unknown := set(values) - set(knobs_of(cls)):
+                raise ValueError(f"preset '{name}' of attack '{key}' sets unknown knobs {unknown}")
+        return ATTACKS.register(key, title=title, access=access, prior=prior, paper=paper, summary=summary,
+                                survey_ref=survey_ref, presets=presets, order=order)(cls)
+
+    return keep
+
+
+def ensure_finite(step: int, **named: Tensor) -> None:
+    """Raise `NotFinite` naming the step and the first tensor that holds a NaN or an infinity.
+
+    Reads back from the device; call it when a frame is due, not every step.
+    """
+    for name, value in named.items():
+        if not torch.isfinite(value).all():
+            raise NotFinite(f"{name} became NaN or infinite by step {step}. The frames up to here are kept; "
+                            "lower the learning rate or the loss weights and run again.")

@@ -1,0 +1,101 @@
+"""MI-Face: descend 1 − p(y|x) on the pixels of an image.
+
+Fredrikson, Jha and Ristenpart, CCS 2015, Algorithm 1, https://doi.org/10.1145/2810103.2813677.
+Symbols: α → steps, β → patience, γ → stop_cost, λ → lr, PROCESS → denoise and sharpen.
+
+Departs from the paper: the image returned is the best seen, as the algorithm's last line says and
+many implementations forget, and each candidate stops by itself while the batch goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from workbench.attacks.base import AttackContext, attack, ensure_finite
+from workbench.attacks.losses import confidence, cross_entropy, one_minus_confidence, total_variation
+from workbench.core.knobs import knob
+from workbench.core.records import Access, Frame
+
+COSTS = {"confidence": one_minus_confidence, "cross-entropy": cross_entropy}
+
+
+def median3(images: Tensor) -> Tensor:
+    """Return images (N, C, H, W) with each pixel replaced by the median of its 3x3 neighbourhood."""
+    n, c, h, w = images.shape
+    patches = F.unfold(F.pad(images, (1, 1, 1, 1), mode="replicate").flatten(0, 1)[:, None], 3)
+    return patches.median(1).values.view(n, c, h, w)
+
+
+def sharpen(images: Tensor, amount: float) -> Tensor:
+    """Return images with `amount` of their difference from a 3x3 mean added (unsharp masking)."""
+    blurred = F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    return images + amount * (images - blurred)
+
+
+@attack("mi-face", title="MI-Face (gradient inversion)", access=Access.WHITE_BOX, prior=None, survey_ref=14, order=1,
+        paper="Fredrikson et al., CCS 2015",
+        summary="Follows the gradient of the target's confidence on raw pixels, with a denoising step.",
+        presets={"demo": dict(steps=600), "paper": dict(steps=5000, lr=0.1, patience=100, stop_cost=0.01,
+                                                        cost="confidence", start_grey=0.0, smoothness=0.0)})
+@dataclass(frozen=True)
+class MIFace:
+    steps: int = knob(600, 1, 20000, log=True, help="Most gradient steps (α).", unit="steps")
+    lr: float = knob(0.1, 1e-4, 20.0, log=True, live=True, help="Step size (λ).")
+    cost: str = knob("cross-entropy", choices={"confidence": "1 − confidence (paper)", "cross-entropy": "Cross-entropy"},
+                     help="What is descended. 1 − confidence has no gradient where the confidence is nil.")
+    patience: int = knob(100, 2, 5000, log=True, help="Stop when the cost is no better than this many steps ago (β).",
+                         unit="steps")
+    stop_cost: float = knob(0.001, 0.0, 0.5, help="Stop at this cost (γ).")
+    start_grey: float = knob(0.5, 0.0, 1.0, help="Grey level of the starting image; the paper starts from black.")
+    process_every: int = knob(25, 0, 1000, live=True, help="Denoise and sharpen every so many steps; 0 never does "
+                              "(PROCESS).", unit="steps")
+    sharpness: float = knob(0.3, 0.0, 2.0, live=True, help="How much PROCESS sharpens after its median filter.")
+    smoothness: float = knob(20.0, 0.0, 1000.0, live=True, help="Weight of total variation in the cost (AuxInfo).")
+
+    def run(self, ctx: AttackContext) -> Iterator[Frame]:
+        n = len(ctx.classes)
+        if ctx.start is not None:
+            x = ctx.start.clone()
+        else:
+            grain = 0.02 * torch.randn(n, *ctx.target.input_shape, generator=ctx.rng)
+            x = (self.start_grey + grain).clamp(0, 1).to(ctx.device)
+        yield Frame(0, self.steps, x)
+        best, best_cost = x.clone(), torch.full((n,), torch.inf, device=ctx.device)
+        best_confidence = torch.zeros(n, device=ctx.device)
+        window = torch.full((self.patience, n), torch.inf, device=ctx.device)
+        active = torch.ones(n, dtype=torch.bool, device=ctx.device)
+        for step in range(1, self.steps + 1):
+            every = ctx.live(self, "process_every")
+            x.requires_grad_(True)
+            logits = ctx.target.logits(x)
+            aux = total_variation(x)
+            cost = COSTS[self.cost](logits, ctx.classes) + ctx.live(self, "smoothness") * aux
+            (gradient,) = torch.autograd.grad(cost.sum(), x)
+            with torch.no_grad():
+                p = confidence(logits, ctx.classes)
+                better = (cost < best_cost) & active
+                best = torch.where(better[:, None, None, None], x, best)
+                best_cost = torch.where(better, cost, best_cost)
+                best_confidence = torch.where(better, p, best_confidence)
+                slot = step % self.patience
+                # Algorithm 1, lines 6-9: stop when no better than the worst of the last β, or good enough.
+                active &= ~((cost >= window.amax(0)) & torch.isfinite(window).all(0)) & (cost > self.stop_cost)
+                window[slot] = cost
+                x = (x - ctx.live(self, "lr") * gradient * active[:, None, None, None]).clamp(0, 1)
+                if every and step % every == 0:
+                    processed = sharpen(median3(x), ctx.live(self, "sharpness")).clamp(0, 1)
+                    x = torch.where(active[:, None, None, None], processed, x)
+            last = step == self.steps
+            if last or ctx.due(step):
+                ensure_finite(step, cost=cost, image=x)
+                finished = not active.any().item()
+                yield Frame(step, self.steps, best, losses={"cost": best_cost, "total variation": aux},
+                            confidence=best_confidence, queries=ctx.target.queries,
+                            note="every candidate has met its stopping rule" if finished else "")
+                if finished:
+                    return

@@ -1,0 +1,31 @@
+"""Random prior samples: the floor that every attack has to beat.
+
+It draws from the prior and never asks the target anything, so whatever it scores is what an attacker
+gets for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from workbench.attacks.base import AttackContext, attack
+from workbench.core.knobs import knob
+from workbench.core.records import Access, Frame
+
+
+@attack("random", title="Random prior sample", access=Access.LABEL, prior="gan", order=90,
+        paper="Baseline", summary="Draws faces from the prior without looking at the target: the floor to beat.")
+@dataclass(frozen=True)
+class RandomPrior:
+    draws: int = knob(1, 1, 100, help="How many times to redraw every candidate; only the last one is kept.",
+                      unit="draws")
+
+    def run(self, ctx: AttackContext) -> Iterator[Frame]:
+        for draw in range(self.draws + 1):
+            latents = ctx.start if draw == 0 and ctx.start is not None else ctx.prior.sample(len(ctx.classes), ctx.rng)
+            if draw in (0, self.draws) or ctx.due(draw):
+                with torch.no_grad():
+                    yield Frame(draw, self.draws, ctx.prior.decode(latents), latents)

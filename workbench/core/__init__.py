@@ -1,0 +1,1 @@
+"""Registry, knobs, records, weights and errors; imports nothing else of the workbench."""

@@ -1,0 +1,113 @@
+"""Immutable records that cross layers: what a run is, and what it showed."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from torch import Tensor
+
+
+class Access(enum.StrEnum):
+    """What an attacker may ask of a target, from everything to the label alone."""
+
+    WHITE_BOX = "white-box"  # the module itself: logits, hidden features and gradients
+    FEATURES = "features"  # a hidden layer's output, no gradients
+    SCORES = "scores"  # the full confidence vector
+    TOP_K = "top-k"  # the k best confidences
+    LABEL = "label"  # the predicted class
+
+    @property
+    def title(self) -> str:
+        return {"white-box": "White-box", "features": "Hidden features", "scores": "Confidence scores",
+                "top-k": "Top-k scores", "label": "Label only"}[self.value]
+
+
+class RunState(enum.StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        return self in (RunState.FINISHED, RunState.STOPPED, RunState.FAILED)
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One snapshot of a running attack; N = classes x restarts candidates, never aliased.
+
+    Attributes:
+        step, total: steps done, and how many there will be.
+        images: (N, C, H, W) float32 in [0, 1].
+        latents: (N, D), or None for an attack on pixels.
+        losses: name to (N,) values.
+        confidence: (N,) the target's confidence in each candidate's class, 0 to 1; None where unknown.
+        kept: (N,) bool, which candidates the attack's own selection keeps; None before it selects.
+        note: a few words on what the attack is doing.
+    """
+
+    step: int
+    total: int
+    images: Tensor
+    latents: Tensor | None = None
+    losses: Mapping[str, Tensor] = field(default_factory=dict)
+    confidence: Tensor | None = None
+    kept: Tensor | None = None
+    queries: int = 0
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        """Detach and copy, so that an optimiser working in place cannot rewrite history."""
+        for name in ("images", "latents", "confidence", "kept"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, value.detach().clone())
+        object.__setattr__(self, "losses",
+                           MappingProxyType({k: v.detach().clone() for k, v in self.losses.items()}))
+
+
+@dataclass(frozen=True)
+class Fork:
+    """Where a run starts instead of at random: one recorded frame of another run."""
+
+    run: str
+    frame: int
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that determines a run on one device; stored with it, and enough to repeat it.
+
+    Attributes:
+        classes: the classes attacked; each `restarts` times.
+        knobs: every knob of the attack with its starting value.
+        budget: most queries the attack may make, in rows; None for no limit.
+    """
+
+    scenario: str
+    attack: str
+    target: str
+    defense: str = "none"
+    prior: str | None = None
+    classes: tuple[int, ...] = ()
+    restarts: int = 1
+    seed: int = 0
+    device: str = "auto"
+    budget: int | None = None
+    knobs: Mapping[str, Any] = field(default_factory=dict)
+    fork: Fork | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "classes": list(self.classes), "knobs": dict(self.knobs)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RunConfig:
+        fork = data.get("fork")
+        return cls(**{**data, "classes": tuple(data["classes"]), "knobs": dict(data["knobs"]),
+                      "fork": Fork(**fork) if fork else None})

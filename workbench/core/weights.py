@@ -1,0 +1,89 @@
+"""Weights as safetensors, each beside a card that says what it is and how it was made.
+
+``models/<name>.safetensors`` has ``models/<name>.json``. A file whose sha256 differs from its
+card's is refused: a changed weight would make every figure on the card untrue.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from workbench.core.errors import DataMissing, WeightsCorrupt
+from workbench.core.paths import models_dir
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write `data` so that a reader sees either the old file or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(data)
+    temporary.replace(path)
+
+
+def weights_path(name: str) -> Path:
+    return models_dir() / f"{name}.safetensors"
+
+
+def has_weights(name: str) -> bool:
+    return weights_path(name).is_file() and weights_path(name).with_suffix(".json").is_file()
+
+
+def save_weights(name: str, tensors: Mapping[str, Tensor], card: Mapping[str, Any], *,
+                 half: bool = False) -> Path:
+    """Write `<name>.safetensors` and its card, whole or not at all; returns the weight file's path.
+
+    Args:
+        half: store floating-point tensors as float16.
+    """
+    kept = {k: (v.half() if half and v.is_floating_point() else v).detach().cpu().contiguous()
+            for k, v in tensors.items()}
+    data = save(kept)
+    card = {**card, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    path = weights_path(name)
+    write_atomically(path, data)
+    write_atomically(path.with_suffix(".json"), (json.dumps(card, indent=1) + "\n").encode())
+    return path
+
+
+def read_card(name: str) -> dict[str, Any]:
+    """Return the card of `name`; raises `DataMissing` or `WeightsCorrupt`."""
+    path = weights_path(name).with_suffix(".json")
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise DataMissing(f"No weights named '{name}' in {models_dir()}. Train them with "
+                          f"'python -m workbench train', or restore the file from the repository.") from None
+    except json.JSONDecodeError as error:
+        raise WeightsCorrupt(f"The card {path} is not JSON ({error}). Restore it from the repository.") from None
+
+
+def load_weights(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors (float32 where floating) and the card of `name`.
+
+    Raises:
+        DataMissing: there is no such file.
+        WeightsCorrupt: the file's sha256 is not the card's, or it does not parse.
+    """
+    card, path = read_card(name), weights_path(name)
+    if not path.is_file():
+        raise DataMissing(f"The card {path.with_suffix('.json').name} has no weights beside it ({path}). "
+                          "Restore the file from the repository, or train it again.")
+    data = path.read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    if found != card.get("sha256"):
+        raise WeightsCorrupt(f"{path} is not the file its card describes (sha256 {found[:12]}…, card says "
+                             f"{str(card.get('sha256'))[:12]}…). Restore it from the repository, or train it again.")
+    try:
+        tensors = load(data)
+    except Exception as error:  # safetensors raises its own type for every malformation
+        raise WeightsCorrupt(f"{path} is not a safetensors file ({error}). Restore or retrain it.") from None
+    return {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in tensors.items()}, card

@@ -1,0 +1,150 @@
+"""What a scenario is: a private data set, a public one, and how both are split by seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from workbench.core.errors import DataMissing, UsageError
+from workbench.core.registry import Registry
+
+SCENARIOS: Registry[type[Scenario]] = Registry("scenario", "workbench.scenarios")
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Images with their classes.
+
+    Attributes:
+        images: (N, C, H, W) float32 in [0, 1].
+        labels: (N,) int64.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def of_class(self, c: int) -> Tensor:
+        """Return the images of class `c`, (n, C, H, W)."""
+        return self.images[self.labels == c]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The private data: what the target learned from, and what it never saw."""
+
+    train: Labelled
+    heldout: Labelled
+
+    @cached_property
+    def all(self) -> Labelled:
+        return Labelled(torch.cat([self.train.images, self.heldout.images]),
+                        torch.cat([self.train.labels, self.heldout.labels]))
+
+
+class Scenario:
+    """A named, reproducible attack setting. Subclasses say what they are and load their images.
+
+    Attributes:
+        split_seed: fixes which private images are held out; part of the scenario, not of a run.
+    """
+
+    key: ClassVar[str]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    input_shape: ClassVar[tuple[int, int, int]]
+    class_names: ClassVar[tuple[str, ...]]
+    class_noun: ClassVar[str] = "class"
+    private_source: ClassVar[str]
+    public_source: ClassVar[str]
+    flips: ClassVar[bool] = False
+    default_target: ClassVar[str] = "resnet"
+    default_prior: ClassVar[str] = "gan"
+    split_seed: ClassVar[int] = 0
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    @cached_property
+    def private(self) -> Split:
+        """The private images, split; raises `DataMissing` saying how to get them."""
+        return self.load_private()
+
+    def load_private(self) -> Split:
+        raise NotImplementedError
+
+    def public(self, folder: Path | None = None) -> Tensor:
+        """Return what the attacker has, (N, C, H, W) in [0, 1], without private classes.
+
+        Args:
+            folder: more public images than the scenario ships.
+
+        Raises:
+            DataMissing: the scenario ships none and no folder was named.
+        """
+        raise NotImplementedError
+
+    def problem(self) -> str | None:
+        """Return why the private images cannot be read here, or None."""
+        try:
+            self.private
+        except DataMissing as error:
+            return str(error)
+        return None
+
+    def classes(self, text: str | list[int] | None) -> list[int]:
+        """Parse ``"all"``, ``"0,3,5"``, ``"0-7"`` or a list into class numbers.
+
+        Raises:
+            UsageError: not a class of this scenario, or none named.
+        """
+        if text is None or text == "all":
+            return list(range(self.num_classes))
+        if isinstance(text, str):
+            picked: list[int] = []
+            for part in filter(None, (p.strip() for p in text.split(","))):
+                lo, dash, hi = part.partition("-")
+                try:
+                    picked += range(int(lo), int(hi) + 1) if dash else [int(lo)]
+                except ValueError:
+                    raise UsageError(f"'{part}' is not a class. Write numbers such as 0,3,5 or 0-7, or 'all'.") from None
+        else:
+            picked = [int(c) for c in text]
+        wrong = [c for c in picked if not 0 <= c < self.num_classes]
+        if wrong:
+            raise UsageError(f"{self.key} has classes 0 to {self.num_classes - 1}; there is no class "
+                             f"{', '.join(map(str, wrong[:5]))}.")
+        if not picked:
+            raise UsageError(f"No class was chosen; {self.key} has classes 0 to {self.num_classes - 1}.")
+        return list(dict.fromkeys(picked))
+
+
+def scenario(key: str, **info: Any):
+    """Register a `Scenario` subclass under `key`."""
+
+    def keep(cls: type[Scenario]) -> type[Scenario]:
+        cls.key = key
+        return SCENARIOS.register(key, title=cls.title, **info)(cls)
+
+    return keep
+
+
+def split_by_class(data: Labelled, train_per_class: int, seed: int) -> Split:
+    """Return a split with `train_per_class` training images of each class, the rest held out."""
+    rng = torch.Generator().manual_seed(seed)
+    train, heldout = [], []
+    for c in data.labels.unique().tolist():
+        index = (data.labels == c).nonzero()[:, 0]
+        index = index[torch.randperm(len(index), generator=rng)]
+        train.append(index[:train_per_class])
+        heldout.append(index[train_per_class:])
+    pick = [torch.cat(part).sort().values for part in (train, heldout)]
+    return Split(*(Labelled(data.images[i], data.labels[i]) for i in pick))

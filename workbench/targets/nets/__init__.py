@@ -1,0 +1,1 @@
+"""One file an architecture: plain modules, no training and no files."""

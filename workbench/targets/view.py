@@ -1,0 +1,92 @@
+"""The attacker's only door to a target: grants what the threat model grants, and counts rows."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from workbench.core.errors import AccessDenied, BudgetSpent
+from workbench.core.records import Access
+
+GRANTS: dict[Access, tuple[str, ...]] = {
+    Access.WHITE_BOX: ("logits", "module", "features", "scores", "top_k", "labels"),
+    Access.FEATURES: ("features",),
+    Access.SCORES: ("scores", "top_k", "labels"),
+    Access.TOP_K: ("top_k", "labels"),
+    Access.LABEL: ("labels",),
+}
+
+
+class TargetView:
+    """One attacker's session with one target.
+
+    The target behind it is a private copy in eval mode with frozen weights, so that nothing an attack
+    does can change the caller's model. Every method counts ``len(images)`` queries before it answers.
+
+    Args:
+        model: any module from images (n, C, H, W) in [0, 1] to logits (n, K).
+        access: what to grant.
+        budget: most rows to answer; None for no limit.
+        k: how many confidences `top_k` releases.
+    """
+
+    def __init__(self, model: nn.Module, access: Access, *, num_classes: int, input_shape: tuple[int, int, int],
+                 budget: int | None = None, k: int = 5) -> None:
+        self.__model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.access, self.num_classes, self.input_shape = access, num_classes, tuple(input_shape)
+        self.budget, self.k = budget, min(k, num_classes)
+        self.__queries = 0
+
+    @property
+    def queries(self) -> int:
+        """Rows answered so far."""
+        return self.__queries
+
+    def _charge(self, images: Tensor, what: str) -> None:
+        if what not in GRANTS[self.access]:
+            raise AccessDenied(f"The attack asked the target for {what}, but it has {self.access.title.lower()} access, "
+                               f"which grants {', '.join(GRANTS[self.access])}. Declare the access the attack needs "
+                               "in its @attack line.")
+        if images.shape[1:] != self.input_shape:
+            raise ValueError(f"images are {tuple(images.shape[1:])}, the target takes {self.input_shape}")
+        if self.budget is not None and self.__queries + len(images) > self.budget:
+            raise BudgetSpent(f"{len(images)} more queries would exceed the budget of {self.budget} "
+                              f"({self.__queries} spent).")
+        self.__queries += len(images)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Return logits (n, K), differentiable in `images`; white-box only."""
+        self._charge(images, "logits")
+        return self.__model(images)
+
+    def module(self, images: Tensor) -> nn.Module:
+        """Return the target itself, for hooks and statistics; white-box only. Charged as one batch of `images`."""
+        self._charge(images, "module")
+        return self.__model
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the penultimate layer's output (n, F); differentiable for a white-box attacker only."""
+        self._charge(images, "features")
+        with torch.set_grad_enabled(self.access is Access.WHITE_BOX and torch.is_grad_enabled()):
+            return self.__model.features(images)
+
+    @torch.no_grad()
+    def scores(self, images: Tensor) -> Tensor:
+        """Return confidences (n, K) summing to one, without gradients."""
+        self._charge(images, "scores")
+        return self.__model(images).softmax(1)
+
+    @torch.no_grad()
+    def top_k(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the k best confidences (n, k), best first, and their classes (n, k)."""
+        self._charge(images, "top_k")
+        best = self.__model(images).softmax(1).topk(self.k, 1)
+        return best.values, best.indices
+
+    @torch.no_grad()
+    def labels(self, images: Tensor) -> Tensor:
+        """Return predicted classes (n,)."""
+        self._charge(images, "labels")
+        return self.__model(images).argmax(1)
