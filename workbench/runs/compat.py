@@ -1,0 +1,107 @@
+"""One place that says why parts do not fit together, before any work, in sentences for a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workbench.attacks import ATTACKS, AttackInfo
+from workbench.core.errors import Incompatible, WorkbenchError
+from workbench.core.knobs import configure, values_of
+from workbench.core.records import RunConfig
+from workbench.defenses import DEFENSES
+from workbench.priors import PRIORS
+from workbench.priors.base import prior_problem
+from workbench.scenarios import SCENARIOS
+from workbench.targets import ARCHITECTURES, target_problem
+from workbench.targets.store import EVALUATOR
+
+
+def attack_problem(scenario: str, target: str, attack: str, prior: str | None = None) -> str | None:
+    """Return why this attack cannot run on this target, in one sentence, or None."""
+    info = AttackInfo.of(ATTACKS.entry(attack))
+    if info.prior is None:
+        return None
+    return prior_problem(scenario, prior or info.prior)
+
+
+def problems(config: RunConfig) -> list[str]:
+    """Return everything that keeps this configuration from running, a sentence each."""
+    found: list[str] = []
+
+    def check(look: Any) -> Any:
+        try:
+            value = look()
+        except WorkbenchError as error:
+            found.append(str(error))
+            return None
+        if isinstance(value, str):
+            found.append(value)
+        return value
+
+    scenario = check(lambda: SCENARIOS.entry(config.scenario))
+    attack = check(lambda: ATTACKS.entry(config.attack))
+    check(lambda: DEFENSES.entry(config.defense) and None)
+    if config.prior is not None:
+        check(lambda: PRIORS.entry(config.prior) and None)
+    if config.target == EVALUATOR:
+        found.append("The evaluator judges and is never attacked. Choose another target.")
+    elif check(lambda: ARCHITECTURES.entry(config.target)) is not None and scenario is not None:
+        check(lambda: target_problem(config.scenario, config.target, config.defense))
+    if attack is not None:
+        check(lambda: configure(attack.item, config.knobs) and None)
+        if scenario is not None and config.prior is None or config.prior in PRIORS:
+            check(lambda: attack_problem(config.scenario, config.target, config.attack, config.prior))
+    if scenario is not None:
+        check(lambda: scenario.item().classes(list(config.classes)) and None)
+    if not 1 <= config.restarts <= 64:
+        found.append(f"restarts={config.restarts} is out of range; allowed: 1 to 64.")
+    if len(config.classes) * config.restarts > 512:
+        found.append(f"{len(config.classes)} classes x {config.restarts} restarts is more than 512 candidates at once. "
+                     "Choose fewer of either.")
+    if not 0 <= config.seed < 2**31:
+        found.append(f"seed={config.seed} is out of range; allowed: 0 to {2**31 - 1}.")
+    if config.budget is not None and config.budget < 1:
+        found.append(f"budget={config.budget} is out of range; leave it empty or allow at least 1 query.")
+    return list(dict.fromkeys(found))
+
+
+def ensure_fits(config: RunConfig) -> None:
+    """Raise `Incompatible` with every problem of `config`."""
+    if found := problems(config):
+        raise Incompatible(found)
+
+
+def default_config(scenario: str, attack: str, *, preset: str = "demo", knobs: dict[str, Any] | None = None,
+                   **overrides: Any) -> RunConfig:
+    """Return a complete configuration; what is not given is the scenario's or the attack's default.
+
+    Raises:
+        UnknownName, KnobError.
+    """
+    place, entry = SCENARIOS.entry(scenario), ATTACKS.entry(attack)
+    info = AttackInfo.of(entry)
+    configured = configure(entry.item, {**info.presets[preset], **(knobs or {})})
+    overrides.setdefault("target", place.item.default_target)
+    overrides.setdefault("prior", info.prior)
+    overrides["classes"] = tuple(place.item().classes(overrides.get("classes")))
+    return RunConfig(scenario=scenario, attack=attack, knobs=values_of(configured), **overrides)
+
+
+def _presets() -> list[dict[str, Any]]:
+    return [
+        {"key": "eight-faces", "title": "Eight private faces",
+         "text": "GMI searches a face generator for eight people whom a ResNet was trained on.",
+         "config": default_config("faces", "gmi", classes=list(range(8)))},
+        {"key": "one-face", "title": "One face from bare pixels",
+         "text": "MI-Face (2015) climbs a softmax regression's confidence on raw pixels. No prior at all.",
+         "config": default_config("faces", "mi-face", target="softmax", classes=list(range(4)))},
+        {"key": "digits", "title": "Digits nobody showed",
+         "text": "The attacker has only seen 5 to 9, and gets 0 to 4 out of a classifier.",
+         "config": default_config("digits", "gmi", restarts=2)},
+        {"key": "everyone", "title": "All forty people",
+         "text": "The whole private data set in one batch. Takes a few minutes on two cores.",
+         "config": default_config("faces", "gmi")},
+    ]
+
+
+PRESETS = _presets()

@@ -1,0 +1,159 @@
+"""A run's folder: written by one recorder, read by any number of viewers, live or years later.
+
+::
+
+    run.json             configuration, versions, state, figures
+    curves.csv           one line a frame: frame,step,seconds,queries,confidence,<losses>
+    path.csv             one line a frame: frame,x,y,z of each candidate in the prior's plane
+    confidence.csv       one line a frame: frame,<percent of each candidate, blank where unknown>
+    events.jsonl         knob changes, pauses, forks
+    scene.json           what stays: candidates, the sheets' grid, the plane's cloud
+    truth.webp           the private image beside each candidate, on the same grid
+    nearest.webp         the nearest private image of each result, once judged
+    judgement.json       metrics of the result, the floor and the ceiling
+    frames/000012.webp         contact sheet
+    frames/000012.safetensors  latents, or images of an attack on pixels; confidence
+    result.safetensors   images, labels, latents of the end
+
+Curves and path only ever grow, so that a viewer needs no more than what was added since it looked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load, load_file
+from torch import Tensor
+
+from workbench.core.errors import StoreError
+from workbench.core.records import RunConfig, RunState
+from workbench.core.weights import write_atomically
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Reads one run. Every method sees what has been written so far and never a half-written frame."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    def manifest(self) -> dict[str, Any]:
+        """Return `run.json`; raises `StoreError`."""
+        try:
+            return json.loads((self.path / "run.json").read_text())
+        except FileNotFoundError:
+            raise StoreError(f"{self.path} holds no run (no run.json). Name the folder of a run.") from None
+        except (json.JSONDecodeError, OSError) as error:
+            raise StoreError(f"{self.path / 'run.json'} cannot be read ({error}).") from None
+
+    def write_manifest(self, manifest: dict[str, Any]) -> None:
+        try:
+            write_atomically(self.path / "run.json", (json.dumps(manifest, indent=1, allow_nan=False) + "\n").encode())
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be written ({error.strerror}). Free some space or name another "
+                             "folder with --out or WORKBENCH_RUNS.") from None
+
+    def update(self, **fields: Any) -> dict[str, Any]:
+        manifest = {**self.manifest(), **fields}
+        self.write_manifest(manifest)
+        return manifest
+
+    def config(self) -> RunConfig:
+        return RunConfig.from_json(self.manifest()["config"])
+
+    def state(self) -> RunState:
+        return RunState(self.manifest()["state"])
+
+    def curves(self) -> str:
+        """Return the curves so far as CSV with a header, ending at a whole line; "" before the first frame."""
+        return self._whole_lines("curves.csv")
+
+    def path_csv(self) -> str:
+        """Return the candidates' coordinates so far as CSV without a header, ending at a whole line."""
+        return self._whole_lines("path.csv")
+
+    def confidence(self) -> str:
+        """Return the candidates' confidences so far, in percent, as CSV without a header."""
+        return self._whole_lines("confidence.csv")
+
+    def scene(self) -> dict[str, Any]:
+        """Return what stays the same throughout the run; {} before it started."""
+        return self._json("scene.json") or {}
+
+    def judgement(self) -> dict[str, Any] | None:
+        """Return the metrics of the result, floor and ceiling; None before judging."""
+        return self._json("judgement.json")
+
+    def _json(self, name: str) -> dict[str, Any] | None:
+        try:
+            return json.loads((self.path / name).read_text())
+        except FileNotFoundError:
+            return None
+
+    def write_json(self, name: str, value: dict[str, Any]) -> None:
+        write_atomically(self.path / name, json.dumps(value, allow_nan=False).encode())
+
+    def append(self, name: str, line: str) -> None:
+        """Add one line to a file that only grows."""
+        with (self.path / name).open("a") as file:
+            file.write(line + "\n")
+
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self._whole_lines("events.jsonl").splitlines()]
+
+    def _whole_lines(self, name: str) -> str:
+        try:
+            text = (self.path / name).read_text()
+        except FileNotFoundError:
+            return ""
+        return text[: text.rfind("\n") + 1]
+
+    def frames(self) -> list[int]:
+        """Return the numbers of the recorded frames, in order."""
+        return sorted(int(p.stem) for p in (self.path / "frames").glob("[0-9]*.webp"))
+
+    def latest(self) -> int | None:
+        """Return the number of the newest frame without listing the folder, or None."""
+        try:
+            return int((self.path / "frames" / "latest").read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def sheet(self, frame: int) -> bytes:
+        """Return the contact sheet of a frame as WebP; raises `StoreError` if it was not recorded."""
+        try:
+            return (self.path / "frames" / f"{frame:06d}.webp").read_bytes()
+        except OSError:
+            raise StoreError(f"Run {self.id} has no frame {frame}.") from None
+
+    def tensors(self, frame: int) -> dict[str, Tensor]:
+        """Return what a frame holds: `latents` (N, D) or `images` (N, C, H, W) in [0, 1], `confidence`."""
+        try:
+            held = load((self.path / "frames" / f"{frame:06d}.safetensors").read_bytes())
+        except OSError:
+            raise StoreError(f"Run {self.id} has no frame {frame}.") from None
+        return {k: v.float() / 255 if v.dtype == torch.uint8 else v for k, v in held.items()}
+
+    def result(self) -> dict[str, Tensor]:
+        """Return `images` (N, C, H, W) in [0, 1], `labels` (N,) and, where there are, `latents` (N, D)."""
+        try:
+            return load_file(self.path / "result.safetensors")
+        except OSError:
+            raise StoreError(f"Run {self.id} has no result yet; it is {self.manifest()['state']}.") from None
+
+    def has_result(self) -> bool:
+        return (self.path / "result.safetensors").is_file()
+
+
+def run_folders(root: Path) -> Iterator[RunFolder]:
+    for path in sorted(root.iterdir()) if root.is_dir() else ():
+        if (path / "run.json").is_file():
+            yield RunFolder(path)

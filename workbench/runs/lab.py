@@ -1,0 +1,84 @@
+"""The laboratory: loads scenarios, targets, priors and evaluators once, and hands them out."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from workbench.core.errors import DataMissing, UsageError
+from workbench.defenses import DEFENSES
+from workbench.metrics.base import EvalContext
+from workbench.metrics.judge import Judgement, ceiling
+from workbench.priors import Prior, load_prior
+from workbench.priors.base import prior_problem
+from workbench.scenarios import SCENARIOS, Scenario
+from workbench.targets import load_classifier
+from workbench.targets.store import EVALUATOR, target_problem
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device called "auto", "cpu" or "cuda".
+
+    Raises:
+        UsageError: CUDA was asked for and there is none.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"'{name}' is not a device. Choose auto, cpu or cuda.")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("This machine has no usable CUDA device. Choose --device cpu, or auto to take what there is.")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+class Lab:
+    """One device and everything loaded on it."""
+
+    def __init__(self, device: str = "auto") -> None:
+        self.device = pick_device(device)
+        for name in ("scenario", "target", "prior", "evaluation", "ceiling"):
+            setattr(self, name, lru_cache(maxsize=8)(getattr(self, name)))
+
+    def scenario(self, key: str) -> Scenario:
+        return SCENARIOS[key]()
+
+    def target(self, scenario: str, arch: str, defense: str = "none") -> torch.nn.Module:
+        """Return the target as it answers queries, defended at the output if the defense says so."""
+        return DEFENSES[defense]().wrap(load_classifier(scenario, arch, defense, self.device))
+
+    def prior(self, scenario: str, key: str) -> Prior:
+        return load_prior(scenario, key, self.device)
+
+    def baseline_prior(self, scenario: str) -> Prior | None:
+        """Return the prior whose random samples are the floor, or None where none is trained."""
+        key = self.scenario(scenario).default_prior
+        return None if prior_problem(scenario, key) else self.prior(scenario, key)
+
+    def evaluation(self, scenario: str) -> EvalContext | None:
+        """Return what judges reconstructions; None without an evaluator or the private images."""
+        if target_problem(scenario, EVALUATOR) or self.scenario(scenario).problem():
+            return None
+        return EvalContext(load_classifier(scenario, EVALUATOR, device=self.device), self.scenario(scenario).private)
+
+    def ceiling(self, scenario: str) -> Judgement | None:
+        context = self.evaluation(scenario)
+        return None if context is None else ceiling(context)
+
+    def truth(self, scenario: str, classes: list[int]) -> torch.Tensor | None:
+        """Return one private image for each entry of `classes`, (N, C, H, W); None without the data."""
+        try:
+            private = self.scenario(scenario).private.train
+        except DataMissing:
+            return None
+        return torch.stack([private.of_class(c)[0] for c in classes])
+
+    def clear(self) -> None:
+        """Forget everything loaded; the next use reads the files again."""
+        for name in ("scenario", "target", "prior", "evaluation", "ceiling"):
+            getattr(self, name).cache_clear()
+
+
+def describe(device: torch.device) -> dict[str, Any]:
+    """Return the device in words a person understands, and the threads that torch uses."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} thread(s)"
+    return {"type": device.type, "name": name, "threads": torch.get_num_threads()}

@@ -1,0 +1,130 @@
+"""Writing frames as they come, on a thread of its own, without ever holding the attack up."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from workbench.core.errors import StoreError
+from workbench.core.records import Frame
+from workbench.core.weights import write_atomically
+from workbench.priors.plane import Plane
+from workbench.runs.folder import RunFolder
+from workbench.runs.sheet import Grid, webp
+
+KEPT = 240  # frames on disk; beyond it every other old one goes
+LINES = 600  # lines in the growing files before only every 2nd, 4th, ... frame adds one
+
+
+class Recorder:
+    """Records one run.
+
+    A frame offered while the last one is still being written is dropped, unless it must be kept.
+
+    Args:
+        plane: projects latents (N, D), or flattened images where the attack has no latents.
+        fps: most frames a second that `wants` asks for.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, folder: RunFolder, grid: Grid, plane: Plane | None, *, fps: float = 10.0,
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        self.folder, self.grid, self.plane, self.clock = folder, grid, plane, clock
+        self.interval = 1 / fps
+        self._slot: queue.Queue[tuple[Frame, float] | None] = queue.Queue(maxsize=1)
+        self._last = -1e9
+        self._number = 0
+        self._numbers: list[int] = []
+        self._lines, self._stride = 0, 1
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
+        self._thread.start()
+
+    def wants(self) -> bool:
+        """Return whether a frame made now would be written: one is due and none is waiting."""
+        return self.clock() - self._last >= self.interval and not self._slot.full()
+
+    def offer(self, frame: Frame, seconds: float, *, must: bool = False) -> None:
+        """Hand over a frame; returns at once unless it must be kept.
+
+        Args:
+            seconds: run time so far, pauses not counted.
+
+        Raises:
+            StoreError: an earlier frame could not be written.
+        """
+        if self._error is not None:
+            raise StoreError(f"Frames of run {self.folder.id} cannot be written ({self._error}). Free some space or "
+                             "name another folder.") from self._error
+        self._last = self.clock()
+        try:
+            self._slot.put((frame, seconds), block=must)
+        except queue.Full:
+            return
+
+    def close(self) -> None:
+        """Finish what was offered, then stop."""
+        self._slot.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (item := self._slot.get()) is not None:
+            if self._error is None:
+                try:
+                    self._write(*item)
+                except OSError as error:
+                    self._error = error
+
+    def _write(self, frame: Frame, seconds: float) -> None:
+        number, frames = self._number, self.folder.path / "frames"
+        self._number += 1
+        images = frame.images.cpu()
+        if frame.latents is not None:
+            held = {"latents": frame.latents.cpu().contiguous()}
+        else:
+            held = {"images": (images.clamp(0, 1) * 255).round().to(torch.uint8)}
+        if frame.confidence is not None:
+            held["confidence"] = frame.confidence.cpu().contiguous()
+        if number % self._stride == 0:
+            self._append(number, frame, images, seconds)
+        write_atomically(frames / f"{number:06d}.safetensors", save(held))
+        write_atomically(frames / f"{number:06d}.webp", webp(images, self.grid))
+        write_atomically(frames / "latest", str(number).encode())
+        self._numbers.append(number)
+        if len(self._numbers) > KEPT:
+            for old in self._numbers[1:-1:2]:
+                for suffix in ("webp", "safetensors"):
+                    (frames / f"{old:06d}.{suffix}").unlink(missing_ok=True)
+            self._numbers = [self._numbers[0], *self._numbers[2:-1:2], self._numbers[-1]]
+            self._numbers = sorted(set(self._numbers))
+
+    def _append(self, number: int, frame: Frame, images: Tensor, seconds: float) -> None:
+        means = {name: value.float().mean().item() for name, value in frame.losses.items()}
+        mean = "" if frame.confidence is None else f"{frame.confidence.float().mean().item():.5g}"
+        if frame.losses and not (self.folder.path / "curves.csv").exists():
+            self.folder.append("curves.csv", ",".join(["frame", "step", "seconds", "queries", "confidence", *means]))
+        if frame.losses:
+            self.folder.append("curves.csv", ",".join(
+                [str(number), str(frame.step), f"{seconds:.3f}", str(frame.queries), mean,
+                 *(f"{v:.5g}" for v in means.values())]))
+        if self.plane is not None:
+            points = self.plane.project(frame.latents.cpu() if frame.latents is not None else images)
+            self.folder.append("path.csv", f"{number}," + ",".join(f"{v:.3g}" for v in points.flatten().tolist()))
+        percent = [""] * len(images) if frame.confidence is None else [
+            f"{v:.0f}" for v in (frame.confidence.float() * 100).tolist()]
+        self.folder.append("confidence.csv", f"{number}," + ",".join(percent))
+        self._lines += 1
+        if self._lines >= LINES:
+            self._lines, self._stride = LINES // 2, self._stride * 2
+
+
+def note_event(folder: RunFolder, step: int, kind: str, **what: object) -> None:
+    """Add an event of the run, such as a knob change, to its record."""
+    folder.append("events.jsonl", json.dumps({"step": step, "kind": kind, **what}))
