@@ -21,6 +21,7 @@ Curves and path only ever grow, so that a viewer needs no more than what was add
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ from torch import Tensor
 
 from workbench.core.errors import StoreError
 from workbench.core.records import RunConfig, RunState
+from workbench.core.versions import versions
 from workbench.core.weights import write_atomically
 
 
@@ -44,6 +46,22 @@ class RunFolder:
     @property
     def id(self) -> str:
         return self.path.name
+
+    @classmethod
+    def fresh(cls, path: Path, config: RunConfig, shape: tuple[int, int, int], **fields: Any) -> RunFolder:
+        """Make the folder of a run that waits to start; raises `StoreError` if it cannot be written."""
+        try:
+            (path / "frames").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"The run folder {path} cannot be written ({error.strerror}). Choose another with --out, "
+                             "--runs or the WORKBENCH_RUNS variable.") from None
+        folder = cls(path)
+        folder.write_manifest({
+            "id": path.name, "config": config.to_json(), "versions": versions(), "state": "queued", "reason": "",
+            "name": "", "created": time.time(), "shape": list(shape),
+            "candidates": [{"class": c, "restart": r} for c in config.classes for r in range(config.restarts)],
+            **fields})
+        return folder
 
     def manifest(self) -> dict[str, Any]:
         """Return `run.json`; raises `StoreError`."""

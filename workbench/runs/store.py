@@ -14,7 +14,6 @@ from typing import Any
 
 from workbench.core.errors import StoreError
 from workbench.core.records import RunConfig, RunState
-from workbench.core.versions import versions
 from workbench.runs.folder import RunFolder
 
 RUN_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -81,22 +80,13 @@ class RunStore:
     def create(self, config: RunConfig, *, owner: str = "", shape: tuple[int, int, int]) -> RunFolder:
         """File a new run as queued; returns its folder."""
         run = f"{time.strftime('%m%d-%H%M%S')}-{config.attack}-{secrets.token_hex(2)}"
-        folder = RunFolder(self.root / run)
-        candidates = [{"class": c, "restart": r} for c in config.classes for r in range(config.restarts)]
-        try:
-            (folder.path / "frames").mkdir(parents=True)
-        except OSError as error:
-            raise StoreError(f"The run folder {self.root} cannot be written ({error.strerror}). Choose another with "
-                             "--runs DIR or the WORKBENCH_RUNS variable.") from None
         created = time.time()
-        folder.write_manifest({"id": run, "config": config.to_json(), "versions": versions(), "state": "queued",
-                               "reason": "", "name": "", "created": created, "shape": list(shape),
-                               "candidates": candidates})
+        folder = RunFolder.fresh(self.root / run, config, shape, created=created)
         with closing(self._connect()) as db:
             db.execute("INSERT INTO runs (id, created, state, scenario, attack, target, defense, seed, owner, candidates)"
                        " VALUES (?,?,?,?,?,?,?,?,?,?)",
                        (run, created, "queued", config.scenario, config.attack, config.target, config.defense,
-                        config.seed, owner, len(candidates)))
+                        config.seed, owner, len(config.classes) * config.restarts))
         return folder
 
     def folder(self, run: str) -> RunFolder:

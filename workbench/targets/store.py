@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import torch
@@ -49,11 +48,6 @@ def load_classifier(scenario: str, arch: str, defense: str = "none", device: tor
     return model.eval().requires_grad_(False).to(device)
 
 
-@cache
-def _card(name: str) -> dict[str, Any]:
-    return read_card(name)
-
-
 def target_card(scenario: str, arch: str, defense: str = "none") -> dict[str, Any]:
     """Return what is known of a trained classifier: data, recipe, accuracies."""
-    return _card(weights_name(scenario, arch, defense))
+    return read_card(weights_name(scenario, arch, defense))

@@ -24,6 +24,9 @@ class Recipe:
     Attributes:
         everything: train on held-out images as well (evaluators); accuracy is then measured on a
             second model of the same recipe that did not see them.
+        optimiser: "adamw", or "sgd" with momentum 0.9.
+        zero_head: start the last layer from zero; a linear model trained by SGD then consists of
+            nothing but its training images, as in Fredrikson et al. 2015.
         shift, scale, rotate: strongest augmentation, in shares of the image's width, and degrees.
     """
 
@@ -32,10 +35,13 @@ class Recipe:
     lr: float = 2e-3
     weight_decay: float = 5e-4
     smoothing: float = 0.0
+    optimiser: str = "adamw"
+    zero_head: bool = False
     shift: float = 0.06
     scale: float = 0.1
     rotate: float = 8.0
     contrast: float = 0.2
+    mirror: bool = True
     everything: bool = False
     seed: int = 0
 
@@ -94,7 +100,10 @@ def fit(model: Classifier, data: Labelled, recipe: Recipe, *, flips: bool, phase
     device = next(model.parameters()).device
     rng = torch.Generator().manual_seed(recipe.seed)
     torch.manual_seed(recipe.seed)  # dropout draws from the global generator
-    optimiser = torch.optim.AdamW(model.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
+    if recipe.optimiser == "sgd":
+        optimiser = torch.optim.SGD(model.parameters(), recipe.lr, momentum=0.9, weight_decay=recipe.weight_decay)
+    else:
+        optimiser = torch.optim.AdamW(model.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
     per_epoch = max(1, len(data) // recipe.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.lr, total_steps=recipe.epochs * per_epoch + 1,
                                                    pct_start=0.2)
@@ -128,14 +137,17 @@ def train_classifier(scenario: Scenario, arch: str, *, seed: int = 0, device: st
 
     def fresh() -> Classifier:
         torch.manual_seed(recipe.seed)
-        return Classifier(arch, scenario.input_shape, scenario.num_classes).to(device)
+        model = Classifier(arch, scenario.input_shape, scenario.num_classes).to(device)
+        if recipe.zero_head:
+            torch.nn.init.zeros_(model.head.weight)
+        return model
 
     model = fresh()
-    yield from fit(model, split.train, recipe, flips=scenario.flips, check=split.heldout, phase="training images")
+    yield from fit(model, split.train, recipe, flips=scenario.flips and recipe.mirror, check=split.heldout, phase="training images")
     measured = {"train_accuracy": accuracy(model, split.train), "heldout_accuracy": accuracy(model, split.heldout)}
     if recipe.everything:
         model = fresh()
-        yield from fit(model, split.all, recipe, flips=scenario.flips, check=split.all, phase="all private images")
+        yield from fit(model, split.all, recipe, flips=scenario.flips and recipe.mirror, check=split.all, phase="all private images")
         measured["all_accuracy"] = accuracy(model, split.all)
     tensors = {k: v for k, v in model.state_dict().items()}
     save_weights(weights_name(scenario.key, arch), tensors, {

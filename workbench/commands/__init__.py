@@ -1,0 +1,32 @@
+"""The command line. One file a command; exit status 0 done, 1 failed, 2 wrong request."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+from workbench.commands.base import COMMANDS
+from workbench.core.errors import UsageError, WorkbenchError
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; returns the exit status. Messages for people go to standard error."""
+    parser = argparse.ArgumentParser(prog="python -m workbench", description="Model Inversion Workbench")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for entry in COMMANDS:
+        sub = commands.add_parser(entry.key, help=entry.title, description=entry.title)
+        entry.item.arguments(sub)
+        sub.set_defaults(command=entry.item)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        return options.command.run(options) or 0
+    except WorkbenchError as error:
+        print(f"{'error' if isinstance(error, UsageError) else 'failed'}: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 1

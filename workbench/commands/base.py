@@ -1,0 +1,23 @@
+"""What a command is: a class with its arguments and what it does."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Protocol
+
+from workbench.core.registry import Registry
+
+
+class Command(Protocol):
+    @staticmethod
+    def arguments(parser: argparse.ArgumentParser) -> None: ...
+
+    @staticmethod
+    def run(options: argparse.Namespace) -> int | None: ...
+
+
+COMMANDS: Registry[type[Command]] = Registry("command", "workbench.commands")
+
+
+def command(key: str, title: str, order: int = 100):
+    return COMMANDS.register(key, title=title, order=order)

@@ -1,0 +1,96 @@
+"""``list``: everything that is registered, and whether it can be used here."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from workbench.attacks import ATTACKS, AttackInfo
+from workbench.commands.base import command
+from workbench.core.knobs import knobs_of
+from workbench.defenses import DEFENSES
+from workbench.metrics import METRICS
+from workbench.priors import PRIORS
+from workbench.priors.base import prior_card, prior_problem
+from workbench.scenarios import SCENARIOS
+from workbench.targets import ARCHITECTURES
+from workbench.targets.store import target_card, target_problem
+
+
+def scenarios() -> list[dict[str, Any]]:
+    rows = []
+    for entry in SCENARIOS:
+        place = entry.item()
+        problem = place.problem()
+        rows.append({"key": entry.key, "title": entry.title, "classes": place.num_classes,
+                     "shape": list(place.input_shape), "private": place.private_source, "public": place.public_source,
+                     "split_seed": place.split_seed, "usable": problem is None, "problem": problem,
+                     **({} if problem else {"train": len(place.private.train), "heldout": len(place.private.heldout)})})
+    return rows
+
+
+def targets() -> list[dict[str, Any]]:
+    rows = []
+    for place in SCENARIOS:
+        for entry in ARCHITECTURES:
+            problem = target_problem(place.key, entry.key)
+            card = {} if problem else target_card(place.key, entry.key)
+            rows.append({"key": entry.key, "scenario": place.key, "title": entry.title,
+                         "role": entry.info.get("role", "target"), "usable": problem is None, "problem": problem,
+                         "heldout_accuracy": card.get("heldout_accuracy")})
+    return rows
+
+
+def priors() -> list[dict[str, Any]]:
+    rows = []
+    for place in SCENARIOS:
+        for entry in PRIORS:
+            problem = prior_problem(place.key, entry.key)
+            card = {} if problem else prior_card(place.key, entry.key)
+            rows.append({"key": entry.key, "scenario": place.key, "title": entry.title, "usable": problem is None,
+                         "problem": problem, "quality": card.get("quality"), "data": card.get("data")})
+    return rows
+
+
+def attacks() -> list[dict[str, Any]]:
+    rows = []
+    for entry in ATTACKS:
+        info = AttackInfo.of(entry)
+        rows.append({"key": info.key, "title": info.title, "access": info.access.value, "prior": info.prior,
+                     "paper": info.paper, "survey_ref": info.survey_ref, "summary": info.summary,
+                     "presets": {k: dict(v) for k, v in info.presets.items()},
+                     "knobs": {k.name: {"default": k.default, "min": k.lo, "max": k.hi, "live": k.live, "help": k.help,
+                                        "choices": list(k.choices) if k.choices else None}
+                               for k in knobs_of(entry.item).values()}})
+    return rows
+
+
+def defenses() -> list[dict[str, Any]]:
+    return [{"key": e.key, "title": e.title, **{k: v for k, v in e.info.items() if k != "order"}} for e in DEFENSES]
+
+
+def metrics() -> list[dict[str, Any]]:
+    return [{"key": e.key, "title": e.title, **{k: v for k, v in e.info.items() if k != "order"}} for e in METRICS]
+
+
+KINDS = {"scenarios": scenarios, "targets": targets, "priors": priors, "attacks": attacks, "defenses": defenses,
+         "metrics": metrics}
+
+
+@command("list", "List scenarios, targets, priors, attacks, defenses or metrics", order=1)
+class List:
+    @staticmethod
+    def arguments(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("kind", choices=KINDS)
+        parser.add_argument("--json", action="store_true", help="print one JSON array")
+
+    @staticmethod
+    def run(options: argparse.Namespace) -> None:
+        rows = KINDS[options.kind]()
+        if options.json:
+            print(json.dumps(rows))
+            return
+        for row in rows:
+            place = f"{row['scenario']}/" if "scenario" in row else ""
+            print(f"{place + row['key']:<24} {row['title']}" + (f"  [{row['problem']}]" if row.get("problem") else ""))

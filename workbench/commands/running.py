@@ -1,0 +1,107 @@
+"""``run``: one attack from the terminal, recorded like any other."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from workbench.commands.base import command
+from workbench.core.errors import StoreError, UsageError
+from workbench.core.paths import runs_dir
+from workbench.core.records import Frame, RunConfig, RunState
+from workbench.runs.compat import default_config, ensure_fits
+from workbench.runs.engine import FolderLedger, execute
+from workbench.runs.folder import RunFolder
+from workbench.runs.lab import Lab, pick_device
+from workbench.runs.scheduler import default_threads
+from workbench.runs.store import RunStore
+from workbench.scenarios import SCENARIOS
+
+
+def assignments(pairs: list[str]) -> dict[str, str]:
+    """Return ``["steps=10"]`` as a dict; raises `UsageError` for a pair without a sign."""
+    found = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign:
+            raise UsageError(f"--set {pair}: write it as --set knob=value.")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def summary(folder: RunFolder) -> dict[str, Any]:
+    """Return the one JSON object that ``run --json`` prints."""
+    manifest = folder.manifest()
+    config = manifest["config"]
+    return {"run": manifest["id"], **{k: config[k] for k in ("scenario", "target", "attack", "defense", "seed")},
+            "device": manifest.get("device", {}).get("type"), "classes": config["classes"],
+            **{k: manifest.get(k) for k in ("state", "reason", "steps", "seconds", "steps_per_second", "queries")},
+            "metrics": manifest.get("metrics", {}), "baseline": manifest.get("baseline", {}),
+            "target_accuracy": manifest.get("target_accuracy")}
+
+
+def show(frame: Frame, seconds: float) -> None:
+    known = "" if frame.confidence is None else f"  confidence {frame.confidence.mean().item():.3f}"
+    print(f"\r{frame.step}/{frame.total}  {seconds:.1f} s  {frame.queries} queries{known}   ", end="", file=sys.stderr)
+
+
+def prepare(config: RunConfig, out: Path | None) -> tuple[RunFolder, Any]:
+    """Return a folder for the run and where its state is filed."""
+    shape = SCENARIOS[config.scenario].input_shape
+    if out is None:
+        store = RunStore(runs_dir())
+        return store.create(config, owner="command line", shape=shape), store
+    if (out / "run.json").exists():
+        raise StoreError(f"{out} already holds a run. Name a new folder with --out.")
+    folder = RunFolder.fresh(out, config, shape)
+    return folder, FolderLedger(folder)
+
+
+@command("run", "Run one attack", order=2)
+class Run:
+    @staticmethod
+    def arguments(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--scenario", required=True)
+        parser.add_argument("--attack", required=True)
+        parser.add_argument("--target", metavar="ARCH")
+        parser.add_argument("--defense", default="none")
+        parser.add_argument("--prior")
+        parser.add_argument("--preset", default="demo", help="knob values to start from (default: demo)")
+        parser.add_argument("--classes", default="all", help="such as 0,3,5 or 0-7 or all")
+        parser.add_argument("--restarts", type=int, default=1)
+        parser.add_argument("--budget", type=int, help="most queries")
+        parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+        parser.add_argument("--threads", type=int, help="threads of torch (default: cores - 1)")
+        parser.add_argument("--set", dest="knobs", action="append", default=[], metavar="KNOB=VALUE")
+        parser.add_argument("--out", type=Path, metavar="DIR", help="write the run here instead of the run store")
+        parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
+
+    @staticmethod
+    def run(options: argparse.Namespace) -> int:
+        chosen = {k: v for k, v in (("target", options.target), ("prior", options.prior)) if v is not None}
+        config = default_config(options.scenario, options.attack, preset=options.preset,
+                                knobs=assignments(options.knobs), classes=options.classes, defense=options.defense,
+                                restarts=options.restarts, seed=options.seed, device=options.device,
+                                budget=options.budget, **chosen)
+        ensure_fits(config)
+        pick_device(options.device)
+        torch.set_num_threads(options.threads or default_threads())
+        folder, ledger = prepare(config, options.out)
+        print(f"run {folder.id} in {folder.path}", file=sys.stderr)
+        state = execute(config, folder, Lab(options.device), ledger=ledger, on_frame=show)
+        found = summary(folder)
+        print(f"\n{state.value}{': ' + found['reason'] if found['reason'] else ''}", file=sys.stderr)
+        if options.json:
+            print(json.dumps(found))
+        else:
+            for name, value in found["metrics"].items():
+                floor = found["baseline"].get(name)
+                print(f"{name:<10} {'n/a' if value is None else f'{value:.3f}':>9}   random prior "
+                      f"{'n/a' if floor is None else f'{floor:.3f}':>9}")
+        return 0 if state is RunState.FINISHED else 1

@@ -1,0 +1,93 @@
+"""The worker process: executes one run at a time and takes commands while it does.
+
+Commands come as JSON lines on standard input, reports leave as JSON lines on standard output. When
+standard input ends, the application is gone: the current run is stopped and the process exits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import queue
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from workbench.core.errors import WorkbenchError
+from workbench.core.records import RunState
+from workbench.runs.control import RunControl
+from workbench.runs.engine import control_for, execute
+from workbench.runs.lab import Lab, describe
+from workbench.runs.store import RunStore
+
+
+class Worker:
+    """Listens on one thread, runs attacks on another."""
+
+    def __init__(self, store: RunStore, lab: Lab, fps: float) -> None:
+        self.store, self.lab, self.fps = store, lab, fps
+        self._reports = os.fdopen(os.dup(1), "w", buffering=1)
+        os.dup2(2, 1)  # whatever a library prints must not be taken for a report
+        self._todo: queue.Queue[str | None] = queue.Queue()
+        self._current: tuple[str, RunControl] | None = None
+        self._orphaned = False
+
+    def report(self, kind: str, **what: Any) -> None:
+        try:
+            self._reports.write(json.dumps({"kind": kind, **what}) + "\n")
+        except (BrokenPipeError, ValueError):
+            self._orphaned = True
+
+    def listen(self) -> None:
+        for line in sys.stdin:
+            command = json.loads(line)
+            try:
+                self.obey(**command)
+            except WorkbenchError as error:
+                self.report("refused", run=command.get("run"), message=str(error))
+        self._orphaned = True
+        if self._current is not None:
+            self._current[1].stop()
+        self._todo.put(None)
+
+    def obey(self, do: str, run: str, **what: Any) -> None:
+        if do == "start":
+            self._todo.put(run)
+        elif self._current is not None and self._current[0] == run:
+            getattr(self._current[1], do)(**what)
+
+    def work(self) -> None:
+        self.report("ready", device=describe(self.lab.device))
+        while (run := self._todo.get()) is not None:
+            folder = self.store.folder(run)
+            config = folder.config()
+            self._current = (run, control_for(config))
+            self.report("started", run=run)
+            state = execute(config, folder, self.lab, control=self._current[1], ledger=self.store, fps=self.fps)
+            self._current = None
+            if self._orphaned:
+                self.store.update(run, RunState.FAILED, reason="interrupted: the application was closed")
+            self.report("ended", run=run, state=state.value)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m workbench.runs.worker")
+    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--fps", type=float, default=10.0)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    torch.set_num_threads(options.threads)
+    worker = Worker(RunStore(options.runs), Lab(options.device), options.fps)
+    threading.Thread(target=worker.listen, name="commands", daemon=True).start()
+    worker.work()
+
+
+if __name__ == "__main__":
+    main()
