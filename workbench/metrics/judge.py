@@ -1,0 +1,92 @@
+"""Judging a set of reconstructions by every registered metric, with intervals."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workbench.metrics.base import METRICS, EvalContext, Judged
+
+Z95 = 1.959964
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What every metric says of N images.
+
+    Attributes:
+        overall: metric to mean, None where the metric says nothing of this scenario.
+        intervals: metric to its 95 % interval: Wilson's for shares, normal for the rest.
+        per_class: class (as text, for JSON) to metric to mean.
+        per_image: metric to one value an image.
+        nearest: for each image, which private training image of its class is nearest in features.
+        evaluator_class, evaluator_confidence: the evaluator's first choice for each image.
+    """
+
+    n: int
+    overall: dict[str, float | None]
+    intervals: dict[str, tuple[float, float] | None]
+    per_class: dict[str, dict[str, float | None]]
+    per_image: dict[str, list[float] | None]
+    nearest: list[int]
+    evaluator_class: list[int]
+    evaluator_confidence: list[float]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def wilson(hits: float, n: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share of `hits` in `n`.
+
+    >>> [round(v, 3) for v in wilson(9, 10)]
+    [0.596, 0.982]
+    """
+    p, z2 = hits / n, Z95**2
+    centre, half = p + z2 / (2 * n), Z95 * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    return (centre - half) / (1 + z2 / n), (centre + half) / (1 + z2 / n)
+
+
+def interval(values: Tensor, share: bool) -> tuple[float, float] | None:
+    """Return the 95 % interval of the mean of values (N,); None for a mean of fewer than two."""
+    n = len(values)
+    if share:
+        return wilson(values.sum().item(), n)
+    if n < 2:
+        return None
+    half = Z95 * values.std().item() / math.sqrt(n)
+    return values.mean().item() - half, values.mean().item() + half
+
+
+def finite(value: float) -> float | None:
+    """Return `value`, or None if it is infinite: PSNR of identical images has no JSON form."""
+    return value if math.isfinite(value) else None
+
+
+def judge(images: Tensor, labels: Tensor, context: EvalContext) -> Judgement:
+    """Judge images (N, C, H, W) in [0, 1] made for classes (N,)."""
+    judged = Judged(images.float().cpu(), labels.cpu(), context)
+    overall: dict[str, float | None] = {}
+    intervals: dict[str, tuple[float, float] | None] = {}
+    per_image: dict[str, list[float] | None] = {}
+    per_class: dict[str, dict[str, float | None]] = {str(c): {} for c in labels.unique().tolist()}
+    for entry in METRICS:
+        values = entry.item(judged)
+        known = values is not None and bool(torch.isfinite(values).all())
+        overall[entry.key] = values.mean().item() if known else None
+        intervals[entry.key] = interval(values, entry.info["unit"] == "share") if known else None
+        per_image[entry.key] = [finite(v) for v in values.tolist()] if values is not None else None
+        for c, row in per_class.items():
+            row[entry.key] = None if values is None else finite(values[judged.labels == int(c)].mean().item())
+    best = judged.logits.softmax(1).max(1)
+    return Judgement(len(labels), overall, intervals, per_class, per_image, judged.feature_distances.argmin(1).tolist(),
+                     best.indices.tolist(), best.values.tolist())
+
+
+def ceiling(context: EvalContext) -> Judgement:
+    """Judge the private held-out images as if they were reconstructions: the best that could be had."""
+    return judge(context.private.heldout.images, context.private.heldout.labels, context)

@@ -1,0 +1,41 @@
+"""Pixel measures against the nearest private training image of the class, nearest by mean squared error."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+
+from workbench.metrics.base import Judged, metric
+
+NEAREST = "each reconstruction with the private training image of its class that is nearest by MSE"
+
+
+def mse(images: Tensor, references: Tensor) -> Tensor:
+    """Return the mean squared error of each pair, (N,), of images (N, C, H, W)."""
+    return (images - references).pow(2).mean((1, 2, 3))
+
+
+def psnr(images: Tensor, references: Tensor) -> Tensor:
+    """Return the peak signal-to-noise ratio of each pair in dB, (N,), for images in [0, 1]."""
+    return peak_signal_noise_ratio(images, references, data_range=1.0, reduction="none", dim=(1, 2, 3))
+
+
+def ssim(images: Tensor, references: Tensor) -> Tensor:
+    """Return the structural similarity of each pair, (N,), Wang et al. 2004, for images in [0, 1]."""
+    return structural_similarity_index_measure(images, references, data_range=1.0, reduction="none")
+
+
+@metric("psnr", title="PSNR", unit="dB", best="higher", compares=NEAREST, source="torchmetrics", order=5)
+def psnr_nearest(judged: Judged) -> Tensor:
+    return psnr(judged.images, judged.nearest_pixels)
+
+
+@metric("ssim", title="SSIM", unit="-1 to 1", best="higher", compares=NEAREST, source="torchmetrics", order=6)
+def ssim_nearest(judged: Judged) -> Tensor:
+    return ssim(judged.images, judged.nearest_pixels).reshape(len(judged.images))
+
+
+@metric("mse", title="MSE", unit="squared grey level, 0 to 1", best="lower", compares=NEAREST, source="torchmetrics",
+        order=7)
+def mse_nearest(judged: Judged) -> Tensor:
+    return mse(judged.images, judged.nearest_pixels)
