@@ -1,0 +1,50 @@
+// The table of runs. Names and reasons are other people's text: they are only ever set as text.
+(() => {
+const WB = window.WB = window.WB || {};
+const make = (tag, cls, text) => { const e = document.createElement(tag); if (cls) e.className = cls; if (text != null) e.textContent = text; return e; };
+
+WB.runs = (element, props, trigger, watch) => {
+  const box = element.querySelector(".wb-runs");
+  const button = (text, act, cls) => { const b = make("button", cls || "wb-plain", text); b.type = "button"; b.addEventListener("click", act); return b; };
+  const link = (text, href) => { const a = make("a", "wb-plain", text); a.href = href; a.setAttribute("download", ""); return a; };
+
+  const line = r => {
+    const tr = make("tr"), ask = (what, more) => trigger("select", {do: what, run: r.id, ...more});
+    tr.dataset.run = r.id; tr.dataset.state = r.state;
+    const thumb = make("td", "wb-thumb"), picture = make("img");
+    picture.src = `/wb/runs/${r.id}/frames/latest.webp`; picture.alt = ""; picture.loading = "lazy"; picture.addEventListener("error", () => picture.remove());
+    thumb.append(picture);
+    const name = make("td", "wb-who"), title = make("b", null, r.name || r.what), under = make("small", null, `${r.name ? r.what + " · " : ""}${r.count} images, seed ${r.seed} · ${r.id}`);
+    name.append(title, under); if (r.reason && r.state !== "finished") name.append(make("small", "wb-reason", r.reason));
+    const state = make("td"); state.append(make("span", "wb-state", r.state));
+    const acts = make("td", "wb-acts");
+    const more = make("details"), list = make("div", "wb-menu"); more.append(make("summary", "wb-plain", "More"), list);
+    const rename = button("Rename", () => {
+      const field = make("input", "wb-input"); field.value = r.name; field.maxLength = 80; field.setAttribute("aria-label", "New name");
+      const keep = () => ask("rename", {name: field.value});
+      field.addEventListener("keydown", e => { if (e.key === "Enter") keep(); if (e.key === "Escape") draw(); });
+      name.replaceChildren(field, button("Keep", keep, "wb-button")); field.focus(); more.open = false;
+    });
+    const remove = button("Delete", () => { remove.replaceWith(sure); sure.focus(); }, "wb-plain wb-red");
+    const sure = button("Really delete?", () => ask("delete"), "wb-plain wb-red");
+    list.append(button("Run again", () => ask("again")), button("Fork from the end", () => ask("fork")), rename,
+      link("Sheet (PNG)", `/wb/runs/${r.id}/sheet.png`), link("Film (GIF)", `/wb/runs/${r.id}/frames.gif`), link("Record (JSON)", `/wb/runs/${r.id}/run.json`));
+    if (r.ended && r.accuracy != null) list.append(link("Result (safetensors)", `/wb/runs/${r.id}/result.safetensors`));
+    list.append(r.ended ? remove : button("Stop", () => ask("stop"), "wb-plain wb-red"));
+    acts.append(button(r.ended ? "Replay" : "Watch", () => ask("open"), "wb-button"), button("Judge", () => ask("judge"), "wb-button"), more);
+    tr.append(thumb, name, state, make("td", "num", r.accuracy == null ? "–" : `${r.accuracy} %`), make("td", "num", r.seconds == null ? "–" : `${r.seconds} s`), make("td", null, r.when), acts);
+    return tr;
+  };
+
+  const draw = () => {
+    const rows = props.value.rows || [];
+    if (!rows.length) { box.replaceChildren(make("p", "wb-note", "Nothing has run yet. Start an attack in Invert.")); return; }
+    const table = make("table", "wb-table"), head = make("tr"), body = make("tbody"), top = make("thead");
+    for (const [text, cls] of [["", "wb-thumb"], ["run", ""], ["state", ""], ["Acc@1", "num"], ["time", "num"], ["when", ""], ["", ""]]) { const th = make("th", cls, text); th.scope = "col"; head.append(th); }
+    top.append(head); body.append(...rows.map(line)); table.append(top, body);
+    box.replaceChildren(table);
+  };
+  watch("value", draw); draw();
+  document.addEventListener("click", e => box.querySelectorAll("details[open]").forEach(d => { if (!d.contains(e.target)) d.open = false; }));
+};
+})();

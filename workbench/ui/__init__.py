@@ -1,0 +1,1 @@
+"""The browser interface; the only package, with `app.py`, that imports gradio."""

@@ -1,0 +1,164 @@
+"""Judge: what a run leaked, always between a floor and a ceiling."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from workbench.core.errors import WorkbenchError
+from workbench.metrics import METRICS
+from workbench.runs.folder import RunFolder
+from workbench.ui.shell import LIGHT, App, tab
+
+UNKNOWN = "–"
+
+
+def number(metric: str, value: float | None) -> str:
+    """Return a metric's value in its unit."""
+    if value is None:
+        return UNKNOWN
+    unit = METRICS.entry(metric).info.get("unit", "") if metric in METRICS else ""
+    if metric.startswith("acc") or unit in ("share", "fraction", "%"):
+        return f"{100 * value:.0f} %"
+    return f"{value:.3g}" + (f" {unit}" if unit == "dB" else "")
+
+
+def arrow(metric: str) -> str:
+    """Return which direction means that more leaked."""
+    best = METRICS.entry(metric).info.get("best", "") if metric in METRICS else ""
+    return {"high": "↑", "higher": "↑", "max": "↑", "low": "↓", "lower": "↓", "min": "↓"}.get(str(best), "")
+
+
+def row(metric: str, found: dict[str, Any], floor: dict[str, Any] | None, ceiling: dict[str, Any] | None) -> str:
+    entry = METRICS.entry(metric) if metric in METRICS else None
+    value = found["overall"].get(metric)
+    interval = (found.get("intervals") or {}).get(metric)
+    spread = f'<small>{number(metric, interval[0])} to {number(metric, interval[1])}</small>' if interval else ""
+    beside = "".join(f'<td class="num wb-soft">{number(metric, (side or {}).get("overall", {}).get(metric))}</td>'
+                     for side in (floor, ceiling))
+    what = escape(str(entry.info.get("compares", ""))) if entry else ""
+    return (f'<tr><th scope="row">{escape(entry.title if entry else metric)} <span class="wb-arrow" aria-label="'
+            f'{"higher" if arrow(metric) == "↑" else "lower"} means more leaked">{arrow(metric)}</span>'
+            f'<small>{what}</small></th><td class="num wb-strong">{number(metric, value)}{spread}</td>{beside}'
+            f'<td>{bar(metric, value, floor, ceiling)}</td></tr>')
+
+
+def bar(metric: str, value: float | None, floor: dict[str, Any] | None, ceiling: dict[str, Any] | None) -> str:
+    """Return how far from floor to ceiling a value lies, as a bar; "" where one of the two is not known."""
+    low, high = ((side or {}).get("overall", {}).get(metric) for side in (floor, ceiling))
+    if value is None or low is None or high is None or low == high:
+        return ""
+    share = max(0.0, min(1.0, (value - low) / (high - low)))
+    return (f'<span class="wb-between" role="img" aria-label="{100 * share:.0f} percent of the way from floor to '
+            f'ceiling"><i style="width:{100 * share:.0f}%"></i></span>')
+
+
+def table(folder: RunFolder) -> str:
+    """Return the metrics of a run beside floor and ceiling, as HTML."""
+    judged, manifest = folder.judgement(), folder.manifest()
+    if judged is None:
+        state = manifest["state"]
+        waits = state in ("queued", "running", "paused")
+        why = "It is judged when it ends." if waits else manifest.get("reason") or "It was not judged."
+        return f'<p class="wb-note">Run {escape(folder.id)} is {escape(state)}. {escape(why)}</p>'
+    found, floor, ceiling = judged["reconstruction"], judged.get("baseline"), judged.get("ceiling")
+    body = "".join(row(m, found, floor, ceiling) for m in found["overall"])
+    return (f'<section class="wb-card-text"><h2>{found["n"]} reconstructions</h2>'
+            f'<p class="wb-note">An evaluator judges: a separate network, trained on all private images, which the '
+            f"attacker never saw. <b>Floor</b>: random samples of the prior. <b>Ceiling</b>: real photographs that the "
+            f"target never saw. ↑ ↓ say which way more leaked. Ranges are 95 % intervals; with few images they are wide."
+            f'</p><div class="wb-scroll"><table class="wb-table wb-metrics" data-testid="metrics"><thead><tr>'
+            f"<th>measure</th><th class='num'>this run</th><th class='num'>floor</th><th class='num'>ceiling</th>"
+            f"<th>floor to ceiling</th></tr></thead><tbody>{body}</tbody></table></div></section>")
+
+
+def per_class(folder: RunFolder) -> str:
+    """Return the metrics of each class, as HTML."""
+    judged, scene = folder.judgement(), folder.scene()
+    if judged is None:
+        return ""
+    classes = judged["reconstruction"].get("per_class") or {}
+    names = {str(c["class"]): c["label"] for c in scene.get("candidates", [])}
+    columns = list(next(iter(classes.values()), {}))
+    head = "".join(f"<th class='num'>{escape(METRICS.entry(m).title if m in METRICS else m)} {arrow(m)}</th>"
+                   for m in columns)
+    body = "".join(f'<tr><th scope="row">{escape(names.get(c, c))}</th>'
+                   + "".join(f'<td class="num">{number(m, values.get(m))}</td>' for m in columns) + "</tr>"
+                   for c, values in classes.items())
+    return (f'<section class="wb-card-text"><details open><summary>Class by class</summary><div class="wb-scroll wb-tall">'
+            f'<table class="wb-table"><thead><tr><th>class</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+            f"</details></section>") if columns else ""
+
+
+def rows_of_images(folder: RunFolder) -> str:
+    """Return each reconstruction beside the true and the nearest private image, as HTML."""
+    scene, judged, frame = folder.scene(), folder.judgement(), folder.latest()
+    if not scene.get("candidates") or frame is None:
+        return ""
+    columns, count, (w, h) = scene["sheet"]["columns"], scene["sheet"]["rows"], scene["sheet"]["tile"]
+    found = (judged or {}).get("reconstruction", {})
+    guess, sure = found.get("evaluator_class") or [], found.get("evaluator_confidence") or []
+    names = {c["class"]: c["label"] for c in scene["candidates"]}
+    base = f"/wb/runs/{folder.id}"
+    sources = [("reconstruction", f"{base}/frames/{frame}.webp"), ("true", f"{base}/truth.webp"),
+               ("nearest private", f"{base}/nearest.webp")]
+    if not (folder.path / "nearest.webp").is_file():
+        sources.pop()
+    cards = []
+    for i, candidate in enumerate(scene["candidates"]):
+        at = (f"background-size:{100 * columns}% {100 * count}%;background-position:"
+              f"{100 * (i % columns) / max(1, columns - 1):.3f}% {100 * (i // columns) / max(1, count - 1):.3f}%;"
+              f"aspect-ratio:{w}/{h}")
+        tiles = "".join(f'<span class="wb-tile" role="img" aria-label="{kind} of {escape(candidate["label"])}" '
+                        f"style=\"background-image:url('{url}');{at}\"></span>" for kind, url in sources)
+        verdict = ""
+        if i < len(guess) and guess[i] is not None:
+            right = guess[i] == candidate["class"]
+            said = names.get(guess[i], f"class {guess[i]}")
+            much = f", {100 * sure[i]:.0f} %" if i < len(sure) and sure[i] is not None else ""
+            verdict = (f'<span class="{"wb-yes" if right else "wb-no"}">{"✓" if right else "✗"} judge says '
+                       f"{escape(said)}{much}</span>")
+        cards.append(f'<div class="wb-judged"><div class="wb-trio">{tiles}</div><b>{escape(candidate["label"])}</b>'
+                     f"{verdict}</div>")
+    legend = ", ".join(kind for kind, _ in sources)
+    return (f'<section class="wb-card-text"><h2>Side by side</h2><p class="wb-note">Each: {legend}.</p>'
+            f'<div class="wb-judged-grid">{"".join(cards)}</div></section>')
+
+
+def choices(app: App) -> list[tuple[str, str]]:
+    """Return (description, id) of the runs that recorded something, newest first."""
+    return [(f"{r.name or r.id} · {r.attack} on {r.scenario}/{r.target} · {r.state.value}", r.id)
+            for r in app.store.list(100)]
+
+
+@tab("judge", title="Judge", order=3)
+def build(app: App) -> None:
+    run = gr.Dropdown([], label="Run", filterable=True, interactive=True, elem_id="judge-run")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=1, min_width=420):
+            metrics, classes = (gr.HTML(apply_default_css=False, elem_id=f"judge-{n}") for n in ("metrics", "classes"))
+        with gr.Column(scale=1, min_width=420):
+            images = gr.HTML(apply_default_css=False, elem_id="judge-images")
+
+    def show(chosen: str | None) -> dict[Any, Any]:
+        if not chosen:
+            return {metrics: '<p class="wb-note">Nothing has run yet. Start an attack in Invert.</p>', classes: "",
+                    images: ""}
+        try:
+            folder = app.store.folder(chosen)
+            return {metrics: table(folder), classes: per_class(folder), images: rows_of_images(folder)}
+        except WorkbenchError as error:
+            return {metrics: f'<div class="wb-problem"><p>{escape(str(error))}</p></div>', classes: "", images: ""}
+
+    def opened(shown: str, chosen: str | None) -> dict[Any, Any]:
+        offered = choices(app)
+        ids = [key for _, key in offered]
+        pick = shown if shown in ids else chosen if chosen in ids else next(iter(ids), None)
+        return {run: gr.Dropdown(offered, value=pick), **show(pick)}
+
+    outputs = [run, metrics, classes, images]
+    app.pages["judge"].select(opened, [app.run, run], outputs, **LIGHT)
+    app.ended.then(opened, [app.run, run], outputs, **LIGHT)
+    run.input(show, run, outputs[1:], **LIGHT)
