@@ -32,7 +32,8 @@ async function look() {
   if (line && !document.hidden) try {
     const s = await (await fetch("/wb/status")).json(), waiting = s.queued.length;
     const what = s.worker !== "ready" ? (s.worker === "starting" ? "starting" : s.worker) : s.running ? "running" : "ready";
-    line.textContent = `${s.device?.name || s.device || ""}${s.device?.name ? " · " : ""}${what}${waiting ? `, ${waiting} waiting` : ""}`;
+    const device = s.device?.type === "cpu" ? `CPU, ${s.threads} thread${s.threads === 1 ? "" : "s"} · ` : s.device?.name ? `${s.device.name} · ` : "";
+    line.textContent = `${device}${what}${waiting ? `, ${waiting} waiting` : ""}`;
     line.dataset.state = what;
   } catch { line.textContent = "The server does not answer"; line.dataset.state = "lost"; }
 }

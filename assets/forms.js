@@ -23,7 +23,7 @@ WB.classes = (element, props, trigger, watch) => {
   const draw = () => {
     const v = props.value; if (!v.names) return;
     const picked = new Set(v.picked), head = make("div", "wb-field-head");
-    head.append(make("span", "wb-label", `Classes attacked: ${picked.size} of ${v.names.length}`));
+    head.append(make("span", "wb-label", `Classes: ${picked.size} of ${v.names.length}`));
     for (const [text, list] of [["First 8", v.names.map((_, i) => i).slice(0, 8)], ["All", v.names.map((_, i) => i)]]) {
       const b = make("button", "wb-plain", text); b.type = "button"; b.addEventListener("click", () => put(new Set(list))); head.append(b);
     }

@@ -61,7 +61,7 @@ class Curves {
   }
   layout() {
     const k = ink(), strips = this.head ? this.strips() : [];
-    const domain = [[0.72, 0.96], [0.36, 0.6], [0, 0.24]];
+    const domain = [[0.72, 0.93], [0.36, 0.57], [0, 0.21]];
     const layout = {margin: {l: 58, r: 10, t: 4, b: 34}, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, hovermode: "x unified",
       font: {size: 14, color: k.quiet, family: getComputedStyle(document.body).fontFamily}, shapes: this.shapes(), uirevision: "keep", annotations: [],
       hoverlabel: {bgcolor: k.paper, font: {color: k.text}},
@@ -224,11 +224,12 @@ class View {
   }
 
   reset(v) {
+    const before = this.run;
     this.run = v.run; this.cards = []; this.gallery.replaceChildren(); this.scrub = null; this.frame = 0; this.truth = null; this.scene = null; this.halt();
     this.readers = {curves: new Reader(), path: new Reader(), conf: new Reader(), marks: new Reader()};
     this.conf = []; this.sheet = null; this.curves.reset(); this.latent.reset([], ""); this.shown = null; this.loaded = null; this.nearest = null; this.state = null; this.said = 0;
     const url = new URL(location.href);
-    if (v.run) url.searchParams.set("run", v.run); else url.searchParams.delete("run");
+    if (v.run) url.searchParams.set("run", v.run); else if (before) url.searchParams.delete("run");  // the first message is empty, and the link not yet read
     history.replaceState(null, "", url);
     $(this.root, ".wb-verdict").textContent = "";
   }
@@ -242,7 +243,7 @@ class View {
     COUNT.drawn++;
     this.scene = v.scene;
     if (!this.cards.length && v.scene.candidates) this.build(v.scene);
-    if (!this.truth && v.scene.truth) this.load_truth();
+    if (!this.truth && v.scene.truth && this.cards.length) { this.load_truth(); this.root.classList.remove("wb-no-truth"); this.fit(); }
     this.readers.curves.take(v.curves, l => this.curves.add(l));
     this.readers.path.take(v.path, l => this.latent.add(l));
     this.readers.conf.take(v.conf, l => { const c = l.split(","); this.conf.push([+c[0], c.slice(1).map(x => x === "" ? null : +x)]); });

@@ -47,5 +47,5 @@ def build(app: App) -> gr.Blocks:
                 gr.Warning(str(error), title="Not found")
                 return {app.run: ""}
 
-        page.load(open_linked, None, [app.run], **LIGHT)
+        page.load(open_linked, None, [app.run], **LIGHT | {"queue": True})  # the query is known to queued events only
     return page

@@ -43,6 +43,15 @@ class App:
     ended: Any = None
     panel: Any = None
 
+    def when_opened(self, key: str, look: Callable[..., Any], inputs: Any, outputs: Any, **how: Any) -> None:
+        """Call `look` each time a tab is turned to; to be called last in the tab's build function.
+
+        A tab's parts are made when it is first opened, and an answer that comes before is lost; so a probe
+        at the tab's end reports that they are there.
+        """
+        probe = gr.HTML("", js_on_load="trigger('load')", apply_default_css=False, elem_classes="wb-probe")
+        gr.on([probe.load, self.pages[key].select], look, inputs, outputs, **how)
+
     def submit(self, config: RunConfig, request: gr.Request | None) -> str:
         """Queue a run on behalf of a browser session; returns its id."""
         return self.scheduler.submit(config, owner=(request.session_hash or "") if request else "")

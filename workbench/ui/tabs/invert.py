@@ -44,8 +44,8 @@ def described(attack: str) -> str:
 def preset_cards() -> dict[str, Any]:
     return {"cards": [{"key": p["key"], "title": p["title"], "text": p["text"],
                        "problem": next(iter(problems(p["config"])), ""),
-                       "note": f"{AttackInfo.of(ATTACKS.entry(p['config'].attack)).title} · "
-                               f"{SCENARIOS.entry(p['config'].scenario).title}"} for p in PRESETS]}
+                       "note": ATTACKS.entry(p["config"].attack).title.split(" (")[0] + " · "
+                               + SCENARIOS.entry(p["config"].scenario).title.split(" (")[0]} for p in PRESETS]}
 
 
 class Panel:
@@ -56,6 +56,8 @@ class Panel:
         first = next(iter(PRESETS))["config"]
         catalog = app.catalog
         with gr.Column(elem_id="panel", min_width=300):
+            with gr.Row(elem_id="run-row"):
+                self.go = gr.Button("Run", variant="primary", elem_id="run-button")
             self.scenario = gr.Dropdown(catalog.scenarios(), value=first.scenario, label="Scenario", filterable=False)
             with gr.Row(elem_classes="wb-tight"):
                 self.target = gr.Dropdown(catalog.targets(first.scenario), value=first.target, label="Target",
@@ -80,8 +82,6 @@ class Panel:
             self.budget = gr.Number(None, label="Query limit (empty: none)", precision=0, minimum=1)
             self.command = gr.Textbox(command_line(first), label="The same on the command line", lines=3, max_lines=8,
                                       interactive=False, buttons=["copy"], elem_id="command")
-            with gr.Row(elem_id="run-row"):
-                self.go = gr.Button("Run", variant="primary", elem_id="run-button")
 
     @staticmethod
     def _presets(attack: str) -> list[tuple[str, str]]:
@@ -106,7 +106,7 @@ class Panel:
                 raise UsageError(f"Give a {name}; the field is empty.")
         picked = tuple(int(c) for c in (given[self.classes] or {}).get("picked", []))
         if not picked:
-            raise UsageError("No class is chosen. Click at least one of the pictures under 'Classes attacked'.")
+            raise UsageError("No class is chosen. Click at least one of the pictures under 'Classes'.")
         prior = AttackInfo.of(ATTACKS.entry(attack)).prior and given[self.prior]
         return default_config(
             given[self.scenario], attack, knobs=knobs.get("values") if knobs.get("attack") == attack else None,

@@ -10,6 +10,7 @@ import gradio as gr
 from workbench.core.errors import WorkbenchError
 from workbench.metrics import METRICS
 from workbench.runs.folder import RunFolder
+from workbench.scenarios import SCENARIOS
 from workbench.ui.shell import LIGHT, App, tab
 
 UNKNOWN = "–"
@@ -20,7 +21,7 @@ def number(metric: str, value: float | None) -> str:
     if value is None:
         return UNKNOWN
     unit = METRICS.entry(metric).info.get("unit", "") if metric in METRICS else ""
-    if metric.startswith("acc") or unit in ("share", "fraction", "%"):
+    if unit == "share":
         return f"{100 * value:.0f} %"
     return f"{value:.3g}" + (f" {unit}" if unit == "dB" else "")
 
@@ -28,7 +29,7 @@ def number(metric: str, value: float | None) -> str:
 def arrow(metric: str) -> str:
     """Return which direction means that more leaked."""
     best = METRICS.entry(metric).info.get("best", "") if metric in METRICS else ""
-    return {"high": "↑", "higher": "↑", "max": "↑", "low": "↓", "lower": "↓", "min": "↓"}.get(str(best), "")
+    return {"higher": "↑", "lower": "↓"}.get(best, "")
 
 
 def row(metric: str, found: dict[str, Any], floor: dict[str, Any] | None, ceiling: dict[str, Any] | None) -> str:
@@ -41,8 +42,9 @@ def row(metric: str, found: dict[str, Any], floor: dict[str, Any] | None, ceilin
     what = escape(str(entry.info.get("compares", ""))) if entry else ""
     return (f'<tr><th scope="row">{escape(entry.title if entry else metric)} <span class="wb-arrow" aria-label="'
             f'{"higher" if arrow(metric) == "↑" else "lower"} means more leaked">{arrow(metric)}</span>'
-            f'<small>{what}</small></th><td class="num wb-strong">{number(metric, value)}{spread}</td>{beside}'
-            f'<td>{bar(metric, value, floor, ceiling)}</td></tr>')
+            f'</th><td class="num wb-strong">{number(metric, value)}{spread}</td>{beside}'
+            f"<td>{bar(metric, value, floor, ceiling)}</td></tr>"
+            f'<tr class="wb-why"><td colspan="5">Compares {what}.</td></tr>')
 
 
 def bar(metric: str, value: float | None, floor: dict[str, Any] | None, ceiling: dict[str, Any] | None) -> str:
@@ -71,7 +73,7 @@ def table(folder: RunFolder) -> str:
             f"target never saw. ↑ ↓ say which way more leaked. Ranges are 95 % intervals; with few images they are wide."
             f'</p><div class="wb-scroll"><table class="wb-table wb-metrics" data-testid="metrics"><thead><tr>'
             f"<th>measure</th><th class='num'>this run</th><th class='num'>floor</th><th class='num'>ceiling</th>"
-            f"<th>floor to ceiling</th></tr></thead><tbody>{body}</tbody></table></div></section>")
+            f"<th></th></tr></thead><tbody>{body}</tbody></table></div></section>")
 
 
 def per_class(folder: RunFolder) -> str:
@@ -100,7 +102,7 @@ def rows_of_images(folder: RunFolder) -> str:
     columns, count, (w, h) = scene["sheet"]["columns"], scene["sheet"]["rows"], scene["sheet"]["tile"]
     found = (judged or {}).get("reconstruction", {})
     guess, sure = found.get("evaluator_class") or [], found.get("evaluator_confidence") or []
-    names = {c["class"]: c["label"] for c in scene["candidates"]}
+    names = SCENARIOS[folder.config().scenario].class_names
     base = f"/wb/runs/{folder.id}"
     sources = [("reconstruction", f"{base}/frames/{frame}.webp"), ("true", f"{base}/truth.webp"),
                ("nearest private", f"{base}/nearest.webp")]
@@ -116,7 +118,7 @@ def rows_of_images(folder: RunFolder) -> str:
         verdict = ""
         if i < len(guess) and guess[i] is not None:
             right = guess[i] == candidate["class"]
-            said = names.get(guess[i], f"class {guess[i]}")
+            said = names[guess[i]]
             much = f", {100 * sure[i]:.0f} %" if i < len(sure) and sure[i] is not None else ""
             verdict = (f'<span class="{"wb-yes" if right else "wb-no"}">{"✓" if right else "✗"} judge says '
                        f"{escape(said)}{much}</span>")
@@ -136,7 +138,7 @@ def choices(app: App) -> list[tuple[str, str]]:
 @tab("judge", title="Judge", order=3)
 def build(app: App) -> None:
     run = gr.Dropdown([], label="Run", filterable=True, interactive=True, elem_id="judge-run")
-    with gr.Row(equal_height=False):
+    with gr.Row(equal_height=False, elem_classes="wb-below"):
         with gr.Column(scale=1, min_width=420):
             metrics, classes = (gr.HTML(apply_default_css=False, elem_id=f"judge-{n}") for n in ("metrics", "classes"))
         with gr.Column(scale=1, min_width=420):
@@ -159,6 +161,6 @@ def build(app: App) -> None:
         return {run: gr.Dropdown(offered, value=pick), **show(pick)}
 
     outputs = [run, metrics, classes, images]
-    app.pages["judge"].select(opened, [app.run, run], outputs, **LIGHT)
+    app.when_opened("judge", opened, [app.run, run], outputs, **LIGHT)
     app.ended.then(opened, [app.run, run], outputs, **LIGHT)
     run.input(show, run, outputs[1:], **LIGHT)

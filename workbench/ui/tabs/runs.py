@@ -91,7 +91,7 @@ def build(app: App) -> None:
                 first: gr.Dropdown(offered), second: gr.Dropdown(offered)}
 
     outputs = [table, first, second]
-    app.pages["runs"].select(listed, None, outputs, **LIGHT)
+    app.when_opened("runs", listed, None, outputs, **LIGHT)
     app.ended.then(listed, None, outputs, **LIGHT)
 
     def opened(run: str) -> dict[Any, Any]:

@@ -109,7 +109,7 @@ def build(app: App) -> None:
                 page: gr.Slider(1, max(2, count), 1, visible=count > 1), **show(key, name)}
 
     quiet = dict(show_progress="hidden", api_visibility="private", concurrency_limit=4)
-    app.pages["target"].select(show, [scenario, arch], [card, attacker, images], **quiet)
+    app.when_opened("target", show, [scenario, arch], [card, attacker, images], **quiet)
     scenario.input(other, scenario, [arch, page, card, attacker, images], **quiet)
     arch.input(lambda key, name: model_card(catalog, key, name), [scenario, arch], card, **quiet)
     page.change(lambda key, n: gallery(catalog, key, int(n)), [scenario, page], images, **quiet | LIGHT)
