@@ -245,7 +245,7 @@ def test_a_fork_with_other_candidates_is_refused(store, lab):
 
 
 def frame(step: int, n: int = 3) -> Frame:
-    return Frame(step, 1000, torch.rand(n, 1, 8, 8), torch.rand(n, 4), {"loss": torch.rand(n)}, torch.rand(n))
+    return Frame(step, 1000, torch.rand(n, 1, 8, 8), torch.rand(n, 12), {"loss": torch.rand(n)}, torch.rand(n))
 
 
 def test_a_frame_is_dropped_rather_than_waited_for(store, monkeypatch):
@@ -282,7 +282,7 @@ def test_a_long_run_keeps_a_bounded_number_of_frames_and_lines(store, monkeypatc
     monkeypatch.setattr(recording, "KEPT", 16)
     monkeypatch.setattr(recording, "LINES", 40)
     folder = start(store, pixels())
-    latents = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
+    latents = torch.randn(50, 12, generator=torch.Generator().manual_seed(0))
     recorder = Recorder(folder, Grid.of(3, (1, 8, 8)), principal_plane(latents))
     for step in range(300):
         recorder.offer(frame(step), float(step), must=True)
@@ -290,7 +290,7 @@ def test_a_long_run_keeps_a_bounded_number_of_frames_and_lines(store, monkeypatc
     kept = folder.frames()
     assert len(kept) <= 17 and kept[0] == 0 and kept[-1] == 299
     assert len(folder.curves().splitlines()) < 140
-    assert all(folder.tensors(n)["latents"].shape == (3, 4) for n in kept)
+    assert all(folder.tensors(n)["latents"].shape == (3, 12) for n in kept)
 
 
 @pytest.mark.parametrize("count", [1, 2, 8, 40, 64])

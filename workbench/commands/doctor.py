@@ -28,7 +28,8 @@ def examine() -> dict[str, Any]:
     """Return everything the doctor found."""
     missing = [{"what": name, "for": use, "remedy": f"pip install {INSTALL.get(name, name)}"}
                for name, use in PACKAGES.items() if importlib.util.find_spec(name) is None]
-    problems = [row["problem"] for rows in (scenarios(), targets(), priors()) for row in rows if row["problem"]]
+    places, victims, models = scenarios(), targets(), priors()
+    problems = [row["problem"] for row in (*places, *victims, *models) if row["problem"]]
     corrupt = []
     for card in sorted(models_dir().rglob("*.json")):
         try:
@@ -41,8 +42,8 @@ def examine() -> dict[str, Any]:
     except WorkbenchError as error:
         store = str(error)
     return {"versions": versions(), "device": describe(pick_device("auto")), "cuda": torch.cuda.is_available(),
-            "cores": os.cpu_count(), "packages_missing": missing, "scenarios": scenarios(), "targets": targets(),
-            "priors": priors(), "problems": problems, "corrupt_weights": corrupt, "run_store": str(runs_dir()),
+            "cores": os.cpu_count(), "packages_missing": missing, "scenarios": places, "targets": victims,
+            "priors": models, "problems": problems, "corrupt_weights": corrupt, "run_store": str(runs_dir()),
             "run_store_problem": store, "models": str(models_dir()),
             "healthy": not (missing or problems or corrupt or store)}
 

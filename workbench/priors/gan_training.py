@@ -26,7 +26,8 @@ class Recipe:
     Attributes:
         vae_steps, gan_steps: optimiser steps of either phase.
         noise: standard deviation of the decoder's pixels, in [0, 1] units.
-        kl: weight of the latent's divergence from N(0, I).
+        kl, kl_gan: weight of the latent's divergence from N(0, I) in either phase; the second is larger,
+            so that samples of N(0, I) land where the decoder has been.
         adversarial: weight of the generator's hinge loss against the reconstruction's.
         r1: weight of the critic's gradient penalty on real images, Mescheder et al. 2018.
     """
@@ -41,6 +42,7 @@ class Recipe:
     lr_gan: float = 2e-4
     noise: float = 0.12
     kl: float = 1.0
+    kl_gan: float = 2.5
     adversarial: float = 1.0
     feature: float = 10.0
     r1: float = 5.0
@@ -154,7 +156,7 @@ def train_gan(scenario: str, public: Tensor, recipe: Recipe, *, flips: bool, dev
             error = (copied - real).pow(2).sum((1, 2, 3)).mean()
             fooled = -(gan.critic_head(seen.flatten(1)).mean() + gan.discriminate(invented).mean()) / 2
             scale = recipe.adversarial * min(1, (step - recipe.vae_steps + 1) / 500) * 40
-            loss = half_precision_weight / 2 * error + recipe.kl * kl + recipe.feature * 10 * likeness + scale * fooled
+            loss = half_precision_weight / 2 * error + recipe.kl_gan * kl + recipe.feature * 10 * likeness + scale * fooled
             losses |= {"reconstruction": error, "likeness": likeness, "fooled": fooled}
         drawing.zero_grad(set_to_none=True)
         loss.backward()

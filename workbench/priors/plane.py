@@ -30,7 +30,7 @@ class Plane:
 def principal_plane(points: Tensor) -> Plane:
     """Return the plane of the three principal components of points (M, D)."""
     centre = points.mean(0)
-    _, _, v = torch.pca_lowrank(points - centre, q=6, center=False, niter=4)
+    _, _, v = torch.pca_lowrank(points - centre, q=min(6, *points.shape), center=False, niter=4)
     basis = v[:, :3].contiguous()
     return Plane(centre, basis, (points - centre) @ basis)
 
@@ -47,7 +47,7 @@ def telling_plane(latents: Tensor, images: Tensor) -> Plane:
     """
     flat = images.flatten(1)
     flat = flat - flat.mean(0)
-    _, _, v = torch.pca_lowrank(flat, q=16, center=False, niter=4)
+    _, _, v = torch.pca_lowrank(flat, q=min(16, *flat.shape), center=False, niter=4)
     centre = latents.mean(0)
     effect = torch.linalg.lstsq(latents - centre, flat @ v).solution  # (D, 16)
     basis = torch.linalg.svd(effect, full_matrices=False).U[:, :3].contiguous()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from workbench.attacks import ATTACKS, AttackInfo
-from workbench.core.errors import Incompatible, WorkbenchError
+from workbench.core.errors import Incompatible, UnknownName, WorkbenchError
 from workbench.core.knobs import configure, values_of
 from workbench.core.records import RunConfig
 from workbench.defenses import DEFENSES
@@ -80,6 +80,8 @@ def default_config(scenario: str, attack: str, *, preset: str = "demo", knobs: d
     """
     place, entry = SCENARIOS.entry(scenario), ATTACKS.entry(attack)
     info = AttackInfo.of(entry)
+    if preset not in info.presets:
+        raise UnknownName(f"preset of {attack}", preset, info.presets)
     configured = configure(entry.item, {**info.presets[preset], **(knobs or {})})
     overrides.setdefault("target", place.item.default_target)
     overrides.setdefault("prior", info.prior)

@@ -16,7 +16,7 @@ from workbench.core.errors import StoreError
 from workbench.core.records import RunConfig, RunState
 from workbench.runs.folder import RunFolder
 
-RUN_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+RUN_ID = re.compile(r"(?=.{1,80}$)[a-z0-9]+(-[a-z0-9]+)*")
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (

