@@ -67,7 +67,7 @@ class Curves {
       hoverlabel: {bgcolor: k.paper, font: {color: k.text}},
       xaxis: {gridcolor: k.grid, zeroline: false, nticks: 6, anchor: "y3", title: {text: "step", standoff: 4, font: {size: 14}}}};
     strips.forEach((s, i) => {
-      layout[i ? `yaxis${i + 1}` : "yaxis"] = {domain: domain[i], gridcolor: k.grid, zeroline: false, nticks: 3, range: s.range, tickformat: i === 1 ? ".0%" : "~s", fixedrange: !!s.range, automargin: false};
+      layout[i ? `yaxis${i + 1}` : "yaxis"] = {domain: domain[i], gridcolor: k.grid, zeroline: false, nticks: 3, range: s.range, tickformat: i === 1 ? ".0%" : s.title === "queries" ? "~s" : ".3~g", type: i === 0 && this.rows.length > 2 && this.rows.every(r => r[s.columns[0]] > 0) ? "log" : "linear", fixedrange: !!s.range, automargin: false};
       layout.annotations.push({text: s.title, xref: "paper", yref: "paper", x: 0, y: domain[i][1], xanchor: "left", yanchor: "bottom", showarrow: false, font: {size: 14, color: k.text}});
     });
     return layout;

@@ -42,10 +42,10 @@ def build(app: App) -> gr.Blocks:
         def open_linked(request: gr.Request) -> dict[Any, Any]:
             run = request.query_params.get("run", "")
             try:
-                return {app.run: app.store.folder(run).id if run else ""}
+                return {app.run: app.store.folder(run).id if run else gr.skip()}
             except StoreError as error:
                 gr.Warning(str(error), title="Not found")
-                return {app.run: ""}
+                return {app.run: gr.skip()}
 
         page.load(open_linked, None, [app.run], **LIGHT | {"queue": True})  # the query is known to queued events only
     return page

@@ -79,7 +79,7 @@ class Panel:
                                           min_width=90)
                 self.seed = gr.Number(first.seed, label="Seed", precision=0, minimum=0, maximum=DICE - 1, min_width=90)
                 self.dice = gr.Button("New seed", size="sm", min_width=70, elem_id="dice")
-            self.budget = gr.Number(None, label="Query limit (empty: none)", precision=0, minimum=1)
+            self.budget = gr.Number(0, label="Query limit (0: none)", precision=0, minimum=0)
             self.command = gr.Textbox(command_line(first), label="The same on the command line", lines=3, max_lines=8,
                                       interactive=False, buttons=["copy"], elem_id="command")
 
@@ -111,7 +111,7 @@ class Panel:
         return default_config(
             given[self.scenario], attack, knobs=knobs.get("values") if knobs.get("attack") == attack else None,
             target=given[self.target], defense=given[self.defense] or "none", classes=list(picked),
-            restarts=int(given[self.restarts]), seed=int(given[self.seed]), budget=given[self.budget] or None,
+            restarts=int(given[self.restarts]), seed=int(given[self.seed]), budget=int(given[self.budget] or 0) or None,
             **({"prior": prior} if prior else {}))
 
     def show(self, config: RunConfig) -> dict[Any, Any]:
@@ -127,7 +127,7 @@ class Panel:
             self.classes: class_value(self.app.catalog, config.scenario, config.classes),
             self.knobs: knob_value(config.attack, config.knobs, stamp=time.time_ns()),
             self.preset: gr.Radio(self._presets(config.attack), value=self._preset_of(config)),
-            self.restarts: config.restarts, self.seed: config.seed, self.budget: config.budget,
+            self.restarts: config.restarts, self.seed: config.seed, self.budget: config.budget or 0,
             self.about: described(config.attack), **self.said(config)}
 
     @staticmethod

@@ -1,0 +1,125 @@
+"""The real application on a free port, and a Chromium that reports whatever a page does wrong."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+STARTING = 90  # seconds
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(item.fspath).parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.browser)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass(frozen=True)
+class Served:
+    url: str
+    port: int
+    runs: Path
+
+    def get(self, path: str) -> tuple[int, bytes, dict[str, str]]:
+        """Return status, body and headers of a page of the application."""
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=30) as answer:
+                return answer.status, answer.read(), dict(answer.headers)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read(), dict(error.headers)
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    runs, port = tmp_path_factory.mktemp("runs"), free_port()
+    said = (tmp_path_factory.mktemp("log") / "app.log").open("w+")
+    process = subprocess.Popen([sys.executable, "app.py", "--port", str(port), "--runs", str(runs), "--device", "cpu"],
+                               cwd=ROOT, stdout=said, stderr=subprocess.STDOUT, start_new_session=True)
+    app = Served(f"http://127.0.0.1:{port}", port, runs)
+    try:
+        end = time.monotonic() + STARTING
+        while True:
+            try:
+                if b'"ready"' in app.get("/wb/status")[1]:
+                    break
+            except OSError:
+                pass
+            if process.poll() is not None or time.monotonic() > end:
+                said.seek(0)
+                pytest.fail(f"the application did not start:\n{said.read()}")
+            time.sleep(0.3)
+        yield app
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        said.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator:
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium on this machine")
+    with playwright.sync_playwright() as api:
+        browser = api.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visit:
+    """One page, and what went wrong on it."""
+
+    page: object
+    faults: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def visit(served: Served, chromium: object) -> Iterator[Callable[..., Visit]]:
+    """Return a function that opens the application in a browser context of its own."""
+    contexts = []
+
+    def go(query: str = "", size: tuple[int, int] = (1440, 900)) -> Visit:
+        context = chromium.new_context(viewport={"width": size[0], "height": size[1]})
+        contexts.append(context)
+        visited = Visit(context.new_page())
+        page, faults = visited.page, visited.faults
+        page.set_default_timeout(30_000)
+        page.on("pageerror", lambda error: faults.append(f"page error: {error}"))
+        page.on("console", lambda m: faults.append(f"console: {m.text}") if m.type == "error" else None)
+        page.on("request", lambda r: None if r.url.startswith((served.url, "data:", "blob:"))
+                else faults.append(f"outside request: {r.url}"))
+        page.goto(f"{served.url}/{query}")
+        page.get_by_test_id("preset-eight-faces").wait_for()
+        return visited
+
+    yield go
+    for context in contexts:
+        context.close()

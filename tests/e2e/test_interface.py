@@ -1,0 +1,268 @@
+"""What a person does with the interface, in a real browser, against real runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+
+from tests.e2e.conftest import ROOT, Served, Visit
+
+TABS = ("Target", "Invert", "Judge", "Runs")
+ENDED = ".wb-live[data-state=finished], .wb-live[data-state=stopped], .wb-live[data-state=failed]"
+
+
+def turn_to(page, title: str) -> None:
+    page.locator("#tabs").get_by_role("tab", name=title, exact=True).click()
+
+
+def state(page) -> str:
+    return page.locator(".wb-live").get_attribute("data-state")
+
+
+def points(page) -> int:
+    """Return how many points the confidence curve shows."""
+    return page.evaluate("document.querySelector('.wb-curves .wb-plot').data?.[1]?.x.length ?? 0")
+
+
+def until(look: Callable[[], object], seconds: float = 30, why: str = "it did not happen") -> object:
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < end, why
+        time.sleep(0.1)
+    return found
+
+
+def step(page) -> int:
+    text = page.locator("[data-fig=step]").inner_text().split("/")[0].replace(",", "").strip()
+    return int(text) if text.isdigit() else -1
+
+
+@pytest.fixture(scope="module")
+def shown(visit: Callable[..., Visit]) -> dict:
+    """One click on the first card, followed to the end by two browsers."""
+    first = visit()
+    page = first.page
+    begun = time.monotonic()
+    page.get_by_test_id("preset-eight-faces").click()
+    page.get_by_test_id("card").first.wait_for()
+    seconds = time.monotonic() - begun
+    run = until(lambda: parse_qs(urlparse(page.url).query).get("run"))[0]
+    until(lambda: points(page) > 3)
+    second = visit(f"?run={run}")
+    second.page.get_by_test_id("card").first.wait_for()
+    until(lambda: points(second.page) > 3)
+    together = state(page), state(second.page)
+    turn_to(second.page, "Runs")  # the view goes on while another tab is open
+    for visited in (first, second):
+        visited.page.locator(ENDED).wait_for(timeout=110_000, state="attached")
+    return {"first": first, "second": second, "run": run, "seconds": seconds, "together": together}
+
+
+def test_one_click_shows_faces_and_ends(shown: dict) -> None:
+    page = shown["first"].page
+    assert shown["seconds"] < 20
+    assert state(page) == "finished"
+    assert page.get_by_test_id("card").count() == 8
+    drawn = page.evaluate("""() => [...document.querySelectorAll('.wb-card canvas')].map(c => {
+        const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let lo = 255, hi = 0;
+        for (let i = 0; i < d.length; i += 4) { lo = Math.min(lo, d[i]); hi = Math.max(hi, d[i]); } return hi - lo; })""")
+    assert len(drawn) == 16
+    assert min(drawn) > 40, "a picture is blank"
+    assert "recognises" in page.get_by_test_id("verdict").inner_text()
+
+
+def test_two_browsers_watch_one_run(shown: dict, served: Served) -> None:
+    assert shown["together"] == ("running", "running")
+    lines = (served.runs / shown["run"] / "curves.csv").read_text().splitlines()[1:]
+    turn_to(shown["second"].page, "Invert")
+    for name in ("first", "second"):
+        page = shown[name].page
+        until(lambda page=page: points(page) == len(lines), 10, f"{name}: {points(page)} of {len(lines)} points")
+
+
+def test_plots_are_extended_and_never_drawn_anew(shown: dict) -> None:
+    counts = shown["first"].page.evaluate("window.__wb")
+    assert counts["newPlot"] == 2
+    assert counts["react"] == 0
+    assert counts["extend"] > 4
+
+
+def test_judge_shows_the_metrics(shown: dict) -> None:
+    page = shown["first"].page
+    turn_to(page, "Judge")
+    table = page.get_by_test_id("metrics")
+    table.wait_for()
+    assert "floor" in table.inner_text()
+    assert "Attack accuracy" in table.inner_text()
+    assert page.locator(".wb-judged").count() == 8
+    turn_to(page, "Invert")
+
+
+def test_a_link_reopens_a_run_with_every_point(shown: dict, served: Served, visit: Callable[..., Visit]) -> None:
+    late = visit(f"?run={shown['run']}")
+    lines = (served.runs / shown["run"] / "curves.csv").read_text().splitlines()[1:]
+    until(lambda: points(late.page) == len(lines), 15)
+    assert late.page.get_by_test_id("card").count() == 8
+    assert late.faults == []
+
+
+def test_arrows_scrub_through_the_frames(shown: dict) -> None:
+    page = shown["first"].page
+    page.locator(".wb-legend").click()
+    newest = int(page.locator(".wb-live").get_attribute("data-shown"))
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    until(lambda: page.locator(".wb-live").get_attribute("data-frame") == str(newest - 3), 10)
+    assert "step" in page.get_by_test_id("frame").inner_text()
+    page.keyboard.press("End")
+    assert page.locator(".wb-live").get_attribute("data-shown") == str(newest)
+
+
+def test_a_face_is_enlarged_and_closed(shown: dict) -> None:
+    page = shown["first"].page
+    page.get_by_test_id("card").first.click()
+    assert page.locator(".wb-zoom canvas").count() >= 2
+    page.keyboard.press("Escape")
+    assert not page.locator(".wb-zoom").is_visible()
+
+
+def test_downloads(shown: dict, served: Served) -> None:
+    from io import BytesIO
+
+    from PIL import Image
+
+    run = shown["run"]
+    status, body, headers = served.get(f"/wb/runs/{run}/sheet.png")
+    assert (status, headers["cache-control"]) == (200, "no-store")
+    with Image.open(BytesIO(body)) as image:
+        assert json.loads(image.text["workbench"])["config"]["attack"] == "gmi"
+    with Image.open(BytesIO(served.get(f"/wb/runs/{run}/frames.gif")[1])) as image:
+        assert image.n_frames > 3
+    assert json.loads(served.get(f"/wb/runs/{run}/run.json")[1])["id"] == run
+    assert served.get(f"/wb/runs/{run}/result.safetensors")[0] == 200
+    assert served.get(f"/wb/runs/{run}/truth.webp")[2]["cache-control"] == "no-store"
+
+
+def test_pause_step_turn_a_knob_resume_stop(visit: Callable[..., Visit], served: Served) -> None:
+    visited = visit()
+    page = visited.page
+    steps = page.locator("#knob-steps")
+    steps.fill("5000")
+    steps.press("Enter")
+    page.keyboard.press("Control+Enter")
+    page.get_by_test_id("card").first.wait_for()
+    until(lambda: step(page) > 3)
+    page.locator(".wb-legend").click()
+    page.keyboard.press("Space")
+    until(lambda: state(page) == "paused", 10)
+    time.sleep(0.5)
+    before = step(page)
+    time.sleep(1)
+    assert step(page) == before, "it went on while paused"
+    page.keyboard.press(".")
+    until(lambda: step(page) == before + 1, 10, "a single step is exactly one")
+    rate = page.locator("#knob-lr")
+    rate.fill("0.05")
+    rate.press("Enter")
+    assert page.locator("#knob-bound").is_disabled(), "only live knobs may be turned during a run"
+    page.locator(".wb-legend").click()
+    page.keyboard.press("Space")
+    until(lambda: step(page) > before + 3)
+    until(lambda: page.evaluate("WB.view.curves.marks.length") == 1, 10, "the turned knob is not marked")
+    page.keyboard.press("Escape")
+    until(lambda: state(page) == "stopped", 30)
+    run = parse_qs(urlparse(page.url).query)["run"][0]
+    manifest = json.loads((served.runs / run / "run.json").read_text())
+    assert manifest["config"]["knobs"]["steps"] == 5000
+    assert visited.faults == []
+
+
+def test_a_fork_goes_on_from_the_frame_shown(shown: dict, served: Served) -> None:
+    page = shown["first"].page
+    page.get_by_test_id("fork").click()
+    until(lambda: parse_qs(urlparse(page.url).query)["run"][0] != shown["run"], 15)
+    run = parse_qs(urlparse(page.url).query)["run"][0]
+    assert json.loads((served.runs / run / "run.json").read_text())["config"]["fork"]["run"] == shown["run"]
+    until(lambda: state(page) == "running", 30)
+    page.get_by_test_id("stop").click()
+    until(lambda: state(page) == "stopped", 30)
+
+
+def test_runs_are_renamed_compared_and_deleted(shown: dict, served: Served) -> None:
+    page, run = shown["first"].page, shown["run"]
+    turn_to(page, "Runs")
+    line = page.locator(f"tr[data-run='{run}']")
+    line.wait_for()
+    line.get_by_text("More").click()
+    line.get_by_text("Rename").click()
+    line.get_by_label("New name").fill("<b>first</b>")
+    line.get_by_label("New name").press("Enter")
+    until(lambda: "<b>first</b>" in line.inner_text(), 10, "a name is text, not markup")
+    for field in ("A", "B"):
+        page.get_by_label(field, exact=True).click()
+        page.get_by_role("option").first.click()
+    page.get_by_test_id("compared").wait_for()
+    other = page.locator("tr[data-state=stopped]").first
+    doomed = other.get_attribute("data-run")
+    other.get_by_text("More").click()
+    other.get_by_text("Delete", exact=True).click()
+    other.get_by_text("Really delete?").click()
+    until(lambda: not (served.runs / doomed).exists(), 10)
+    assert page.locator(f"tr[data-run='{doomed}']").count() == 0
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (1024, 768)])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_tab_is_quiet_and_fits(visit: Callable[..., Visit], size: tuple[int, int], theme: str) -> None:
+    visited = visit(f"?__theme={theme}", size)
+    page = visited.page
+    for title in TABS:
+        turn_to(page, title)
+        time.sleep(0.7)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{title} scrolls sideways"
+    turn_to(page, "Target")
+    page.locator(".wb-strip img").first.wait_for()
+    assert page.get_by_role("heading", level=1).count() == 1
+    assert visited.faults == []
+
+
+def test_help_opens_with_a_key(visit: Callable[..., Visit]) -> None:
+    page = visit().page
+    page.keyboard.press("?")
+    assert page.get_by_role("dialog", name="Help").is_visible()
+    page.keyboard.press("Escape")
+    assert not page.get_by_role("dialog", name="Help").is_visible()
+
+
+def test_a_wrong_link_says_so(visit: Callable[..., Visit]) -> None:
+    page = visit("?run=0101-000000-gmi-ffff").page
+    page.get_by_text("There is no run '0101-000000-gmi-ffff'").first.wait_for()
+
+
+@pytest.mark.parametrize("path", ["/wb/runs/nothing/truth.webp", "/wb/runs/..%2f..%2fetc/run.json",
+                                  "/wb/runs/%2e%2e/frames/0.webp", "/wb/scenarios/nowhere/classes.webp",
+                                  "/wb/scenarios/faces/private/99.webp", "/wb/assets/..%2fapp.py"])
+def test_what_is_not_there_is_refused(served: Served, path: str) -> None:
+    status, body, _ = served.get(path)
+    assert status in (400, 404)
+    assert b"root:" not in body
+
+
+def test_headers_keep_the_page_to_itself(served: Served) -> None:
+    headers = {k.lower(): v for k, v in served.get("/")[2].items()}
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_port_in_use_is_said(served: Served) -> None:
+    done = subprocess.run([sys.executable, "app.py", "--port", str(served.port)], cwd=ROOT, capture_output=True,
+                          text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "--port" in done.stderr
+    assert "Traceback" not in done.stderr
