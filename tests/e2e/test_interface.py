@@ -189,9 +189,9 @@ def test_a_fork_goes_on_from_the_frame_shown(shown: dict, served: Served) -> Non
     until(lambda: parse_qs(urlparse(page.url).query)["run"][0] != shown["run"], 15)
     run = parse_qs(urlparse(page.url).query)["run"][0]
     assert json.loads((served.runs / run / "run.json").read_text())["config"]["fork"]["run"] == shown["run"]
-    until(lambda: state(page) == "running", 30)
+    until(lambda: step(page) > 0, 60, "the fork did not start")
     page.get_by_test_id("stop").click()
-    until(lambda: state(page) == "stopped", 30)
+    until(lambda: state(page) == "stopped", 60, "the fork did not stop")
 
 
 def test_runs_are_renamed_compared_and_deleted(shown: dict, served: Served) -> None:
