@@ -26,15 +26,15 @@ PAPER_BATCH = 60
 @attack("gmi", title="GMI", access=Access.WHITE_BOX, prior="gan", survey_ref=15, order=2,
         paper="Zhang et al., CVPR 2020",
         summary="Searches the latent space of a GAN trained on other people for the face that the target knows.",
-        presets={"demo": dict(steps=300, lr=0.1), "paper": dict(steps=1500, lr=0.02, bound=1.0, identity=100.0)})
+        presets={"demo": dict(steps=300), "paper": dict(steps=1500, lr=0.02, bound=1.0, identity=100.0)})
 @dataclass(frozen=True)
 class GMI:
     steps: int = knob(300, 1, 10000, log=True, help="Optimisation steps.", unit="steps")
-    lr: float = knob(0.1, 1e-4, 2.0, log=True, live=True, help="Step size, for a batch of 60 as in the paper's code.")
+    lr: float = knob(0.03, 1e-4, 2.0, log=True, live=True, help="Step size, for a batch of 60 as in the paper's code.")
     momentum: float = knob(0.9, 0.0, 0.99, live=True, help="Share of the last step that is kept.")
     identity: float = knob(100.0, 0.0, 1000.0, live=True, help="Weight λ of the identity loss against the prior's.")
     realism: float = knob(1.0, 0.0, 20.0, live=True, help="Weight of the critic's opinion.")
-    bound: float = knob(2.0, 0.1, 5.0, help="Latents are kept within ± this; the paper has 1.")
+    bound: float = knob(1.0, 0.1, 5.0, help="Latents are kept within ± this, where the prior draws best.")
 
     def run(self, ctx: AttackContext) -> Iterator[Frame]:
         n = len(ctx.classes)
