@@ -39,7 +39,7 @@ class Knob:
     def parse(self, value: Any) -> Any:
         """Return `value` as this knob's type; raises `KnobError` saying what is allowed."""
         if self.choices is not None:
-            if value not in self.choices:
+            if not isinstance(value, str) or value not in self.choices:
                 raise KnobError(f"{self.name}={value!r} is not one of: {', '.join(self.choices)}.")
             return value
         if self.kind is bool:
@@ -54,7 +54,7 @@ class Knob:
             return str(value)
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise KnobError(f"{self.name}={value!r} is not a number; {self.allowed()}.") from None
         if not math.isfinite(number) or (self.kind is int and number != int(number)):
             raise KnobError(f"{self.name}={value} is not {'a whole' if self.kind is int else 'a finite'} "

@@ -9,7 +9,6 @@ Wasserstein recipe of the GMI paper (280 epochs) would need days.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from workbench.priors.base import Prior, prior

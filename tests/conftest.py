@@ -1,0 +1,116 @@
+"""A victim and a prior with a known answer, small enough that every contract is checked in milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import hypothesis
+import pytest
+import torch
+from torch import Tensor, nn
+
+from workbench.attacks import ATTACKS, AttackContext, AttackInfo
+from workbench.attacks.base import FixedControl
+from workbench.core.knobs import configure, knobs_of
+from workbench.core.records import Access, Frame
+from workbench.priors import Prior
+from workbench.targets import TargetView
+
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=50)
+hypothesis.settings.load_profile("ci")
+
+SIDE = 8
+SHAPE = (1, SIDE, SIDE)
+CLASSES = 4
+
+
+def quadrants(images: Tensor) -> Tensor:
+    """Return the mean grey level of the four quadrants, (n, 4), of images (n, 1, 8, 8)."""
+    return nn.functional.avg_pool2d(images, SIDE // 2).flatten(1)
+
+
+class QuadrantVictim(nn.Module):
+    """Linear softmax whose class-k logit is the mean of quadrant k, times `sharpness`.
+
+    So the image it is surest of is known: quadrant k white, the others black.
+    """
+
+    def __init__(self, sharpness: float = 10.0) -> None:
+        super().__init__()
+        self.head = nn.Linear(CLASSES, CLASSES, bias=False)
+        nn.init.eye_(self.head.weight).data.mul_(sharpness)
+        self.num_classes = CLASSES
+
+    def features(self, images: Tensor) -> Tensor:
+        return quadrants(images)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images))
+
+
+class LinearPrior(Prior):
+    """Six latents: one grey level for each quadrant, two that do nothing of interest."""
+
+    key = "linear"
+    discriminates = True
+    shape = SHAPE
+    latent_dim = 6
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(2.0), requires_grad=False)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        small = (self.scale * latents[:, :CLASSES]).sigmoid().view(-1, 1, 2, 2)
+        wobble = 0.02 * latents[:, CLASSES:].tanh().sum(1)[:, None, None, None]
+        return (0.96 * nn.functional.interpolate(small, scale_factor=SIDE // 2) + 0.02 + wobble / 2).clamp(0, 1)
+
+    def discriminate(self, images: Tensor) -> Tensor:
+        return -(images - 0.5).pow(2).mean((1, 2, 3))
+
+
+def quick(key: str, **knobs: Any) -> Any:
+    """Return attack `key` as its demo preset has it, in fewer steps."""
+    entry = ATTACKS.entry(key)
+    few = {"steps": 40} if "steps" in knobs_of(entry.item) else {}
+    return configure(entry.item, {**AttackInfo.of(entry).presets["demo"], **few, **knobs})
+
+
+def make_context(key: str, classes: tuple[int, ...] = (0, 1, 2, 3), *, seed: int = 0, access: Access | None = None,
+                 budget: int | None = None, start: Tensor | None = None, victim: nn.Module | None = None,
+                 every: int = 1) -> AttackContext:
+    """Return what attack `key` is given against the known-answer victim."""
+    info = AttackInfo.of(ATTACKS.entry(key))
+    view = TargetView(victim or QuadrantVictim(), access or info.access, num_classes=CLASSES, input_shape=SHAPE,
+                      budget=budget)
+    return AttackContext(view, LinearPrior().eval() if info.prior else None, torch.tensor(classes),
+                         torch.Generator().manual_seed(seed), torch.device("cpu"), FixedControl(every), start=start)
+
+
+def frames_of(key: str, context: AttackContext, **knobs: Any) -> Iterator[Frame]:
+    return quick(key, **knobs).run(context)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Two cores run this suite, often beside a training; more threads than cores are slower."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    """Return an empty folder that the workbench takes for its shipped weights."""
+    monkeypatch.setenv("WORKBENCH_MODELS", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def empty_registry(tmp_path, monkeypatch) -> Callable[..., Any]:
+    """Return a registry over an empty package of its own."""
+    from workbench.core.registry import Registry
+
+    (tmp_path / "nothing_here").mkdir()
+    (tmp_path / "nothing_here" / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return Registry("thing", "nothing_here")
