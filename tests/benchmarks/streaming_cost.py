@@ -1,0 +1,39 @@
+"""What a browser watching costs the optimisation: steps/s watched over steps/s with nobody there.
+
+    python tests/benchmarks/streaming_cost.py [rounds]
+
+Both sides run in the same worker process, in turn, at 10 frames a second.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).parent)]
+
+from served import application, finished, page
+
+from workbench.runs.compat import default_config
+
+
+def main(rounds: int) -> None:
+    config = default_config("faces", "gmi", classes=list(range(8)), knobs={"steps": 150})
+    alone, watched = [], []
+    with application() as (url, scheduler):
+        finished(scheduler, scheduler.submit(config))  # weights loaded, caches warm
+        for _ in range(rounds):
+            alone.append(finished(scheduler, scheduler.submit(config))["steps_per_second"])
+            run = scheduler.submit(config)
+            with page(f"{url}/?run={run}") as tab:
+                watched.append(finished(scheduler, run)["steps_per_second"])
+                drawn = tab.evaluate("window.__wb.drawn")
+            print(f"alone {alone[-1]:.2f} steps/s   watched {watched[-1]:.2f} steps/s ({drawn} messages drawn)   "
+                  f"ratio {watched[-1] / alone[-1]:.3f}", flush=True)
+    ratio = statistics.median(watched) / statistics.median(alone)
+    print(f"ratio of medians {ratio:.3f} (aim: at least 0.95)")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
