@@ -331,7 +331,7 @@ def test_a_dead_application_leaves_interrupted_runs_that_replay(store, lab):
 
 def test_an_unwritable_store_says_what_to_do(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot be written.*Choose another"):
+    with pytest.raises(StoreError, match=r"cannot be written.*Choose another"):
         RunStore(tmp_path / "file" / "runs")
 
 

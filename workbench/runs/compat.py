@@ -49,7 +49,7 @@ def problems(config: RunConfig) -> list[str]:
         check(lambda: target_problem(config.scenario, config.target, config.defense))
     if attack is not None:
         check(lambda: configure(attack.item, config.knobs) and None)
-        if scenario is not None and config.prior is None or config.prior in PRIORS:
+        if scenario is not None and (config.prior is None or config.prior in PRIORS):
             check(lambda: attack_problem(config.scenario, config.target, config.attack, config.prior))
     if scenario is not None:
         check(lambda: scenario.item().classes(list(config.classes)) and None)

@@ -23,10 +23,10 @@ def target_problem(scenario: str, arch: str, defense: str = "none") -> str | Non
     ARCHITECTURES.entry(arch)
     if has_weights(weights_name(scenario, arch, defense)):
         return None
-    what = "evaluator" if arch == EVALUATOR else f"target --arch {arch}"
+    command = "evaluator" if arch == EVALUATOR else f"target --arch {arch}"
+    options = f" --scenario {scenario}" + ("" if defense == "none" else f" --defense {defense}")
     return (f"There is no trained {arch} for {scenario}" + ("" if defense == "none" else f" under {defense}")
-            + f". Train it with: python -m workbench train {what.split()[0]} --scenario {scenario}"
-            + (f" --arch {arch}" if arch != EVALUATOR else "") + ("" if defense == "none" else f" --defense {defense}"))
+            + f". Train it with: python -m workbench train {command}{options}")
 
 
 def load_classifier(scenario: str, arch: str, defense: str = "none", device: torch.device | str = "cpu") -> Classifier:
