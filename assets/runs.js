@@ -45,6 +45,6 @@ WB.runs = (element, props, trigger, watch) => {
     box.replaceChildren(table);
   };
   watch("value", draw); draw();
-  document.addEventListener("click", e => box.querySelectorAll("details[open]").forEach(d => { if (!d.contains(e.target)) d.open = false; }));
+  document.addEventListener("click", e => box.querySelectorAll("details[open]").forEach(d => { if (!e.composedPath().includes(d)) d.open = false; }));
 };
 })();

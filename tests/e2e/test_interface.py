@@ -38,6 +38,11 @@ def until(look: Callable[[], object], seconds: float = 30, why: str = "it did no
     return found
 
 
+def run_of(page) -> str:
+    """Return the run in the page's address; asks the page, because `page.url` is not updated while we wait."""
+    return parse_qs(urlparse(page.evaluate("location.href")).query).get("run", [""])[0]
+
+
 def step(page) -> int:
     text = page.locator("[data-fig=step]").inner_text().split("/")[0].replace(",", "").strip()
     return int(text) if text.isdigit() else -1
@@ -52,7 +57,7 @@ def shown(visit: Callable[..., Visit]) -> dict:
     page.get_by_test_id("preset-eight-faces").click()
     page.get_by_test_id("card").first.wait_for()
     seconds = time.monotonic() - begun
-    run = until(lambda: parse_qs(urlparse(page.url).query).get("run"))[0]
+    run = until(lambda: run_of(page))
     until(lambda: points(page) > 3)
     second = visit(f"?run={run}")
     second.page.get_by_test_id("card").first.wait_for()
@@ -177,7 +182,7 @@ def test_pause_step_turn_a_knob_resume_stop(visit: Callable[..., Visit], served:
     until(lambda: page.evaluate("WB.view.curves.marks.length") == 1, 10, "the turned knob is not marked")
     page.keyboard.press("Escape")
     until(lambda: state(page) == "stopped", 30)
-    run = parse_qs(urlparse(page.url).query)["run"][0]
+    run = run_of(page)
     manifest = json.loads((served.runs / run / "run.json").read_text())
     assert manifest["config"]["knobs"]["steps"] == 5000
     assert visited.faults == []
@@ -186,8 +191,8 @@ def test_pause_step_turn_a_knob_resume_stop(visit: Callable[..., Visit], served:
 def test_a_fork_goes_on_from_the_frame_shown(shown: dict, served: Served) -> None:
     page = shown["first"].page
     page.get_by_test_id("fork").click()
-    until(lambda: parse_qs(urlparse(page.url).query)["run"][0] != shown["run"], 15)
-    run = parse_qs(urlparse(page.url).query)["run"][0]
+    until(lambda: run_of(page) != shown["run"], 15)
+    run = run_of(page)
     assert json.loads((served.runs / run / "run.json").read_text())["config"]["fork"]["run"] == shown["run"]
     until(lambda: step(page) > 0, 60, "the fork did not start")
     page.get_by_test_id("stop").click()
