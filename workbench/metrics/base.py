@@ -15,6 +15,9 @@ from workbench.targets import Classifier
 
 Metric = Callable[["Judged"], Tensor | None]
 
+# The matrix product that torch prefers finds a copy of an image 0.01 away from it.
+EXACT = "donot_use_mm_for_euclid_dist"
+
 METRICS: Registry[Metric] = Registry("metric", "workbench.metrics")
 
 
@@ -95,7 +98,7 @@ class Judged:
     @cached_property
     def feature_distances(self) -> Tensor:
         """(N, P) L2 distance to each private training image; infinite for those of another class."""
-        distances = torch.cdist(self.features, self.context.train_features)
+        distances = torch.cdist(self.features, self.context.train_features, compute_mode=EXACT)
         other = self.labels[:, None] != self.context.private.train.labels[None]
         return distances.masked_fill(other, torch.inf)
 
@@ -103,6 +106,6 @@ class Judged:
     def nearest_pixels(self) -> Tensor:
         """(N, C, H, W) the training image of the class with the smallest mean squared error."""
         train = self.context.private.train
-        distances = torch.cdist(self.images.flatten(1), train.images.flatten(1))
+        distances = torch.cdist(self.images.flatten(1), train.images.flatten(1), compute_mode=EXACT)
         distances = distances.masked_fill(self.labels[:, None] != train.labels[None], torch.inf)
         return train.images[distances.argmin(1)]

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from scipy.special import stdtrit
 from torch import Tensor
 
 from workbench.metrics.base import METRICS, EvalContext, Judged
@@ -20,7 +21,7 @@ class Judgement:
 
     Attributes:
         overall: metric to mean, None where the metric says nothing of this scenario.
-        intervals: metric to its 95 % interval: Wilson's for shares, normal for the rest.
+        intervals: metric to its 95 % interval: Wilson's for shares, Student's for the rest.
         per_class: class (as text, for JSON) to metric to mean.
         per_image: metric to one value an image.
         nearest: for each image, which private training image of its class is nearest in features.
@@ -58,7 +59,7 @@ def interval(values: Tensor, share: bool) -> tuple[float, float] | None:
         return wilson(values.sum().item(), n)
     if n < 2:
         return None
-    half = Z95 * values.std().item() / math.sqrt(n)
+    half = float(stdtrit(n - 1, 0.975)) * values.std().item() / math.sqrt(n)
     return values.mean().item() - half, values.mean().item() + half
 
 

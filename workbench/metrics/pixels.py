@@ -21,7 +21,10 @@ def psnr(images: Tensor, references: Tensor) -> Tensor:
 
 
 def ssim(images: Tensor, references: Tensor) -> Tensor:
-    """Return the structural similarity of each pair, (N,), Wang et al. 2004, for images in [0, 1]."""
+    """Return the structural similarity of each pair, (N,), Wang et al. 2004, for images in [0, 1].
+
+    Borders are filled by reflection and count, where other libraries leave five pixels out.
+    """
     return structural_similarity_index_measure(images, references, data_range=1.0, reduction="none")
 
 

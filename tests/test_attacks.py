@@ -1,0 +1,396 @@
+"""Every attack keeps its contract and inverts a victim whose answer is known."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from conftest import CLASSES, SHAPE, LinearPrior, QuadrantVictim, frames_of, make_context, quadrants, quick
+
+from workbench.attacks import ATTACKS, AttackInfo
+from workbench.attacks.base import attack, ensure_finite
+from workbench.attacks.losses import confidence, cross_entropy, one_minus_confidence, total_variation
+from workbench.attacks.mi_face import median3, sharpen
+from workbench.core.errors import AccessDenied, BudgetSpent, NotFinite
+from workbench.core.knobs import configure, knobs_of, values_of
+from workbench.core.records import Access
+from workbench.metrics import EvalContext
+from workbench.metrics.judge import Judgement, judge
+from workbench.priors import PRIORS, load_prior
+from workbench.scenarios import SCENARIOS
+from workbench.targets import TargetView, load_classifier
+from workbench.targets.view import GRANTS
+
+BASELINE = "random"
+KEYS = ATTACKS.keys()
+SEARCHING = [k for k in KEYS if k != BASELINE]
+every_attack = pytest.mark.parametrize("key", KEYS)
+every_searching_attack = pytest.mark.parametrize("key", SEARCHING)
+
+
+def certainty(images: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return confidence(QuadrantVictim()(images), classes)
+
+
+# What attacks declare
+
+
+@every_attack
+def test_an_attack_says_what_it_is_and_needs(key):
+    info = AttackInfo.of(ATTACKS.entry(key))
+    assert info.access in Access and (info.prior is None or info.prior in PRIORS)
+    assert info.summary.endswith(".") and info.paper and "demo" in info.presets
+    assert key == BASELINE or info.survey_ref or "20" in info.paper
+
+
+@every_attack
+def test_the_module_is_a_card_of_the_method(key):
+    text = __import__(ATTACKS[key].__module__, fromlist=["x"]).__doc__
+    assert "\n\n" in text.strip()
+    assert key == BASELINE or "http" in text, "name the paper with its address"
+
+
+@every_attack
+def test_presets_and_defaults_can_be_configured(key):
+    cls = ATTACKS[key]
+    for values in ({}, *AttackInfo.of(ATTACKS.entry(key)).presets.values()):
+        built = configure(cls, values)
+        assert configure(cls, values_of(built)) == built
+    assert len(knobs_of(cls)) > 0 and cls.__dataclass_params__.frozen
+
+
+def test_a_preset_of_a_knob_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match=r"preset 'demo' of attack 'x' sets unknown knobs \{'stps'\}"):
+        attack("x", title="X", access=Access.LABEL, prior=None, paper="", summary="", presets={"demo": {"stps": 1}})(
+            ATTACKS["gmi"])
+
+
+# The protocol of run
+
+
+@every_attack
+def test_the_first_frame_is_the_start_and_costs_nothing(key):
+    context = make_context(key)
+    first = next(frames_of(key, context))
+    assert first.step == 0 and first.queries == 0 and context.target.queries == 0
+
+
+@every_attack
+def test_frames_are_images_in_range_detached_and_counted(key):
+    context = make_context(key)
+    frames = list(frames_of(key, context))
+    assert len(frames) > 1
+    for before, frame in zip([None, *frames], frames, strict=False):
+        assert frame.images.shape == (4, *SHAPE) and frame.images.dtype == torch.float32
+        assert frame.images.min() >= 0 and frame.images.max() <= 1
+        assert frame.latents is None or frame.latents.shape == (4, LinearPrior.latent_dim)
+        assert all(v.shape == (4,) and torch.isfinite(v).all() and not v.requires_grad for v in frame.losses.values())
+        assert frame.confidence is None or (frame.confidence.shape == (4,) and ((frame.confidence >= 0)
+                                                                               & (frame.confidence <= 1)).all())
+        assert not frame.images.requires_grad and 0 <= frame.step <= frame.total
+        if before is not None:
+            assert before.step < frame.step and before.queries <= frame.queries
+            assert before.images.data_ptr() != frame.images.data_ptr()
+    assert frames[-1].queries == context.target.queries
+
+
+@every_attack
+def test_the_last_step_is_shown_even_if_nobody_asked(key):
+    context = make_context(key, every=10**9)
+    frames = list(frames_of(key, context))
+    shown_all = list(frames_of(key, make_context(key)))
+    assert frames[0].step == 0 and frames[-1].step == shown_all[-1].step > 0
+    assert torch.equal(frames[-1].images, shown_all[-1].images), "looking on changed the outcome"
+
+
+@every_attack
+def test_a_seed_decides_every_frame(key):
+    first, again, other = (list(frames_of(key, make_context(key, seed=s))) for s in (0, 0, 1))
+    assert len(first) == len(again)
+    for a, b in zip(first, again, strict=True):
+        assert torch.equal(a.images, b.images) and (a.latents is None or torch.equal(a.latents, b.latents))
+    assert not torch.equal(first[0].images, other[0].images)
+
+
+@every_attack
+def test_randomness_comes_from_the_context_alone(key):
+    context = make_context(key)
+    states = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
+    list(frames_of(key, context))
+    assert torch.equal(states[0], torch.get_rng_state()) and random.getstate() == states[2]
+    assert states[1] == np.random.get_state()[1].tolist()
+
+
+@every_attack
+def test_it_goes_on_from_where_it_is_told_to(key):
+    prior = AttackInfo.of(ATTACKS.entry(key)).prior
+    rng = torch.Generator().manual_seed(5)
+    # Small, so that a bound on the latents does not move it.
+    start = 0.5 * LinearPrior().sample(4, rng).tanh() if prior else torch.rand(4, *SHAPE, generator=rng)
+    first = next(frames_of(key, make_context(key, start=start)))
+    assert torch.allclose(first.latents if prior else first.images, start)
+
+
+@every_searching_attack
+def test_a_candidate_does_not_depend_on_its_company(key):
+    """The gradients of candidates must not be averaged: each goes its own way, alone or among others."""
+    info = AttackInfo.of(ATTACKS.entry(key))
+    rng = torch.Generator().manual_seed(5)
+    start = LinearPrior().sample(4, rng).clamp(-1, 1) if info.prior else torch.rand(4, *SHAPE, generator=rng)
+    *_, together = frames_of(key, make_context(key, start=start))
+    *_, alone = frames_of(key, make_context(key, classes=(2,), start=start[2:3]))
+    assert torch.allclose(together.images[2:3], alone.images, atol=1e-4)
+
+
+# The threat model
+
+
+@every_attack
+@pytest.mark.parametrize("budget", [0, 3, 4, 13])
+def test_the_budget_is_never_exceeded(key, budget):
+    context = make_context(key, budget=budget)
+    frames = frames_of(key, context)
+    first = next(frames)
+    assert first.images.shape[0] == 4
+    try:
+        for _ in frames:
+            pass
+    except BudgetSpent:
+        assert key != BASELINE
+    assert context.target.queries <= budget
+
+
+LESS = [pytest.param(key, level, id=f"{key} {level.value}") for key in SEARCHING for level in Access
+        if not set(GRANTS[ATTACKS.entry(key).info["access"]]) <= set(GRANTS[level])]
+
+
+@pytest.mark.parametrize(("key", "level"), LESS)
+def test_with_less_access_than_it_needs_it_is_refused(key, level):
+    context = make_context(key, access=level)
+    with pytest.raises(AccessDenied, match="asked the target for"):
+        list(frames_of(key, context))
+    assert context.target.queries == 0
+
+
+def test_the_baseline_never_asks_the_target():
+    context = make_context(BASELINE)
+    assert len(list(frames_of(BASELINE, context, draws=5))) == 6
+    assert context.target.queries == 0
+
+
+# The victim stays as it was
+
+
+def fingerprint(module: torch.nn.Module) -> tuple:
+    hooks = [len(getattr(m, name)) for m in module.modules()
+             for name in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")]
+    return ({k: v.clone() for k, v in module.state_dict().items()}, hooks, [m.training for m in module.modules()],
+            [p.requires_grad for p in module.parameters()], [p.grad is None for p in module.parameters()])
+
+
+def assert_same(before: tuple, after: tuple) -> None:
+    assert before[1:] == after[1:]
+    assert all(torch.equal(before[0][k], v) for k, v in after[0].items())
+
+
+@every_attack
+@pytest.mark.parametrize("ending", ["finished", "closed", "budget"])
+def test_the_victim_is_left_untouched(key, ending):
+    victim = QuadrantVictim().train()
+    context = make_context(key, victim=victim, budget=9 if ending == "budget" else None)
+    inside = context.target._TargetView__model
+    before = fingerprint(victim), fingerprint(inside)
+    frames = frames_of(key, context)
+    if ending == "closed":
+        next(frames)
+        next(frames)
+        frames.close()
+    else:
+        try:
+            for _ in frames:
+                pass
+        except BudgetSpent:
+            assert ending == "budget"
+    assert_same(before[0], fingerprint(victim))
+    assert_same(before[1], fingerprint(inside))
+
+
+@every_attack
+def test_the_prior_is_left_untouched(key):
+    context = make_context(key)
+    if context.prior is not None:
+        before = fingerprint(context.prior)
+        list(frames_of(key, context))
+        assert_same(before, fingerprint(context.prior))
+
+
+# Known answers
+
+
+@every_searching_attack
+def test_it_inverts_a_victim_whose_answer_is_known(key):
+    """Quadrant k must become the brightest for class k, and the victim sure of it."""
+    context = make_context(key)
+    first, *_, last = frames_of(key, context)
+    start, end = certainty(first.images, context.classes), certainty(last.images, context.classes)
+    assert (end > 0.9).all() and (end > start).all()
+    assert torch.equal(quadrants(last.images).argmax(1), context.classes)
+    if last.confidence is not None:
+        assert torch.allclose(last.confidence, end, atol=1e-3), "the confidence shown is not that of the images shown"
+
+
+SOFT = 4.0  # so gentle a victim that a perfect image, and with it a standstill, is within reach
+
+
+def algorithm1(x: torch.Tensor, label: int, *, steps: int, lr: float, patience: int, stop_cost: float,
+               smoothness: float = 0.0) -> tuple[torch.Tensor, float, int]:
+    """Fredrikson et al. 2015, Algorithm 1, word by word for one image: (best image, its cost, costs computed)."""
+    victim, label = QuadrantVictim(SOFT), torch.tensor([label])
+    costs, images = [], []
+    for _ in range(steps):
+        x = x.detach().requires_grad_()
+        cost = (one_minus_confidence(victim(x), label) + smoothness * total_variation(x)).sum()
+        costs.append(cost.item())
+        images.append(x.detach())
+        if len(costs) > patience and costs[-1] >= max(costs[-1 - patience:-1]):
+            break
+        if costs[-1] <= stop_cost:
+            break
+        (gradient,) = torch.autograd.grad(cost, x)
+        x = (x - lr * gradient).clamp(0, 1)
+    best = costs.index(min(costs))
+    return images[best], costs[best], len(costs)
+
+
+RULES = {
+    "stops when good enough": dict(lr=1.0, patience=50, stop_cost=0.2, steps=400),
+    "stops when it gets no better": dict(lr=20.0, patience=5, stop_cost=0.0, steps=400),
+    "stops while it swings": dict(lr=20.0, patience=3, stop_cost=0.0, steps=400, smoothness=1000.0),
+    "stops at the last step": dict(lr=0.01, patience=50, stop_cost=0.0, steps=30),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_mi_face_is_algorithm_1(rule):
+    settings = RULES[rule]
+    start = torch.rand(4, *SHAPE, generator=torch.Generator().manual_seed(3))
+    context = make_context("mi-face", start=start, victim=QuadrantVictim(SOFT))
+    *_, last = configure(ATTACKS["mi-face"], {**settings, "cost": "confidence", "start_grey": 0.0}).run(context)
+    computed = []
+    for c in range(CLASSES):
+        image, cost, count = algorithm1(start[c:c + 1], c, **settings)
+        computed.append(count)
+        assert last.losses["cost"][c].item() == pytest.approx(cost, abs=1e-5), rule
+        assert torch.allclose(last.images[c:c + 1], image, atol=1e-4), rule
+    # The batch goes on until its last candidate stops, which is looked at every tenth step.
+    assert last.step == min(settings["steps"], -10 * (-max(computed) // 10))
+    assert (last.step < settings["steps"]) == (rule != "stops at the last step")
+
+
+def test_mi_face_shows_the_best_image_not_the_last():
+    """With a step far too long it swings, and the cost of what it shows still never rises."""
+    context = make_context("mi-face")
+    costs = [f.losses["cost"] for f in frames_of("mi-face", context, lr=20.0, smoothness=1000.0) if f.losses]
+    assert all((later <= earlier).all() for earlier, later in pairwise(costs))
+
+
+def test_mi_face_processes_images_as_often_as_told():
+    images = torch.rand(2, 1, 9, 9, generator=torch.Generator().manual_seed(0))
+    spike = torch.full((1, 1, 9, 9), 0.5)
+    spike[..., 4, 4] = 1.0
+    assert torch.equal(median3(spike), torch.full((1, 1, 9, 9), 0.5))
+    assert torch.equal(sharpen(images, 0.0), images)
+    assert torch.allclose(sharpen(torch.full((1, 1, 9, 9), 0.3), 1.0), torch.full((1, 1, 9, 9), 0.3))
+    plain, processed = ([*frames_of("mi-face", make_context("mi-face"), process_every=n)][-1] for n in (0, 2))
+    assert not torch.equal(plain.images, processed.images)
+
+
+def test_gmi_takes_the_steps_of_the_papers_code():
+    """v ← m·v − lr·∇L, z ← z − m·v_before + (1 + m)·v, clamped: the released code, for a batch of sixty equal losses."""
+    context = make_context("gmi", classes=(1,), start=torch.zeros(1, 6))
+    frames = list(frames_of("gmi", context, steps=4, lr=0.6, momentum=0.9, identity=100.0, realism=1.0, bound=1.0))
+    z, v, prior, victim = torch.zeros(1, 6), torch.zeros(1, 6), LinearPrior(), QuadrantVictim()
+    for frame in frames[1:]:
+        assert torch.allclose(frame.latents, z, atol=1e-5)
+        z = z.requires_grad_()
+        image = prior.decode(z)
+        loss = (-prior.discriminate(image) + 100 * cross_entropy(victim(image), torch.tensor([1]))).sum()
+        (gradient,) = torch.autograd.grad(loss, z)
+        before, v = v, 0.9 * v - 0.6 / 60 * gradient
+        z = (z.detach() - 0.9 * before + 1.9 * v).clamp(-1, 1)
+
+
+def test_a_live_knob_is_read_every_step():
+    context = make_context("gmi")
+    context.control.values["identity"] = 0.0
+    context.control.values["realism"] = 0.0
+    *_, last = frames_of("gmi", context)
+    first = next(frames_of("gmi", make_context("gmi")))
+    assert torch.allclose(last.latents, first.latents), "without a loss nothing should move"
+
+
+# Losses
+
+
+def test_losses_are_their_formulas():
+    logits, labels = torch.randn(5, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2, 0, 1])
+    p = (logits.exp() / logits.exp().sum(1, keepdim=True))[torch.arange(5), labels]
+    assert torch.allclose(confidence(logits, labels), p)
+    assert torch.allclose(one_minus_confidence(logits, labels), 1 - p)
+    assert torch.allclose(cross_entropy(logits, labels), -p.log(), atol=1e-6)
+    steps = torch.arange(4.0).view(1, 1, 1, 4).expand(2, 1, 4, 4)
+    assert total_variation(steps).tolist() == [1.0, 1.0] and total_variation(torch.ones(1, 1, 3, 3)).item() == 0
+
+
+def test_what_is_not_finite_is_named_with_its_step():
+    ensure_finite(3, image=torch.zeros(2))
+    with pytest.raises(NotFinite, match="latent became NaN or infinite by step 3"):
+        ensure_finite(3, image=torch.zeros(2), latent=torch.tensor([0.0, torch.inf]))
+
+
+def test_a_victim_gone_mad_ends_the_attack():
+    victim = QuadrantVictim()
+    with torch.no_grad():
+        victim.head.weight.fill_(torch.nan)
+    for key in SEARCHING:
+        with pytest.raises(NotFinite):
+            list(frames_of(key, make_context(key, victim=victim)))
+
+
+# On real faces
+
+
+@pytest.fixture(scope="module")
+def stage():
+    scenario = SCENARIOS["faces"]()
+    return scenario, EvalContext(load_classifier("faces", "evaluator"), scenario.private), load_prior("faces", "gan")
+
+
+# MI-Face needs a target whose gradient is a face, as in its paper; on a deep one it draws noise.
+TARGETS = {"mi-face": "softmax"}
+PEOPLE = (0, 3, 8, 12, 17, 22, 30, 39)
+
+
+def on_faces(key: str, stage, **knobs) -> Judgement:
+    """Attack eight people and judge what comes out."""
+    scenario, judging, prior = stage
+    info, people = AttackInfo.of(ATTACKS.entry(key)), torch.tensor(PEOPLE)
+    view = TargetView(load_classifier("faces", TARGETS.get(key, "resnet")), info.access,
+                      num_classes=scenario.num_classes, input_shape=scenario.input_shape)
+    context = replace(make_context(key, every=10**9), target=view, classes=people, prior=prior if info.prior else None)
+    *_, last = quick(key, **knobs).run(context)
+    return judge(last.images, people, judging)
+
+
+@pytest.mark.slow
+@every_searching_attack
+def test_it_beats_a_random_sample_of_the_prior_on_real_faces(key, stage):
+    steps = {"steps": 80} if "steps" in knobs_of(ATTACKS[key]) else {}
+    found, floor = on_faces(key, stage, **steps), on_faces(BASELINE, stage)
+    assert found.overall["acc@1"] > floor.overall["acc@1"]
+    assert found.overall["knn_dist"] < floor.overall["knn_dist"]

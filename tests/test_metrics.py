@@ -1,0 +1,221 @@
+"""Metrics and the judge, against closed forms and a second implementation."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from skimage.metrics import structural_similarity
+from torch import nn
+
+from workbench.metrics import METRICS, EvalContext, Judged
+from workbench.metrics.accuracy import hits
+from workbench.metrics.judge import ceiling, interval, judge, wilson
+from workbench.metrics.pixels import mse, psnr, ssim
+from workbench.scenarios import SCENARIOS, Labelled, Split
+from workbench.targets import load_classifier
+
+KEYS = {"acc@1", "acc@5", "knn_dist", "feat_dist", "psnr", "ssim", "mse"}
+CLASSES = 6
+each_metric = pytest.mark.parametrize("key", METRICS.keys())
+
+
+class GreyEvaluator(nn.Module):
+    """Features are the image's pixels; class c is the one whose grey level c/10 is nearest."""
+
+    num_classes = CLASSES
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(16 * 16, CLASSES)
+        level = torch.arange(CLASSES) / 10
+        with torch.no_grad():  # −(mean − level)², without the term that all classes share
+            self.head.weight.copy_(200 * level[:, None].expand(-1, 256) / 256)
+            self.head.bias.copy_(-100 * level**2)
+
+    def features(self, images):
+        return images.flatten(1)
+
+    def forward(self, images):
+        return self.head(self.features(images))
+
+
+def grey(*levels: float) -> torch.Tensor:
+    return torch.tensor(levels)[:, None, None, None].expand(-1, 1, 16, 16).clone()
+
+
+@pytest.fixture
+def context() -> EvalContext:
+    """Return a judge over two training images a class, of grey c/10 and c/10 + 0.02."""
+    labels = torch.arange(CLASSES).repeat_interleave(2)
+    levels = [c / 10 + extra for c in range(CLASSES) for extra in (0.0, 0.02)]
+    heldout = Labelled(grey(*[c / 10 + 0.01 for c in range(CLASSES)]), torch.arange(CLASSES))
+    return EvalContext(GreyEvaluator().eval(), Split(Labelled(grey(*levels), labels), heldout))
+
+
+@pytest.fixture(scope="module")
+def faces() -> EvalContext:
+    return EvalContext(load_classifier("faces", "evaluator"), SCENARIOS["faces"]().private)
+
+
+# What metrics declare
+
+
+def test_the_fixed_metrics_are_there():
+    assert set(METRICS.keys()) >= KEYS
+
+
+@each_metric
+def test_a_metric_says_what_it_compares(key):
+    info = METRICS.entry(key).info
+    assert info["best"] in ("higher", "lower") and info["unit"] and info["compares"] and info["source"]
+
+
+@each_metric
+def test_a_metric_gives_one_value_an_image(key, context):
+    values = METRICS[key](Judged(grey(0.11, 0.31, 0.53), torch.tensor([1, 3, 5]), context))
+    assert values.shape == (3,) and torch.isfinite(values).all()
+    single = METRICS[key](Judged(grey(0.31), torch.tensor([3]), context))
+    assert single.shape == (1,) and torch.allclose(single[0], values[1], atol=1e-4)
+
+
+@each_metric
+def test_a_metric_does_not_depend_on_the_order_of_images(key, context):
+    images, labels = torch.rand(8, 1, 16, 16, generator=torch.Generator().manual_seed(0)), torch.arange(8) % CLASSES
+    order = torch.randperm(8, generator=torch.Generator().manual_seed(1))
+    there, back = (METRICS[key](Judged(images[i], labels[i], context)) for i in (torch.arange(8), order))
+    assert torch.allclose(there[order], back, atol=1e-4)
+
+
+@each_metric
+def test_a_perfect_copy_is_the_extreme(key, context):
+    """A training image itself scores the most leakage that the metric knows, in its own direction."""
+    copied = METRICS[key](Judged(grey(0.3), torch.tensor([3]), context)).item()
+    extreme = {"acc@1": 1.0, "acc@5": 1.0, "knn_dist": 0.0, "feat_dist": 0.16, "psnr": math.inf, "ssim": 1.0, "mse": 0.0}
+    # SSIM divides by the variance, which a single grey level has none of, so it is only nearly one.
+    assert copied == pytest.approx(extreme[key], abs=1e-3)
+    blurred = METRICS[key](Judged(grey(0.05), torch.tensor([3]), context)).item()
+    assert blurred <= copied if METRICS.entry(key).info["best"] == "higher" else blurred >= copied
+
+
+# Closed forms
+
+
+@pytest.mark.parametrize(("offset", "decibels"), [(0.1, 20.0), (0.01, 40.0), (1.0, 0.0)])
+def test_mse_and_psnr_of_a_constant_offset(offset, decibels):
+    black = torch.zeros(2, 1, 16, 16)
+    assert torch.allclose(mse(black + offset, black), torch.full((2,), offset**2))
+    assert torch.allclose(psnr(black + offset, black), torch.full((2,), decibels), atol=1e-4)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_ssim_is_that_of_scikit_image(channels):
+    """Which leaves out five pixels at each border, where torchmetrics reflects the image; so it gets them reflected."""
+    rng = torch.Generator().manual_seed(channels)
+    a = torch.rand(3, channels, 24, 32, generator=rng)
+    b = (a + 0.3 * torch.rand(a.shape, generator=rng)).clamp(0, 1)
+    wide = [nn.functional.pad(x, (5, 5, 5, 5), mode="reflect").numpy() for x in (a, b)]
+    reference = [structural_similarity(x, y, data_range=1.0, channel_axis=0, gaussian_weights=True, sigma=1.5,
+                                       use_sample_covariance=False) for x, y in zip(*wide, strict=True)]
+    assert ssim(a, b).tolist() == pytest.approx(reference, abs=1e-4)
+
+
+def test_accuracy_counts_the_k_largest():
+    logits = torch.tensor([[3.0, 2, 1, 0, -1, -2]] * 3)
+    assert hits(logits, torch.tensor([0, 1, 5]), 1).tolist() == [1, 0, 0]
+    assert hits(logits, torch.tensor([0, 4, 5]), 5).tolist() == [1, 1, 0]
+
+
+def test_distances_are_plain_l2_to_training_images_of_the_class(context):
+    """16x16 images that differ by d everywhere are 16·d apart."""
+    judged = Judged(grey(0.35, 0.0), torch.tensor([3, 5]), context)
+    assert METRICS["knn_dist"](judged).tolist() == pytest.approx([16 * 0.03, 16 * 0.5], abs=1e-5)
+    assert METRICS["feat_dist"](judged).tolist() == pytest.approx([16 * 0.04, 16 * 0.51], abs=1e-5)
+    assert METRICS["mse"](judged).tolist() == pytest.approx([0.03**2, 0.5**2], abs=1e-6)
+    assert judged.feature_distances.argmin(1).tolist() == [7, 10]
+
+
+def test_five_classes_have_no_top_five():
+    labels = torch.arange(5)
+    evaluator = GreyEvaluator()
+    evaluator.head, evaluator.num_classes = nn.Linear(256, 5), 5
+    few = EvalContext(evaluator.eval(), Split(Labelled(grey(0, 0.1, 0.2, 0.3, 0.4), labels), Labelled(grey(0.1), labels[:1])))
+    found = judge(grey(0.1, 0.2), torch.tensor([1, 2]), few)
+    assert found.overall["acc@5"] is found.intervals["acc@5"] is found.per_image["acc@5"] is None
+    assert found.per_class["1"]["acc@5"] is None and found.overall["acc@1"] is not None
+
+
+# Intervals
+
+
+@pytest.mark.parametrize(("right", "n", "low", "high"), [(9, 10, 0.5958, 0.9821), (0, 10, 0.0, 0.2775),
+                                                         (10, 10, 0.7225, 1.0), (50, 100, 0.4038, 0.5962)])
+def test_wilsons_interval(right, n, low, high):
+    """Figures of Wilson's score interval from statsmodels' proportion_confint(method="wilson")."""
+    assert wilson(right, n) == pytest.approx((low, high), abs=1e-4)
+
+
+@given(st.lists(st.floats(-5, 5, width=32), min_size=2, max_size=20))
+def test_an_interval_holds_its_mean(values):
+    t = torch.tensor(values)
+    low, high = interval(t, share=False)
+    assert low - 1e-5 <= t.mean() <= high + 1e-5
+
+
+def test_few_images_get_students_interval_and_one_gets_none():
+    assert interval(torch.tensor([0.0, 2.0]), share=False) == pytest.approx((1 - 12.7062, 1 + 12.7062), abs=1e-3)
+    assert interval(torch.tensor([1.0]), share=False) is None
+    assert interval(torch.tensor([1.0]), share=True) is not None
+
+
+# The judge
+
+
+def test_a_judgement_adds_up(context):
+    labels = torch.tensor([1, 1, 3, 5])
+    found = judge(grey(0.11, 0.31, 0.31, 0.49), labels, context)
+    assert found.n == 4 and set(found.overall) == set(METRICS.keys())
+    assert found.overall["acc@1"] == 0.75 and found.evaluator_class == [1, 3, 3, 5]
+    assert found.intervals["acc@1"] == pytest.approx(wilson(3, 4))
+    assert found.per_class["1"]["acc@1"] == 0.5 and set(found.per_class) == {"1", "3", "5"}
+    assert all(0 <= p <= 1 for p in found.evaluator_confidence)
+    assert [context.private.train.labels[i] for i in found.nearest] == labels.tolist()
+    for key, values in found.per_image.items():
+        assert len(values) == 4 and sum(values) / 4 == pytest.approx(found.overall[key], abs=1e-5)
+        low, high = found.intervals[key]
+        assert low - 1e-6 <= found.overall[key] <= high + 1e-6
+
+
+def test_a_judgement_survives_json(context):
+    found = judge(grey(0.11, 0.3), torch.tensor([1, 3]), context)
+    there = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert there["overall"]["acc@1"] == 1.0 and there["nearest"] == found.nearest
+    # The second is a training image: its PSNR is infinite, which has no JSON form, and so has the mean.
+    assert there["per_image"]["psnr"][1] is None and there["overall"]["psnr"] is None
+
+
+def test_the_ceiling_is_what_real_photographs_score(context):
+    found = ceiling(context)
+    assert found.n == CLASSES and found.overall["acc@1"] == 1.0
+    assert found.overall["knn_dist"] == pytest.approx(0.16, abs=1e-4), "a held-out image met itself"
+
+
+def test_judging_leaves_the_evaluator_and_the_global_generator_alone(faces):
+    before, random = {k: v.clone() for k, v in faces.evaluator.state_dict().items()}, torch.get_rng_state()
+    judge(torch.rand(4, 1, 64, 64, generator=torch.Generator().manual_seed(0)), torch.arange(4), faces)
+    assert all(torch.equal(before[k], v) for k, v in faces.evaluator.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), random) and not faces.evaluator.training
+
+
+def test_real_faces_score_above_noise_in_every_metric(faces):
+    labels = faces.private.heldout.labels
+    real = ceiling(faces)
+    noise = judge(torch.rand(len(labels), 1, 64, 64, generator=torch.Generator().manual_seed(0)), labels, faces)
+    assert real.overall["acc@1"] >= 0.99 and noise.overall["acc@1"] < 0.2
+    for entry in METRICS:
+        better = real.overall[entry.key] > noise.overall[entry.key]
+        assert better == (entry.info["best"] == "higher"), entry.key
