@@ -40,7 +40,7 @@ def test_private_images_are_in_range_and_every_class_is_on_both_sides(key, scena
     for side in (s.private.train, s.private.heldout):
         assert side.images.shape == (len(side), *s.input_shape)
         assert side.images.dtype == torch.float32 and side.labels.dtype == torch.int64
-        assert 0 <= side.images.min() and side.images.max() <= 1
+        assert side.images.min() >= 0 and side.images.max() <= 1
         assert side.labels.unique().tolist() == list(range(s.num_classes))
         assert len(side.of_class(0)) == (side.labels == 0).sum()
 
