@@ -277,7 +277,7 @@ class View {
       const card = make("button", "wb-card"); card.type = "button"; card.dataset.testid = "card";
       card.style.setProperty("--c", PALETTE[order.indexOf(c.class) % PALETTE.length]);
       const pair = make("span", "wb-pair"), canvases = ["true", "made"].map(kind => { const e = make("canvas", `wb-${kind}`); e.width = w; e.height = h; pair.append(e); return e; });
-      canvases[0].setAttribute("role", "img"); canvases[0].setAttribute("aria-label", `Private photograph of ${c.label}`);
+      canvases[0].setAttribute("role", "img"); canvases[0].setAttribute("aria-label", `Private image of ${c.label}`);
       canvases[1].setAttribute("role", "img"); canvases[1].setAttribute("aria-label", `Reconstruction of ${c.label}`);
       const cap = make("span", "wb-cap"), pct = make("span", "wb-pct"), meter = make("span", "wb-meter"), bar = make("i");
       cap.append(make("span", "wb-name", repeats[i]), pct); meter.append(bar); meter.title = "The target's confidence in this class";
@@ -363,8 +363,8 @@ class View {
   enlarge(i) { this.zoomed = i; this.fill_zoom(); this.zoom.showModal(); }
   fill_zoom() {
     const body = $(this.zoom, ".wb-zoom-body"), c = this.cards[this.zoomed], [w, h] = this.scene.sheet.tile;
-    const parts = [["Private photograph", this.truth], ["Reconstruction", this.sheet]];
-    if (this.nearest && this.nearest.complete) parts.push(["Nearest private photograph", this.nearest]);
+    const parts = [["Private image", this.truth], ["Reconstruction", this.sheet]];
+    if (this.nearest && this.nearest.complete) parts.push(["Nearest private image", this.nearest]);
     body.replaceChildren(...parts.filter(([, image]) => image).map(([text, image]) => {
       const f = make("figure"), canvas = make("canvas"); canvas.width = w * 6; canvas.height = h * 6;
       canvas.setAttribute("role", "img"); canvas.setAttribute("aria-label", `${text} of ${c.label}`);

@@ -39,7 +39,8 @@ def sharpen(images: Tensor, amount: float) -> Tensor:
 
 @attack("mi-face", title="MI-Face (gradient inversion)", access=Access.WHITE_BOX, prior=None, survey_ref=14, order=1,
         paper="Fredrikson et al., CCS 2015",
-        summary="Follows the gradient of the target's confidence on raw pixels, with a denoising step.",
+        summary="Climbs the target's confidence on raw pixels. Shows faces of shallow targets; of a deep network it finds "
+        "noise that convinces the target and nobody else.",
         presets={"demo": dict(steps=600), "paper": dict(steps=5000, lr=0.1, patience=100, stop_cost=0.01,
                                                         cost="confidence", start_grey=0.0, smoothness=0.0)})
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def page(folder: RunFolder, frame: int, columns: int | None = None) -> Image.Ima
     whole = Image.new("RGB", (2 * MARGIN + across * wide, HEAD + MARGIN + down * high + 2 * GAP), PAPER)
     draw = ImageDraw.Draw(whole)
     draw.text((MARGIN, 14), describe(manifest), fill=INK, font=font(18))
-    draw.text((MARGIN, 38), f"left: private photograph, right: reconstruction   ·   {folder.id}, frame {frame}",
+    draw.text((MARGIN, 38), f"left: private image, right: reconstruction   ·   {folder.id}, frame {frame}",
               fill=QUIET, font=font(13))
     for i, candidate in enumerate(candidates):
         x, y = MARGIN + i % across * wide, HEAD + i // across * high
