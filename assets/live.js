@@ -261,10 +261,13 @@ class View {
     if (this.timer && !ended) return;
     clearTimeout(this.timer);
     this.timer = setTimeout(async () => {
-      this.timer = 0;
+      const begun = performance.now();
       await Promise.all([this.curves.draw(), this.latent.draw()]);
+      // Plots get a fifth of the page's time at most, so that faces keep coming where plots are dear.
+      this.rest = 4 * (performance.now() - begun);
+      this.timer = 0;
       if (this.curves.sent < this.curves.rows.length || this.latent.sent < this.latent.rows.length) this.plots({state: ""});
-    }, ended ? 0 : still.matches ? 1000 : PLOT_MS);
+    }, ended ? 0 : still.matches ? 1000 : Math.max(PLOT_MS, Math.min(2000, this.rest || 0)));
   }
 
   // -- gallery --
@@ -353,7 +356,9 @@ class View {
     for (const r of this.conf) { if (frame != null && r[0] > frame) break; row = r; }
     const step = frame == null ? null : this.curves.stepOf(frame);
     this.cards.forEach((c, i) => {
-      const p = row ? row[1][i] : null;
+      const p = row ? row[1][i] : null, now = `${p} ${frame == null ? "" : step}`;
+      if (c.told === now) return;
+      c.told = now;
       c.pct.textContent = p == null ? "" : `${p} %`;
       c.bar.style.width = `${p || 0}%`;
       c.made.setAttribute("aria-label", `Reconstruction of ${c.label}${step == null ? "" : `, step ${step}`}${p == null ? "" : `, target's confidence ${p} percent`}`);
@@ -375,7 +380,7 @@ class View {
 
   // -- state --
   status(s) {
-    const active = s.state === "running" || s.state === "paused", fig = (name, text) => { $(this.root, `[data-fig=${name}]`).textContent = text; };
+    const active = s.state === "running" || s.state === "paused", fig = (name, text) => { const e = $(this.root, `[data-fig=${name}]`); if (e.textContent !== text) e.textContent = text; };
     const share = s.total ? Math.min(100, 100 * (s.step || 0) / s.total) : 0, judging = s.state === "running" && s.total && s.step >= s.total;
     this.root.dataset.state = s.state;
     fig("step", s.total ? `${count(s.step)} / ${count(s.total)}` : "–"); fig("rate", s.rate == null ? "–" : s.rate < 10 ? s.rate.toFixed(1) : count(s.rate));

@@ -23,7 +23,7 @@ from workbench.runs.folder import RunFolder
 from workbench.scenarios import SCENARIOS
 from workbench.ui.shell import App
 
-POLL = 0.05  # seconds between looks at the folder
+POLL = 0.03  # seconds between looks at the folder
 FASTEST = 1 / 12  # seconds between messages, at least
 WINDOW = 20  # frames over which the speed is measured
 
@@ -189,8 +189,9 @@ def attacher(app: App) -> Any:
                     yield message
                     if snapshots.ended:
                         return
-                    await asyncio.sleep(max(0.0, FASTEST - (time.monotonic() - begun)))
-                await asyncio.sleep(POLL)
+                    await asyncio.sleep(max(POLL, FASTEST - (time.monotonic() - begun)))
+                else:
+                    await asyncio.sleep(POLL)
         except StoreError:  # deleted while it was watched
             yield {"run": "", "seq": 2, "problem": "This run was deleted."}
         finally:
