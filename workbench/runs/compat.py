@@ -91,13 +91,13 @@ def default_config(scenario: str, attack: str, *, preset: str = "demo", knobs: d
 
 def _presets() -> list[dict[str, Any]]:
     return [
+        {"key": "eight-faces", "title": "Eight private faces",
+         "text": "GMI searches a face generator for eight people whom a ResNet was trained on.",
+         "config": default_config("faces", "gmi", classes=list(range(8)))},
         {"key": "bare-pixels", "title": "Faces from bare pixels",
          "text": "MI-Face (2015) climbs a softmax regression's confidence pixel by pixel. No prior at all.",
          "config": default_config("faces", "mi-face", target="softmax", classes=list(range(8)),
                                   knobs={"steps": 4000, "lr": 0.15})},
-        {"key": "eight-faces", "title": "Eight private faces",
-         "text": "GMI searches a face generator for eight people whom a ResNet was trained on.",
-         "config": default_config("faces", "gmi", classes=list(range(8)))},
         {"key": "digits", "title": "Digits nobody showed",
          "text": "The attacker has only seen 5 to 9, and gets 0 to 4 out of a classifier.",
          "config": default_config("digits", "gmi", restarts=2)},
