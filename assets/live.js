@@ -6,7 +6,7 @@ const COUNT = window.__wb = {newPlot: 0, extend: 0, react: 0, drawn: 0};
 
 // Ten colours that stay apart for colour-blind readers, on white and on black (after Okabe-Ito and Tol).
 const PALETTE = ["#0077bb", "#e07b00", "#009e73", "#cc3366", "#8a6fd1", "#a6761d", "#33a8c7", "#d95f5f", "#7a9a01", "#8c8c8c"];
-const MOST_SEGMENTS = 4000, PLOT_MS = 250, SAY_MS = 2000;
+const MOST_SEGMENTS = 2500, PLOT_MS = 250, SAY_MS = 2000, TELL_MS = 250;
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 const $ = (root, selector) => root.querySelector(selector);
@@ -227,7 +227,7 @@ class View {
     const before = this.run;
     this.run = v.run; this.cards = []; this.gallery.replaceChildren(); this.scrub = null; this.frame = 0; this.truth = null; this.scene = null; this.halt();
     this.readers = {curves: new Reader(), path: new Reader(), conf: new Reader(), marks: new Reader()};
-    this.conf = []; this.sheet = null; this.curves.reset(); this.latent.reset([], ""); this.shown = null; this.loaded = null; this.nearest = null; this.state = null; this.said = 0;
+    this.conf = []; this.sheet = null; this.curves.reset(); this.latent.reset([], ""); this.shown = null; this.loaded = null; this.nearest = null; this.state = null; this.said = this.told = 0; clearTimeout(this.later);
     const url = new URL(location.href);
     if (v.run) url.searchParams.set("run", v.run); else if (before) url.searchParams.delete("run");  // the first message is empty, and the link not yet read
     history.replaceState(null, "", url);
@@ -251,9 +251,18 @@ class View {
     if (marked) this.curves.relayout();
     if (v.frame != null) this.frame = v.frame;
     this.range.max = this.frame;
-    if (this.scrub == null) { this.range.value = this.frame; this.shown = this.frame; this.frame_label(); if (v.sheet) this.load(v.sheet, v.frame); this.meters(null); }
-    this.status(v.status);
+    if (this.scrub == null && v.sheet) { this.shown = this.frame; this.load(v.sheet, v.frame); }
+    // Faces come with every message; words and bars four times a second, which is what an eye can read.
+    clearTimeout(this.later);
+    const wait = v.status.state === this.state ? TELL_MS - (performance.now() - this.told) : 0;
+    if (wait <= 0) this.tell(v.status); else this.later = setTimeout(() => this.tell(v.status), wait);
     this.plots(v.status);
+  }
+
+  tell(status) {
+    this.told = performance.now();
+    if (this.scrub == null) { this.range.value = this.frame; this.shown = this.frame; this.frame_label(); this.meters(null); }
+    this.status(status);
   }
 
   plots(s) {
@@ -263,8 +272,8 @@ class View {
     this.timer = setTimeout(async () => {
       const begun = performance.now();
       await Promise.all([this.curves.draw(), this.latent.draw()]);
-      // Plots get a fifth of the page's time at most, so that faces keep coming where plots are dear.
-      this.rest = 4 * (performance.now() - begun);
+      // Plots get a seventh of the page's time at most, so that faces keep coming where plots are dear.
+      this.rest = 6 * (performance.now() - begun);
       this.timer = 0;
       if (this.curves.sent < this.curves.rows.length || this.latent.sent < this.latent.rows.length) this.plots({state: ""});
     }, ended ? 0 : still.matches ? 1000 : Math.max(PLOT_MS, Math.min(2000, this.rest || 0)));
@@ -312,7 +321,7 @@ class View {
       const size = Math.max(34, Math.floor(best.size));
       this.gallery.style.setProperty("--s", size + "px"); this.gallery.style.setProperty("--r", ratio); this.gallery.style.setProperty("--g", gap + "px");
       this.gallery.style.gridTemplateColumns = `repeat(${best.columns || 1}, max-content)`;
-      this.gallery.classList.toggle("wb-dense", size * pair <= 96);
+      this.dense = size * pair <= 96; this.gallery.classList.toggle("wb-dense", this.dense);
       if (size < 35) this.gallery.style.gridTemplateColumns = `repeat(auto-fill, ${34 * pair + 10}px)`;
     }
     for (const p of [this.curves, this.latent]) if (p.ready && p.box.clientWidth && window.Plotly) window.Plotly.Plots.resize(p.box);
@@ -358,9 +367,9 @@ class View {
     this.cards.forEach((c, i) => {
       const p = row ? row[1][i] : null, now = `${p} ${frame == null ? "" : step}`;
       if (c.told === now) return;
-      c.told = now;
-      c.pct.textContent = p == null ? "" : `${p} %`;
-      c.bar.style.width = `${p || 0}%`;
+      c.told = now; c.share = p;
+      if (!this.dense) c.pct.textContent = p == null ? "" : `${p} %`;
+      c.bar.style.transform = `scaleX(${(p || 0) / 100})`;
       c.made.setAttribute("aria-label", `Reconstruction of ${c.label}${step == null ? "" : `, step ${step}`}${p == null ? "" : `, target's confidence ${p} percent`}`);
     });
   }
@@ -375,7 +384,7 @@ class View {
       canvas.setAttribute("role", "img"); canvas.setAttribute("aria-label", `${text} of ${c.label}`);
       const context = canvas.getContext("2d"); context.imageSmoothingQuality = "high"; this.cut(context, image, this.zoomed);
       f.append(canvas, make("figcaption", null, text)); return f;
-    }), make("p", null, `${c.label}${c.pct.textContent ? `, target's confidence ${c.pct.textContent}` : ""}`));
+    }), make("p", null, `${c.label}${c.share == null ? "" : `, target's confidence ${c.share} %`}`));
   }
 
   // -- state --
@@ -385,7 +394,7 @@ class View {
     this.root.dataset.state = s.state;
     fig("step", s.total ? `${count(s.step)} / ${count(s.total)}` : "–"); fig("rate", s.rate == null ? "–" : s.rate < 10 ? s.rate.toFixed(1) : count(s.rate));
     fig("left", s.state === "running" && !judging ? span(s.left) : "–"); fig("queries", count(s.queries));
-    const bar = $(this.root, ".wb-progress"); bar.firstElementChild.style.width = share + "%"; bar.setAttribute("aria-valuenow", Math.round(share));
+    const bar = $(this.root, ".wb-progress"); bar.firstElementChild.style.transform = `scaleX(${share / 100})`; bar.setAttribute("aria-valuenow", Math.round(share));
     const pause = $(this.root, "#wb-pause"); pause.textContent = s.state === "paused" ? "Resume" : "Pause"; pause.disabled = !active;
     $(this.root, "#wb-step").disabled = s.state !== "paused"; $(this.root, "#wb-stop").disabled = !active && s.state !== "queued";
     const what = `${this.scene.attack_title} on ${this.scene.scenario_title}`;
@@ -396,7 +405,8 @@ class View {
       const p = $(this.root, ".wb-status"); if (p.textContent !== text) p.textContent = text;
       this.said = Date.now();
     }
-    document.title = active ? `${Math.round(share)} % · ${this.scene.attack_title} · Model Inversion Workbench` : `${words.split(",")[0]} · ${this.scene.attack_title} · Model Inversion Workbench`;
+    const title = active ? `${Math.round(share)} % · ${this.scene.attack_title} · Model Inversion Workbench` : `${words.split(",")[0]} · ${this.scene.attack_title} · Model Inversion Workbench`;
+    if (document.title !== title) document.title = title;
     if (s.state !== this.state) { this.state = s.state; WB.state(s.state, this.scene.attack); }
     if (ended && s.metrics && s.metrics["acc@1"] != null) {
       const n = this.cards.length, hits = Math.round(s.metrics["acc@1"] * n), floor = s.baseline ? s.baseline["acc@1"] : null;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Protocol
 
+from workbench.core.errors import UsageError
 from workbench.core.registry import Registry
 
 
@@ -21,3 +22,14 @@ COMMANDS: Registry[type[Command]] = Registry("command", "workbench.commands")
 
 def command(key: str, title: str, order: int = 100):
     return COMMANDS.register(key, title=title, order=order)
+
+
+def assignments(pairs: list[str]) -> dict[str, str]:
+    """Return ``["steps=10"]`` as a dict; raises `UsageError` for a pair without a sign."""
+    found = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign:
+            raise UsageError(f"--set {pair}: write it as --set knob=value.")
+        found[name.strip()] = value.strip()
+    return found

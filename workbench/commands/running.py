@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from workbench.commands.base import command
-from workbench.core.errors import StoreError, UsageError
+from workbench.commands.base import assignments, command
+from workbench.core.errors import StoreError
 from workbench.core.paths import runs_dir
 from workbench.core.records import Frame, RunConfig, RunState
 from workbench.runs.compat import default_config, ensure_fits
@@ -21,17 +21,6 @@ from workbench.runs.lab import Lab, pick_device
 from workbench.runs.scheduler import default_threads
 from workbench.runs.store import RunStore
 from workbench.scenarios import SCENARIOS
-
-
-def assignments(pairs: list[str]) -> dict[str, str]:
-    """Return ``["steps=10"]`` as a dict; raises `UsageError` for a pair without a sign."""
-    found = {}
-    for pair in pairs:
-        name, sign, value = pair.partition("=")
-        if not sign:
-            raise UsageError(f"--set {pair}: write it as --set knob=value.")
-        found[name.strip()] = value.strip()
-    return found
 
 
 def summary(folder: RunFolder) -> dict[str, Any]:

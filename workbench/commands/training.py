@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from workbench.commands.base import command
+from workbench.commands.base import assignments, command
 from workbench.core.errors import UsageError
-from workbench.core.paths import models_dir
+from workbench.core.weights import write_atomically
 from workbench.priors import PRIORS
-from workbench.priors.gan_training import RECIPES, Recipe, train_gan
 from workbench.runs.lab import pick_device
+from workbench.runs.sheet import Grid, compose
+from workbench.runs.trainings import QUALITIES, checkpoint_path, train_prior
 from workbench.scenarios import SCENARIOS
 from workbench.targets import ARCHITECTURES
 from workbench.targets.store import EVALUATOR, target_card
@@ -38,20 +41,23 @@ def classifier(options: argparse.Namespace, arch: str) -> None:
 
 
 def prior(options: argparse.Namespace) -> None:
-    place = SCENARIOS[options.scenario]()
     PRIORS.entry(options.prior)
-    if options.prior != "gan":
-        raise UsageError(f"The '{options.prior}' prior has no training recipe.")
-    public = place.public(options.data)
-    recipe = RECIPES.get(options.scenario, Recipe())
-    checkpoint = models_dir() / ".checkpoints" / f"{options.scenario}-{options.prior}.pt"
-    if not options.resume:
-        checkpoint.unlink(missing_ok=True)
-    source = options.source or (place.public_source if options.data is None else f"images of {options.data.name}")
-    for p in train_gan(options.scenario, public, replace(recipe, seed=options.seed), flips=place.flips, source=source,
-                       device=str(pick_device(options.device)), checkpoint=checkpoint):
+    source = options.source or (f"images of {options.data.name}" if options.data else None)
+    live = checkpoint_path(options.scenario, options.prior, options.target, options.defense).with_suffix(".png")
+    for p in train_prior(options.scenario, options.prior, data=options.data, source=source, quality=options.quality,
+                         seed=options.seed, device=pick_device(options.device), target=options.target,
+                         defense=options.defense, resume=options.resume, recipe=assignments(options.set)):
         bar(p.step, p.total, "  ".join(f"{k} {v:.3g}" for k, v in p.losses.items()))
-    print(file=sys.stderr)
+        if p.samples is not None:
+            write_atomically(live, picture(p.samples))
+    print(f"\nThe last samples: {live}", file=sys.stderr)
+
+
+def picture(samples: Tensor) -> bytes:
+    """Return samples (n, C, H, W) as one PNG."""
+    held = io.BytesIO()
+    compose(samples, Grid.of(len(samples), samples.shape[1:])).save(held, "png")
+    return held.getvalue()
 
 
 @command("train", "Train a target, an evaluator or a prior", order=3)
@@ -62,6 +68,10 @@ class Train:
         parser.add_argument("--scenario", required=True)
         parser.add_argument("--arch", default="resnet", help="target architecture")
         parser.add_argument("--prior", default="gan")
+        parser.add_argument("--target", help="what a tuned prior is tuned to; the scenario's default target if left out")
+        parser.add_argument("--defense", default="none", help="the target's defense, for a tuned prior")
+        parser.add_argument("--quality", choices=QUALITIES, default="quick", help="quick: two cores; full: a GPU")
+        parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change the prior's recipe")
         parser.add_argument("--data", type=Path, metavar="DIR", help="public images for a prior")
         parser.add_argument("--source", help="what --data holds, for the card")
         parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -11,6 +14,7 @@ from workbench.core.errors import DataMissing, Incompatible
 from workbench.core.registry import Registry
 from workbench.core.weights import has_weights, load_weights, read_card
 from workbench.priors.plane import Plane
+from workbench.scenarios import SCENARIOS
 
 PRIORS: Registry[type[Prior]] = Registry("prior", "workbench.priors")
 
@@ -23,33 +27,96 @@ class Prior(nn.Module):
         shape: (C, H, W) of an image.
         space: name of the latent space, as the literature calls it.
         bound: latents are kept within ±bound by `project`.
+        discriminates: whether `discriminate` exists.
+        conditional: whether `decode` draws a given class; then `labels` must be passed.
+        tuned: whether it is trained against one target, and so belongs to that target alone.
+        shown: how many samples fix the planes; fewer where sampling is slow.
     """
 
     key: ClassVar[str]
     discriminates: ClassVar[bool] = False
+    conditional: ClassVar[bool] = False
+    tuned: ClassVar[bool] = False
     space: ClassVar[str] = "z"
     bound: ClassVar[float] = 3.0
+    shown: ClassVar[int] = 1000
 
     latent_dim: int
     shape: tuple[int, int, int]
+    num_classes: int = 0
     plane: Plane | None = None
     image_plane: Plane | None = None
 
-    def sample(self, n: int, rng: torch.Generator) -> Tensor:
-        """Return `n` random latents, (n, D), drawn on the CPU so that every device sees the same."""
-        return torch.randn(n, self.latent_dim, generator=rng).to(next(self.parameters()).device)
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """Return images (n, C, H, W) in [0, 1] of latents (n, D); differentiable."""
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """Return the constructor's arguments, kept on the card."""
         raise NotImplementedError
 
-    def discriminate(self, images: Tensor) -> Tensor:
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def sample(self, n: int, rng: torch.Generator) -> Tensor:
+        """Return `n` random latents, (n, D), drawn on the CPU so that every device sees the same."""
+        return torch.randn(n, self.latent_dim, generator=rng).to(self.device)
+
+    def truncate(self, latents: Tensor, share: float) -> Tensor:
+        """Return latents (n, D) drawn towards the most ordinary one; `share` 1 leaves them, 0 is the centre."""
+        return latents * share
+
+    def decode(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return images (n, C, H, W) in [0, 1] of latents (n, D); differentiable.
+
+        Args:
+            labels: (n,) classes, for a conditional prior; others ignore it.
+        """
+        raise NotImplementedError
+
+    def discriminate(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return how public-like each image looks, (n,), higher is more so; differentiable."""
         raise NotImplementedError
 
     def project(self, latents: Tensor) -> Tensor:
         """Return the nearest latents that `decode` was trained for; idempotent."""
         return latents.clamp(-self.bound, self.bound)
+
+    def random_images(self, n: int, rng: torch.Generator) -> Tensor:
+        """Return images of `n` random latents, of random classes where the prior is conditional."""
+        labels = torch.randint(self.num_classes, (n,), generator=rng).to(self.device) if self.conditional else None
+        return self.decode(self.sample(n, rng), labels)
+
+    @classmethod
+    def trainer(cls, setting: Setting, recipe: Mapping[str, Any]) -> Any:
+        """Return what `workbench.priors.training.train` runs; see `Trainer` there.
+
+        Args:
+            recipe: overrides of the recipe's fields, such as a number of steps.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a prior may be trained from: public images and, for a tuned one, the attacker's view of a target.
+
+    Attributes:
+        public: (N, C, H, W) images in [0, 1]; none of a private class.
+        quality: "quick" for two cores in under an hour, "full" for a GPU.
+        target: (n, C, H, W) to logits (n, K), frozen; None unless the prior is tuned.
+        base: the scenario's plain GAN, from which tuned priors start; None where there is none.
+        folder: checkpoints and half-finished files may be kept here.
+    """
+
+    scenario: str
+    public: Tensor
+    flips: bool
+    device: torch.device
+    quality: str = "quick"
+    seed: int = 0
+    target: nn.Module | None = None
+    num_classes: int = 0
+    base: Prior | None = None
+    folder: Path | None = None
 
 
 def prior(key: str, *, title: str, paper: str, **info: Any):
@@ -62,29 +129,98 @@ def prior(key: str, *, title: str, paper: str, **info: Any):
     return keep
 
 
-def weights_name(scenario: str, key: str) -> str:
-    return f"{scenario}/prior-{key}"
+def weights_name(scenario: str, key: str, target: str | None = None, defense: str = "none") -> str:
+    """Return where a prior's weights are kept; a tuned one's name says which target it was tuned to."""
+    if not PRIORS[key].tuned:
+        return f"{scenario}/prior-{key}"
+    victim = target or SCENARIOS[scenario].default_target
+    return f"{scenario}/prior-{key}-for-{victim}" + ("" if defense == "none" else f"-{defense}")
 
 
-def prior_problem(scenario: str, key: str) -> str | None:
-    """Return why this prior cannot be used with this scenario, or None."""
+def lender_of(scenario: str, key: str) -> str | None:
+    """Return the scenario whose prior serves this one behind a luminance adapter, or None for its own."""
+    lender = SCENARIOS[scenario].borrows
+    if lender is None or PRIORS[key].tuned or has_weights(weights_name(scenario, key)):
+        return None
+    return lender if has_weights(weights_name(lender, key)) else None
+
+
+def prior_problem(scenario: str, key: str, target: str | None = None, defense: str = "none") -> str | None:
+    """Return why this prior cannot be used with this scenario and target, or None."""
     PRIORS.entry(key)
-    if not has_weights(weights_name(scenario, key)):
-        return (f"There is no trained '{key}' prior for {scenario}. Train it with: "
-                f"python -m workbench train prior --scenario {scenario} --prior {key} --data FOLDER")
-    return None
+    if has_weights(weights_name(scenario, key, target, defense)) or lender_of(scenario, key):
+        return None
+    tuned = ""
+    if PRIORS[key].tuned:
+        tuned = f" --target {target or SCENARIOS[scenario].default_target}"
+        tuned += "" if defense == "none" else f" --defense {defense}"
+    against = f" against {tuned.split()[1]}" if tuned else ""
+    return (f"There is no trained '{key}' prior for {scenario}{against}. Train it with: "
+            f"python -m workbench train prior --scenario {scenario} --prior {key}{tuned} --data FOLDER")
 
 
-def load_prior(scenario: str, key: str, device: torch.device | str = "cpu") -> Prior:
+class Luminance(Prior):
+    """A colour prior seen through its luminance (ITU-R BT.601), for a scenario of grey images."""
+
+    def __init__(self, inner: Prior) -> None:
+        super().__init__()
+        self.inner = inner
+        self.key, self.space, self.bound = inner.key, inner.space, inner.bound
+        self.discriminates, self.latent_dim = inner.discriminates, inner.latent_dim
+        self.shape, self.plane, self.image_plane = (1, *inner.shape[1:]), inner.plane, None
+        if inner.image_plane is not None:
+            self.image_plane = _grey_plane(inner.image_plane, inner.shape)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("inner"), name)  # what only this kind of prior offers, such as `map`
+
+    def sample(self, n: int, rng: torch.Generator) -> Tensor:
+        return self.inner.sample(n, rng)
+
+    def truncate(self, latents: Tensor, share: float) -> Tensor:
+        return self.inner.truncate(latents, share)
+
+    def project(self, latents: Tensor) -> Tensor:
+        return self.inner.project(latents)
+
+    def decode(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        return luminance(self.inner.decode(latents, labels))
+
+    def discriminate(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.inner.discriminate(images.expand(-1, 3, -1, -1), labels)
+
+
+def luminance(images: Tensor) -> Tensor:
+    """Return (n, 1, H, W) grey images of (n, 3, H, W), ITU-R BT.601."""
+    return (images * images.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+
+
+def _grey_plane(plane: Plane, shape: tuple[int, int, int]) -> Plane:
+    """Return an orthonormal plane of grey images close to one of colour images."""
+    centre = luminance(plane.centre.reshape(1, *shape)).flatten()
+    basis = torch.linalg.qr(luminance(plane.basis.T.reshape(3, *shape)).flatten(1).T).Q.contiguous()
+    return Plane(centre, basis, plane.cloud)
+
+
+def load_prior(scenario: str, key: str, device: torch.device | str = "cpu", *, target: str | None = None,
+               defense: str = "none") -> Prior:
     """Return the shipped prior in eval mode with frozen weights.
+
+    Args:
+        target, defense: which target a tuned prior was tuned to; the scenario's default undefended one if None.
 
     Raises:
         UnknownName, DataMissing, WeightsCorrupt.
         Incompatible: the weights do not fit the prior's architecture.
     """
-    if problem := prior_problem(scenario, key):
+    if problem := prior_problem(scenario, key, target, defense):
         raise DataMissing(problem)
-    tensors, card = load_weights(weights_name(scenario, key))
+    if lender := lender_of(scenario, key):
+        return Luminance(load_prior(lender, key, device)).eval()
+    tensors, card = load_weights(weights_name(scenario, key, target, defense))
     model = PRIORS[key](**card["architecture"])
     planes = {name: {k.split(".", 1)[1]: tensors.pop(k) for k in [*tensors] if k.startswith(f"{name}.")}
               for name in ("plane", "image_plane")}
@@ -97,5 +233,7 @@ def load_prior(scenario: str, key: str, device: torch.device | str = "cpu") -> P
     return model.eval().requires_grad_(False).to(device)
 
 
-def prior_card(scenario: str, key: str) -> dict[str, Any]:
-    return read_card(weights_name(scenario, key))
+def prior_card(scenario: str, key: str, target: str | None = None, defense: str = "none") -> dict[str, Any]:
+    """Return what is known of a trained prior: data, recipe, figures."""
+    place = lender_of(scenario, key) or scenario
+    return read_card(weights_name(place, key, target, defense))

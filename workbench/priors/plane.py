@@ -23,8 +23,9 @@ class Plane:
     cloud: Tensor
 
     def project(self, points: Tensor) -> Tensor:
-        """Return (n, 3) coordinates of points (n, ...) whose flattened length is D."""
-        return (points.flatten(1).to(self.basis) - self.centre) @ self.basis
+        """Return (n, 3) coordinates of points (n, ...) whose flattened length is D, or k·D: then of their mean."""
+        flat = points.flatten(1).to(self.basis)
+        return (flat.unflatten(1, (-1, len(self.centre))).mean(1) - self.centre) @ self.basis
 
 
 def principal_plane(points: Tensor) -> Plane:

@@ -34,12 +34,12 @@ class Recorder:
         clock: seconds, monotonic.
     """
 
-    def __init__(self, folder: RunFolder, grid: Grid, plane: Plane | None, *, fps: float = 10.0,
+    def __init__(self, folder: RunFolder, grid: Grid, plane: Plane | None, *, fps: float = 12.0,
                  clock: Callable[[], float] = time.monotonic) -> None:
         self.folder, self.grid, self.plane, self.clock = folder, grid, plane, clock
         self.interval = 1 / fps
         self._slot: queue.Queue[tuple[Frame, float] | None] = queue.Queue(maxsize=1)
-        self._last = -1e9
+        self._next = -1e9
         self._number = 0
         self._numbers: list[int] = []
         self._lines, self._stride = 0, 1
@@ -49,7 +49,7 @@ class Recorder:
 
     def wants(self) -> bool:
         """Return whether a frame made now would be written: one is due and none is waiting."""
-        return self.clock() - self._last >= self.interval and not self._slot.full()
+        return self.clock() >= self._next and not self._slot.full()
 
     def offer(self, frame: Frame, seconds: float, *, must: bool = False) -> None:
         """Hand over a frame; returns at once unless it must be kept.
@@ -63,7 +63,8 @@ class Recorder:
         if self._error is not None:
             raise StoreError(f"Frames of run {self.folder.id} cannot be written ({self._error}). Free some space or "
                              "name another folder.") from self._error
-        self._last = self.clock()
+        # Counted from when it was due, so that waiting for a step's end does not lower the rate.
+        self._next = max(self._next, self.clock() - self.interval) + self.interval
         try:
             self._slot.put((frame, seconds), block=must)
         except queue.Full:

@@ -54,6 +54,7 @@ class Scenario:
 
     Attributes:
         split_seed: fixes which private images are held out; part of the scenario, not of a run.
+        borrows: a scenario whose colour priors also serve this one, seen in grey; None if it has its own.
     """
 
     key: ClassVar[str]
@@ -68,6 +69,7 @@ class Scenario:
     default_target: ClassVar[str] = "resnet"
     default_prior: ClassVar[str] = "gan"
     split_seed: ClassVar[int] = 0
+    borrows: ClassVar[str | None] = None
 
     @property
     def num_classes(self) -> int:
@@ -137,14 +139,15 @@ def scenario(key: str, **info: Any):
     return keep
 
 
-def split_by_class(data: Labelled, train_per_class: int, seed: int) -> Split:
-    """Return a split with `train_per_class` training images of each class, the rest held out."""
+def split_by_class(data: Labelled, train_per_class: int | float, seed: int) -> Split:
+    """Return a split with `train_per_class` training images of each class, or that share if below 1; the rest held out."""
     rng = torch.Generator().manual_seed(seed)
     train, heldout = [], []
     for c in data.labels.unique().tolist():
         index = (data.labels == c).nonzero()[:, 0]
         index = index[torch.randperm(len(index), generator=rng)]
-        train.append(index[:train_per_class])
-        heldout.append(index[train_per_class:])
+        count = int(len(index) * train_per_class) if train_per_class < 1 else int(train_per_class)
+        train.append(index[:count])
+        heldout.append(index[count:])
     pick = [torch.cat(part).sort().values for part in (train, heldout)]
     return Split(*(Labelled(data.images[i], data.labels[i]) for i in pick))

