@@ -44,8 +44,8 @@ class Recipe:
     lr_vae: float = 1e-3
     lr_gan: float = 2e-4
     noise: float = 0.12
-    kl: float = 2.5
-    kl_gan: float = 2.5
+    kl: float = 6.0
+    kl_gan: float = 6.0
     adversarial: float = 40.0
     likeness: float = 100.0
     r1: float = 0.4
@@ -127,7 +127,7 @@ class Adversarial:
         self.drawing.step()
         for p in self.critic:
             p.requires_grad_(True)
-        self.average.update(self.model)
+        self.average.update(self.model, step)
         return {name: value.detach() for name, value in {**told, "kl": kl}.items()}
 
     def _noise(self, n: int, rng: torch.Generator) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import pickle
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from workbench.core.errors import NotFinite
+from workbench.core.errors import NotFinite, WeightsCorrupt
 from workbench.core.weights import save_weights, write_atomically
 from workbench.priors.base import Prior, Setting, weights_name
 from workbench.priors.plane import principal_plane, telling_plane
@@ -64,12 +65,12 @@ class Average:
     """An exponential moving average of a module's parameters; buffers are copied."""
 
     def __init__(self, module: nn.Module, rate: float) -> None:
-        self.kept, self.rate, self._steps = copy.deepcopy(module).requires_grad_(False), rate, 0
+        self.kept, self.rate = copy.deepcopy(module).requires_grad_(False), rate
 
     @torch.no_grad()
-    def update(self, module: nn.Module) -> None:
-        self._steps += 1
-        rate = min(self.rate, self._steps / (self._steps + 10))
+    def update(self, module: nn.Module, step: int) -> None:
+        """Take in what step `step`, counted from 0, has made of `module`; the first steps count for little."""
+        rate = min(self.rate, (step + 1) / (step + 11))
         torch._foreach_lerp_([*self.kept.parameters()], [*module.parameters()], 1 - rate)
         for kept, now in zip(self.kept.buffers(), module.buffers(), strict=True):
             kept.copy_(now)
@@ -105,17 +106,15 @@ def train(key: str, trainer: Trainer, setting: Setting, *, source: str, checkpoi
 
     Raises:
         NotFinite: a loss diverged; what the last checkpoint saved stays.
+        WeightsCorrupt: the checkpoint cannot be read, or is another recipe's.
     """
     rng = torch.Generator().manual_seed(setting.seed)
     begun, spent = 0, 0.0
     if checkpoint is not None and checkpoint.exists():
-        state = torch.load(checkpoint, map_location=setting.device, weights_only=True)
-        for name, part in trainer.parts.items():
-            part.load_state_dict(state[name])
-        begun, spent = state["step"], state["seconds"]
-        rng.set_state(state["rng"].cpu())
+        begun, spent = _restore(checkpoint, trainer, rng, setting.device)
     start = time.monotonic()
     for step in range(begun, trainer.total):
+        torch.manual_seed(setting.seed * 1_000_003 + step)  # noise layers draw from it; a resumed training draws the same
         losses = trainer.step(step, rng)
         last = step + 1 == trainer.total
         due = (step + 1) % SAVE_EVERY == 0 or last
@@ -138,6 +137,20 @@ def train(key: str, trainer: Trainer, setting: Setting, *, source: str, checkpoi
         yield Progress(step + 1, trainer.total, values, seconds, samples)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
+
+
+def _restore(path: Path, trainer: Trainer, rng: torch.Generator, device: torch.device) -> tuple[int, float]:
+    """Bring trainer and generator to where a checkpoint left them; return its step and the seconds spent."""
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        for name, part in trainer.parts.items():
+            part.load_state_dict(state[name])
+        rng.set_state(state["rng"].cpu())
+        return state["step"], state["seconds"]
+    except (OSError, EOFError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError) as error:
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        raise WeightsCorrupt(f"The checkpoint {path} cannot be resumed: it is damaged or of another recipe ({why}). "
+                             "Start without --resume, or remove it.") from None
 
 
 def _store(path: Path, state: dict[str, Any]) -> None:
