@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F  # noqa: N812
 
-from workbench.core.errors import DataMissing, Incompatible, KnobError, NotFinite, UnknownName, UsageError, WeightsCorrupt
+from workbench.core.errors import (
+    DataMissing,
+    Incompatible,
+    KnobError,
+    NotFinite,
+    UnknownName,
+    UsageError,
+    WeightsCorrupt,
+)
 from workbench.core.paths import models_dir
 from workbench.core.weights import load_weights, read_card, save_weights
 from workbench.priors import PRIORS, Prior, load_prior, training
