@@ -1,0 +1,102 @@
+"""Grids: cells run apart, resume, and fail alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+
+from workbench.__main__ import main
+from workbench.core.errors import StoreError
+from workbench.runs.compat import default_config
+from workbench.runs.grids import GRIDS, Cell, GridFile, filling
+from workbench.runs.grids.filling import fill, run_cell
+from workbench.runs.grids.table import markdown
+from workbench.runs.store import RunStore
+
+
+def cell(name: str = "random", **overrides) -> Cell:
+    return Cell(name, "digits", default_config("digits", "random", classes=[0, 1], device="cpu", **overrides))
+
+
+@pytest.fixture
+def inline(monkeypatch):
+    """Run cells in this process, so that a test takes no time to start another."""
+
+    def pool(cells, root, jobs, lost):
+        for one in cells:
+            yield one, run_cell(one.config, root)
+
+    monkeypatch.setattr(filling, "_pool", pool)
+
+
+@pytest.mark.parametrize("key", GRIDS.keys())
+def test_every_grid_names_each_cell_once(key):
+    cells = list(GRIDS[key]())
+    assert cells and len({c.id for c in cells}) == len(cells)
+
+
+def test_a_filled_cell_holds_its_run_and_figures(tmp_path, inline):
+    file = GridFile.of(tmp_path, "toy")
+    (done,) = fill([cell()], file, tmp_path, device="cpu")
+    record = file.records()["random / digits"]
+    assert done[1]["state"] == record["state"] == "finished"
+    assert RunStore(tmp_path).summary(record["run"]).accuracy == record["metrics"]["acc@1"]
+    assert "| random | 2 |" in markdown([record])
+
+
+def test_what_is_done_is_not_run_again_unless_something_changed(tmp_path, inline, monkeypatch):
+    file = GridFile.of(tmp_path, "toy")
+    assert len(list(fill([cell()], file, tmp_path, device="cpu"))) == 1
+    assert not list(fill([cell()], file, tmp_path, device="cpu"))
+    assert len(list(fill([cell(seed=5)], file, tmp_path, device="cpu"))) == 1
+    monkeypatch.setattr("workbench.runs.grids.base.target_card", lambda *a: {"sha256": "retrained"})
+    assert len(list(fill([cell(seed=5)], file, tmp_path, device="cpu"))) == 1
+
+
+def test_a_cell_that_cannot_run_says_why_and_sinks_nothing(tmp_path, inline):
+    broken = Cell("broken", "digits", replace(cell().config, target="no-such-target"))
+    found = dict((c.row, record) for c, record in fill([broken, cell()], GridFile.of(tmp_path, "t"), tmp_path, device="cpu"))
+    assert found["broken"]["state"] == "unavailable" and "no-such-target" in found["broken"]["reason"]
+    assert found["random"]["state"] == "finished"
+    assert "unavailable" in markdown([*GridFile.of(tmp_path, "t").records().values()])
+
+
+def test_a_killed_process_costs_its_cell_only(tmp_path, monkeypatch):
+    monkeypatch.setattr(filling, "run_cell", die_once)
+    monkeypatch.setenv("GRID_TEST_MARK", str(tmp_path / "died"))
+    (found,) = fill([cell()], GridFile.of(tmp_path, "t"), tmp_path, device="cpu", jobs=1)
+    assert (tmp_path / "died").exists() and found[1]["state"] == "finished"
+    monkeypatch.setattr(filling, "run_cell", die)
+    (found,) = fill([cell(seed=1)], GridFile.of(tmp_path, "t"), tmp_path, device="cpu", jobs=1)
+    assert found[1]["state"] == "failed" and "killed" in found[1]["reason"]
+
+
+def die(config, root):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_once(config, root):
+    mark = os.environ["GRID_TEST_MARK"]
+    if not os.path.exists(mark):
+        open(mark, "w").close()
+        die(config, root)
+    return {"state": "finished", "reason": "", "weights": {}, "run": "x"}
+
+
+def test_a_damaged_grid_file_is_named(tmp_path):
+    (tmp_path / "grids").mkdir()
+    (tmp_path / "grids" / "t.json").write_text("{")
+    with pytest.raises(StoreError, match=r"t\.json"):
+        GridFile.of(tmp_path, "t").records()
+
+
+def test_the_command_shows_a_table_without_running(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("WORKBENCH_RUNS", str(tmp_path))
+    monkeypatch.setitem(GRIDS._entries, "toy", replace(next(iter(GRIDS)), key="toy", item=lambda: [cell()]))
+    assert main(["grid", "--preset", "toy", "--show", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cells"][0]["state"] == "missing"
+    assert main(["grid", "--preset", "toy", "--only", "nothing"]) == 2

@@ -1,0 +1,103 @@
+"""A grid: named cells, each one run; and the file in which their results gather."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.core.errors import StoreError, WorkbenchError
+from workbench.core.records import RunConfig
+from workbench.core.registry import Registry
+from workbench.core.weights import write_atomically
+from workbench.priors.base import prior_card
+from workbench.targets.store import EVALUATOR, target_card
+
+GRIDS: Registry[Callable[[], Iterable[Cell]]] = Registry("grid", "workbench.runs.grids")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a grid.
+
+    Attributes:
+        row, column: what a reader calls it, such as "GMI" and "faces".
+        group: rows of one group belong together, such as one scenario's table.
+    """
+
+    row: str
+    column: str
+    config: RunConfig
+    group: str = ""
+
+    @property
+    def id(self) -> str:
+        return " / ".join(filter(None, (self.group, self.row, self.column)))
+
+
+def grid(key: str, *, title: str, text: str):
+    """Register a function that returns the cells of a grid."""
+    return GRIDS.register(key, title=title, text=text)
+
+
+def weights_of(config: RunConfig) -> dict[str, str]:
+    """Return the sha256 of every weight file a run rests on; a cell is run again when one has changed."""
+    found = {}
+    looks = {"target": lambda: target_card(config.scenario, config.target, config.defense),
+             "evaluator": lambda: target_card(config.scenario, EVALUATOR)}
+    if config.prior:
+        looks["prior"] = lambda: prior_card(config.scenario, config.prior, config.target, config.defense)
+    for name, look in looks.items():
+        try:
+            found[name] = look()["sha256"]
+        except WorkbenchError:
+            found[name] = ""
+    return found
+
+
+class GridFile:
+    """The results of a grid, one record a cell, written after every cell.
+
+    A record holds `row`, `column`, `group`, `config`, `weights`, `run`, `state`, `reason` and the run's
+    figures. States: those of a run, or "unavailable" for a cell that cannot run here.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._lock = path, threading.Lock()
+
+    @classmethod
+    def of(cls, root: Path, key: str) -> GridFile:
+        return cls(root / "grids" / f"{key}.json")
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        """Return the records by cell id; {} before the first."""
+        try:
+            return json.loads(self.path.read_text())["cells"]
+        except FileNotFoundError:
+            return {}
+        except (json.JSONDecodeError, KeyError, OSError) as error:
+            raise StoreError(f"{self.path} cannot be read ({error}). Delete it to fill the grid anew.") from None
+
+    def put(self, cell: Cell, **fields: Any) -> None:
+        """Write a cell's record."""
+        with self._lock:
+            records = self.records()
+            records[cell.id] = {"row": cell.row, "column": cell.column, "group": cell.group,
+                                "config": cell.config.to_json(), **fields}
+            try:
+                write_atomically(self.path, json.dumps({"cells": records}, indent=1).encode())
+            except OSError as error:
+                raise StoreError(f"{self.path} cannot be written ({error.strerror}).") from None
+
+    def done(self, cell: Cell) -> bool:
+        """Return whether the cell has finished with this configuration and these weights."""
+        record = self.records().get(cell.id)
+        return (record is not None and record["state"] == "finished" and record["config"] == _plain(cell.config)
+                and record.get("weights") == weights_of(cell.config))
+
+
+def _plain(config: RunConfig) -> dict[str, Any]:
+    return json.loads(json.dumps(config.to_json()))
