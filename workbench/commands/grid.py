@@ -14,8 +14,9 @@ from workbench.core.paths import ASSETS, runs_dir
 from workbench.core.weights import write_atomically
 from workbench.runs.grids import GRIDS, Cell, GridFile
 from workbench.runs.grids.filling import fill
-from workbench.runs.grids.table import markdown
+from workbench.runs.grids.table import markdown, sheet_name, sheet_of
 from workbench.runs.lab import pick_device
+from workbench.runs.store import RunStore
 
 
 def chosen(cells: list[Cell], only: list[str]) -> list[Cell]:
@@ -30,6 +31,17 @@ def told(cell: Cell, record: dict[str, Any]) -> str:
     accuracy = (record.get("metrics") or {}).get("acc@1")
     figure = "" if accuracy is None else f"  Acc@1 {accuracy:.2f}"
     return f"{cell.id}: {record['state']}{figure}  {record.get('reason', '')}".rstrip()
+
+
+def keep(records: list[dict[str, Any]], preset: str, folder: Path) -> None:
+    """Write the table as JSON and Markdown, and a small sheet for every cell whose run is in the store."""
+    store = RunStore(runs_dir())
+    for record in records:
+        if record["state"] == "finished":
+            record["sheet"] = sheet_name(record)
+            write_atomically(folder / preset / record["sheet"], sheet_of(store.folder(record["run"])))
+    write_atomically(folder / f"{preset}.json", json.dumps(records, indent=1).encode())
+    write_atomically(folder / f"{preset}.md", markdown(records).encode())
 
 
 @command("grid", "Fill a table of runs", order=4)
@@ -61,7 +73,6 @@ class Grid:
         records = [every.get(cell.id, {"row": cell.row, "column": cell.column, "group": cell.group, "state": "missing"})
                    for cell in cells]
         if options.write is not None:
-            write_atomically(options.write / f"{options.preset}.json", json.dumps(records, indent=1).encode())
-            write_atomically(options.write / f"{options.preset}.md", markdown(records).encode())
+            keep(records, options.preset, options.write)
         print(json.dumps({"grid": options.preset, "cells": records}) if options.json else markdown(records))
         return 1 if any(record["state"] == "failed" for record in records) else 0

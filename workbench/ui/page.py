@@ -18,6 +18,7 @@ HEAD = """
 <script src="/wb/assets/live.js"></script>
 <script src="/wb/assets/forms.js"></script>
 <script src="/wb/assets/runs.js"></script>
+<script src="/wb/assets/compare.js"></script>
 <script src="/wb/assets/app.js" defer></script>
 """
 

@@ -17,6 +17,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from workbench.core.errors import UsageError, WorkbenchError
 from workbench.core.paths import ASSETS
 from workbench.runs.folder import RunFolder
+from workbench.runs.grids.base import GRIDS, shipped
 from workbench.ui import exports, theme
 from workbench.ui.page import HEAD, build
 from workbench.ui.shell import App
@@ -70,6 +71,12 @@ def add_routes(server: FastAPI, app: App) -> None:
         if name not in STATIC:
             return JSONResponse({"error": "There is no such file."}, 404)
         return FileResponse(STATIC[name], headers={"Cache-Control": "no-cache"})
+
+    @server.get("/wb/tables/{key}/{name}")
+    def shipped_sheet(key: str, name: str) -> Response:
+        if key not in GRIDS or name not in {record.get("sheet") for record in shipped(key)}:
+            return JSONResponse({"error": "There is no such file."}, 404)
+        return FileResponse(ASSETS / "tables" / key / name, headers={"Cache-Control": "no-cache"})
 
     @server.get("/wb/status")
     def status() -> dict[str, Any]:

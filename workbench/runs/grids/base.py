@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import StoreError, WorkbenchError
+from workbench.core.paths import ASSETS
 from workbench.core.records import RunConfig
 from workbench.core.registry import Registry
 from workbench.core.weights import write_atomically
@@ -25,13 +26,15 @@ class Cell:
 
     Attributes:
         row, column: what a reader calls it, such as "GMI" and "faces".
-        group: rows of one group belong together, such as one scenario's table.
+        group: cells of one group belong together, such as one scenario's table.
+        x: where the cell lies on a sweep, such as the strength of a defense; None where nothing is swept.
     """
 
     row: str
     column: str
     config: RunConfig
     group: str = ""
+    x: float | None = None
 
     @property
     def id(self) -> str:
@@ -86,7 +89,7 @@ class GridFile:
         with self._lock:
             records = self.records()
             records[cell.id] = {"row": cell.row, "column": cell.column, "group": cell.group,
-                                "config": cell.config.to_json(), **fields}
+                                "x": cell.x, "config": cell.config.to_json(), **fields}
             try:
                 write_atomically(self.path, json.dumps({"cells": records}, indent=1).encode())
             except OSError as error:
@@ -97,6 +100,26 @@ class GridFile:
         record = self.records().get(cell.id)
         return (record is not None and record["state"] == "finished" and record["config"] == _plain(cell.config)
                 and record.get("weights") == weights_of(cell.config))
+
+
+def shipped(key: str) -> list[dict[str, Any]]:
+    """Return the records of a grid that come with the workbench; [] if none do."""
+    path = ASSETS / "tables" / f"{key}.json"
+    return json.loads(path.read_text()) if path.is_file() else []
+
+
+def gathered(key: str, root: Path) -> list[dict[str, Any]]:
+    """Return a record for every cell of a grid: what was run here, else what is shipped, else "missing"."""
+    here = GridFile.of(root, key).records()
+    others = {(r["group"], r["row"], r["column"]): {**r, "run": None, "shipped": True} for r in shipped(key)}
+    found = []
+    for cell in GRIDS[key]():
+        record = here.get(cell.id)
+        if record is None or record["state"] != "finished":
+            record = others.get((cell.group, cell.row, cell.column)) or record
+        found.append(record or {"row": cell.row, "column": cell.column, "group": cell.group, "x": cell.x,
+                                "config": cell.config.to_json(), "state": "missing"})
+    return found
 
 
 def _plain(config: RunConfig) -> dict[str, Any]:

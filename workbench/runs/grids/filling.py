@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -15,9 +16,10 @@ from typing import Any
 import torch
 
 from workbench.core.errors import WorkbenchError
-from workbench.core.records import RunConfig
+from workbench.core.records import RunConfig, RunState
 from workbench.runs.compat import problems
 from workbench.runs.engine import execute
+from workbench.runs.folder import RunFolder
 from workbench.runs.grids.base import Cell, GridFile, weights_of
 from workbench.runs.lab import Lab
 from workbench.runs.store import RunStore
@@ -45,10 +47,37 @@ def run_cell(config: RunConfig, root: Path) -> dict[str, Any]:
     """Run one cell into the run store at `root`; return its record's fields."""
     store = RunStore(root)
     folder = store.create(config, owner="grid", shape=SCENARIOS[config.scenario].input_shape)
-    state = execute(config, folder, _lab(config.device), ledger=store, fps=1.0)
+    execute(config, folder, _lab(config.device), ledger=store, fps=1.0)
+    return record_of(folder)
+
+
+def record_of(folder: RunFolder) -> dict[str, Any]:
+    """Return what a grid keeps of an ended run."""
     manifest = folder.manifest()
-    return {"run": folder.id, "state": state.value, "reason": manifest.get("reason", ""),
-            "weights": weights_of(config), **{name: manifest.get(name) for name in FIGURES}}
+    return {"run": folder.id, "state": manifest["state"], "reason": manifest.get("reason", ""),
+            "weights": weights_of(folder.config()), **{name: manifest.get(name) for name in FIGURES}}
+
+
+def adopt(cells: Iterable[Cell], file: GridFile, store: RunStore) -> int:
+    """File finished runs of the store in the cells whose configuration they have; return how many.
+
+    So that cells run from the interface, or by hand, need not run again.
+    """
+    known = file.records()
+    open_cells = {_key(c.config): c for c in cells if known.get(c.id, {}).get("state") != "finished"}
+    count = 0
+    for summary in store.list(1000, RunState.FINISHED):
+        if not any(summary.attack == c.config.attack for c in open_cells.values()):
+            continue
+        cell = open_cells.pop(_key(store.folder(summary.id).config()), None)
+        if cell is not None:
+            file.put(cell, **record_of(store.folder(summary.id)))
+            count += 1
+    return count
+
+
+def _key(config: RunConfig) -> str:
+    return json.dumps(replace(config, device="auto").to_json(), sort_keys=True)
 
 
 def fill(cells: list[Cell], file: GridFile, root: Path, *, device: str = "auto", jobs: int | None = None,

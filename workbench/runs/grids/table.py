@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import re
 from typing import Any
+
+import torch
+
+from workbench.runs.folder import RunFolder
+from workbench.runs.sheet import Grid, compose
 
 COLUMNS = {"Acc@1": "acc@1", "Acc@5": "acc@5", "KNN distance": "knn_dist", "feature distance": "feat_dist"}
 
@@ -36,3 +43,24 @@ def markdown(records: list[dict[str, Any]]) -> str:
             lines.append(f"| {' | '.join(cells)} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
+
+
+def sheet_name(record: dict[str, Any]) -> str:
+    """Return the file name of a record's sheet."""
+    words = "-".join(filter(None, (record.get("group", ""), record["row"], record["column"])))
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-") + ".webp"
+
+
+def sheet_of(folder: RunFolder, most: int = 10) -> bytes:
+    """Return a run's first reconstructions, one of each class, as one row of WebP.
+
+    Raises:
+        StoreError: the run has no result.
+    """
+    held = folder.result()
+    first = [int((held["labels"] == c).nonzero()[0]) for c in held["labels"].unique().tolist()[:most]]
+    images = held["images"][torch.tensor(first)]
+    picture = compose(images, Grid(len(images), len(images), (images.shape[3], images.shape[2])))
+    kept = io.BytesIO()
+    picture.convert("RGB").save(kept, "WEBP", quality=85)
+    return kept.getvalue()

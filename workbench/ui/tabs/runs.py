@@ -73,7 +73,7 @@ def compared(app: App, a: str | None, b: str | None) -> str:
             f"<tbody>{settings}</tbody></table></div>")
 
 
-@tab("runs", title="Runs", order=4)
+@tab("runs", title="Runs", order=8)
 def build(app: App) -> None:
     table = gr.HTML(value={"rows": [], "seq": 0}, html_template='<div class="wb-runs" data-testid="runs"></div>',
                     js_on_load="window.WB.runs(element, props, trigger, watch)", apply_default_css=False,

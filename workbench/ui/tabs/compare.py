@@ -1,0 +1,131 @@
+"""Compare: attacks against scenarios and defenses in one table, and what protection costs."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from workbench.core.errors import UsageError, WorkbenchError
+from workbench.core.records import RunConfig
+from workbench.runs.compat import problems
+from workbench.runs.grids import GRIDS, GridFile
+from workbench.runs.grids.base import gathered
+from workbench.runs.grids.filling import adopt
+from workbench.ui.shell import LIGHT, App, tab, told
+from workbench.ui.tabs.judge import number
+
+METRICS = {"acc@1": "Acc@1", "acc@5": "Acc@5", "knn_dist": "KNN distance", "feat_dist": "feature distance",
+           "ssim": "SSIM"}
+MOST_QUEUED = 60
+
+
+def thumbnail(record: dict[str, Any], key: str) -> str:
+    """Return a cell's contact sheet as HTML: the run's own, else the shipped one."""
+    name = escape(f"{record['row']}, {record['column']}")
+    if record.get("run"):
+        return f'<img src="/wb/runs/{escape(record["run"])}/frames/latest.webp" alt="Reconstructions: {name}" loading="lazy">'
+    if record.get("sheet"):
+        return f'<img src="/wb/tables/{escape(key)}/{escape(record["sheet"])}" alt="Reconstructions: {name}" loading="lazy">'
+    return ""
+
+
+def cell(record: dict[str, Any], key: str, metric: str) -> str:
+    """Return one cell of the table as HTML."""
+    if record["state"] != "finished":
+        reason = escape(record.get("reason", "") or {"missing": "not run yet"}.get(record["state"], ""))
+        return f'<td class="wb-cell" data-state="{record["state"]}"><small>{reason[:160]}</small></td>'
+    value, floor = (record.get(part) or {} for part in ("metrics", "baseline"))
+    figures = f"<b>{number(metric, value.get(metric))}</b>"
+    if floor.get(metric) is not None:
+        figures += f" <small>floor {number(metric, floor[metric])}</small>"
+    picture = thumbnail(record, key)
+    if record.get("run"):
+        picture = f'<button type="button" class="wb-open" data-open="{escape(record["run"])}">{picture}</button>'
+    return f'<td class="wb-cell" data-state="finished">{picture}<span>{figures}</span></td>'
+
+
+def table(records: list[dict[str, Any]], key: str, metric: str) -> str:
+    """Return a grid as HTML, rows down and columns across, a table for each group."""
+    parts = []
+    for group in dict.fromkeys(r.get("group", "") for r in records):
+        own = [r for r in records if r.get("group", "") == group]
+        columns = list(dict.fromkeys(r["column"] for r in own))
+        at = {(r["row"], r["column"]): r for r in own}
+        head = "".join(f'<th scope="col">{escape(c)}</th>' for c in columns)
+        body = "".join(
+            f'<tr><th scope="row">{escape(row)}</th>'
+            + "".join(cell(at[row, c], key, metric) if (row, c) in at else '<td class="wb-cell"></td>' for c in columns)
+            + "</tr>" for row in dict.fromkeys(r["row"] for r in own))
+        title = f"<h2 class='wb-h2'>{escape(group)}</h2>" if group else ""
+        parts.append(f'{title}<table class="wb-table wb-grid" data-testid="grid"><thead><tr><th></th>{head}</tr></thead>'
+                     f"<tbody>{body}</tbody></table>")
+    return "".join(parts)
+
+
+def points(records: list[dict[str, Any]], metric: str) -> list[dict[str, Any]]:
+    """Return what the plots show: a point a finished cell."""
+    found = []
+    for r in records:
+        metrics = r.get("metrics") or {}
+        if r["state"] == "finished" and metrics.get(metric) is not None:
+            found.append({"row": r["row"], "column": r["column"], "group": r.get("group", ""), "x": r.get("x"),
+                          "leak": metrics[metric], "floor": (r.get("baseline") or {}).get(metric),
+                          "utility": r.get("target_accuracy")})
+    return found
+
+
+@tab("compare", title="Compare", order=4)
+def build(app: App) -> None:
+    with gr.Row(elem_classes="wb-pickers"):
+        which = gr.Dropdown([(e.title, e.key) for e in GRIDS], value=next(iter(GRIDS)).key, label="Table",
+                            interactive=True, filterable=False, elem_id="grid-which")
+        metric = gr.Dropdown([(title, key) for key, title in METRICS.items()], value="acc@1", label="Measure",
+                             interactive=True, filterable=False, elem_id="grid-metric")
+        fill = gr.Button("Run what is missing", elem_id="grid-fill")
+    words = gr.HTML(apply_default_css=False)
+    shown = gr.HTML(apply_default_css=False, elem_id="grid-table",
+                    js_on_load="element.addEventListener('click', e => { const b = e.target.closest('[data-open]'); "
+                               "if (b) trigger('select', {run: b.dataset.open}); })")
+    plots = gr.HTML(value={"points": [], "metric": ""}, html_template=(
+        '<div class="wb-two"><figure><figcaption><b>Privacy against utility</b></figcaption>'
+        '<div class="wb-plot" data-plot="scatter" data-testid="scatter"></div></figure>'
+        '<figure><figcaption><b>Over a defense\'s strength</b></figcaption>'
+        '<div class="wb-plot" data-plot="sweep" data-testid="sweep"></div></figure></div>'),
+        js_on_load="window.WB.compare(element, props, watch)", apply_default_css=False, elem_id="grid-plots")
+
+    def look(key: str, measure: str) -> dict[Any, Any]:
+        with told():
+            adopt(GRIDS[key](), GridFile.of(app.store.root, key), app.store)
+            records = gathered(key, app.store.root)
+        count = sum(r["state"] == "finished" for r in records)
+        text = (f'<p class="wb-note">{escape(GRIDS.entry(key).info["text"])} {count} of {len(records)} cells are here. '
+                f'<code>python -m workbench grid --preset {escape(key)}</code> fills the rest.</p>')
+        return {words: text, shown: table(records, key, measure),
+                plots: {"points": points(records, measure), "metric": METRICS[measure]}}
+
+    outputs = [words, shown, plots]
+
+    def run_missing(key: str, measure: str, request: gr.Request) -> dict[Any, Any]:
+        with told():
+            wanted = [RunConfig.from_json(r["config"]) for r in gathered(key, app.store.root) if r["state"] == "missing"]
+            able = [config for config in wanted if not problems(config)]
+            if not able:
+                raise UsageError("Nothing is missing that could run here.")
+            for config in able[:MOST_QUEUED]:
+                app.submit(config, request)
+            gr.Info(f"{len(able[:MOST_QUEUED])} runs are queued; see Runs.", title="Queued")
+        return look(key, measure)
+
+    def opened(event: gr.EventData) -> dict[Any, Any]:
+        try:
+            return {app.run: app.store.folder(event.run).id, app.tabs: gr.Tabs(selected="judge")}
+        except WorkbenchError as error:
+            raise gr.Error(str(error), title="Not possible", print_exception=False) from None
+
+    fill.click(run_missing, [which, metric], outputs, **LIGHT)
+    gr.on([which.input, metric.input], look, [which, metric], outputs, **LIGHT)
+    shown.select(opened, None, [app.run, app.tabs], **LIGHT)
+    app.ended.then(look, [which, metric], outputs, **LIGHT)
+    app.when_opened("compare", look, [which, metric], outputs, **LIGHT)
