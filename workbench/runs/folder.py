@@ -32,20 +32,14 @@ from safetensors.torch import load, load_file
 from torch import Tensor
 
 from workbench.core.errors import StoreError
-from workbench.core.records import RunConfig, RunState
+from workbench.core.records import RunConfig
 from workbench.core.versions import versions
-from workbench.core.weights import write_atomically
+from workbench.runs.job import JobFolder
 
 
 @dataclass(frozen=True)
-class RunFolder:
+class RunFolder(JobFolder):
     """Reads one run. Every method sees what has been written so far and never a half-written frame."""
-
-    path: Path
-
-    @property
-    def id(self) -> str:
-        return self.path.name
 
     @classmethod
     def fresh(cls, path: Path, config: RunConfig, shape: tuple[int, int, int], **fields: Any) -> RunFolder:
@@ -63,76 +57,31 @@ class RunFolder:
             **fields})
         return folder
 
-    def manifest(self) -> dict[str, Any]:
-        """Return `run.json`; raises `StoreError`."""
-        try:
-            return json.loads((self.path / "run.json").read_text())
-        except FileNotFoundError:
-            raise StoreError(f"{self.path} holds no run (no run.json). Name the folder of a run.") from None
-        except (json.JSONDecodeError, OSError) as error:
-            raise StoreError(f"{self.path / 'run.json'} cannot be read ({error}).") from None
-
-    def write_manifest(self, manifest: dict[str, Any]) -> None:
-        try:
-            write_atomically(self.path / "run.json", (json.dumps(manifest, indent=1, allow_nan=False) + "\n").encode())
-        except OSError as error:
-            raise StoreError(f"{self.path} cannot be written ({error.strerror}). Free some space or name another "
-                             "folder with --out or WORKBENCH_RUNS.") from None
-
-    def update(self, **fields: Any) -> dict[str, Any]:
-        manifest = {**self.manifest(), **fields}
-        self.write_manifest(manifest)
-        return manifest
-
     def config(self) -> RunConfig:
         return RunConfig.from_json(self.manifest()["config"])
 
-    def state(self) -> RunState:
-        return RunState(self.manifest()["state"])
-
     def curves(self) -> str:
         """Return the curves so far as CSV with a header, ending at a whole line; "" before the first frame."""
-        return self._whole_lines("curves.csv")
+        return self.whole_lines("curves.csv")
 
     def path_csv(self) -> str:
         """Return the candidates' coordinates so far as CSV without a header, ending at a whole line."""
-        return self._whole_lines("path.csv")
+        return self.whole_lines("path.csv")
 
     def confidence(self) -> str:
         """Return the candidates' confidences so far, in percent, as CSV without a header."""
-        return self._whole_lines("confidence.csv")
+        return self.whole_lines("confidence.csv")
 
     def scene(self) -> dict[str, Any]:
         """Return what stays the same throughout the run; {} before it started."""
-        return self._json("scene.json") or {}
+        return self.read_json("scene.json") or {}
 
     def judgement(self) -> dict[str, Any] | None:
         """Return the metrics of the result, floor and ceiling; None before judging."""
-        return self._json("judgement.json")
-
-    def _json(self, name: str) -> dict[str, Any] | None:
-        try:
-            return json.loads((self.path / name).read_text())
-        except FileNotFoundError:
-            return None
-
-    def write_json(self, name: str, value: dict[str, Any]) -> None:
-        write_atomically(self.path / name, json.dumps(value, allow_nan=False).encode())
-
-    def append(self, name: str, line: str) -> None:
-        """Add one line to a file that only grows."""
-        with (self.path / name).open("a") as file:
-            file.write(line + "\n")
+        return self.read_json("judgement.json")
 
     def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self._whole_lines("events.jsonl").splitlines()]
-
-    def _whole_lines(self, name: str) -> str:
-        try:
-            text = (self.path / name).read_text()
-        except FileNotFoundError:
-            return ""
-        return text[: text.rfind("\n") + 1]
+        return [json.loads(line) for line in self.whole_lines("events.jsonl").splitlines()]
 
     def frames(self) -> list[int]:
         """Return the numbers of the recorded frames, in order."""
