@@ -84,8 +84,11 @@ def make_context(key: str, classes: tuple[int, ...] = (0, 1, 2, 3), *, seed: int
     info = AttackInfo.of(ATTACKS.entry(key))
     view = TargetView(victim or QuadrantVictim(), access or info.access, num_classes=CLASSES, input_shape=SHAPE,
                       budget=budget)
-    return AttackContext(view, LinearPrior().eval() if info.prior else None, torch.tensor(classes),
-                         torch.Generator().manual_seed(seed), torch.device("cpu"), FixedControl(every), start=start)
+    prior = LinearPrior().eval()
+    public = prior.decode(prior.sample(400, torch.Generator().manual_seed(1))) if info.public else None
+    return AttackContext(view, prior if info.prior else None, torch.tensor(classes),
+                         torch.Generator().manual_seed(seed), torch.device("cpu"), FixedControl(every), start=start,
+                         public=public, public_note="asks about samples" if info.public else "")
 
 
 def frames_of(key: str, context: AttackContext, **knobs: Any) -> Iterator[Frame]:

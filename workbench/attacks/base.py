@@ -52,7 +52,9 @@ class AttackContext:
         rng: the only source of randomness; a CPU generator.
         start: latents (N, D), or images (N, C, H, W) for an attack on pixels, to begin from; None for
             the attack's own start.
-        public: (M, C, H, W) public images, or None where the scenario ships none.
+        public: (M, C, H, W) images in [0, 1] to ask the target about: the scenario's public ones, or samples of its
+            prior where it ships none. Only for an attack that declares ``public=True``; else None.
+        public_note: which of the two they are, in a few words; "" where there are none.
     """
 
     target: TargetView
@@ -64,6 +66,7 @@ class AttackContext:
     restarts: int = 1
     start: Tensor | None = None
     public: Tensor | None = None
+    public_note: str = ""
 
     def due(self, step: int) -> bool:
         return self.control.due(step)
@@ -97,6 +100,7 @@ class AttackInfo:
     summary: str
     survey_ref: int | None
     presets: Mapping[str, Mapping[str, Any]]
+    public: bool = False
 
     @classmethod
     def of(cls, entry: Entry[type[Attack]]) -> AttackInfo:
@@ -104,7 +108,8 @@ class AttackInfo:
 
 
 def attack(key: str, *, title: str, access: Access, prior: str | None, paper: str, summary: str,
-           survey_ref: int | None = None, presets: Mapping[str, Mapping[str, Any]] | None = None, order: int = 100):
+           survey_ref: int | None = None, presets: Mapping[str, Mapping[str, Any]] | None = None, order: int = 100,
+           public: bool = False):
     """Register an attack.
 
     Args:
@@ -112,6 +117,7 @@ def attack(key: str, *, title: str, access: Access, prior: str | None, paper: st
         prior: key of the prior it was published with, or None if it works on pixels.
         summary: one sentence for someone who has not read the paper.
         presets: name to knob values, such as ``{"demo": {...}, "paper": {...}}``.
+        public: whether it asks the target about public images, which it then finds in its context.
     """
     presets = {"demo": {}, **(presets or {})}
 
@@ -120,7 +126,7 @@ def attack(key: str, *, title: str, access: Access, prior: str | None, paper: st
             if unknown := set(values) - set(knobs_of(cls)):
                 raise ValueError(f"preset '{name}' of attack '{key}' sets unknown knobs {unknown}")
         return ATTACKS.register(key, title=title, access=access, prior=prior, paper=paper, summary=summary,
-                                survey_ref=survey_ref, presets=presets, order=order)(cls)
+                                survey_ref=survey_ref, presets=presets, order=order, public=public)(cls)
 
     return keep
 

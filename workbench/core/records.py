@@ -51,6 +51,8 @@ class Frame:
         confidence: (N,) the target's confidence in each candidate's class, 0 to 1; None where unknown.
         kept: (N,) bool, which candidates the attack's own selection keeps; None before it selects.
         note: a few words on what the attack is doing.
+        cloud: (M, D) latents tried around the candidates: a population, a sphere; None where there is none.
+        cloud_of: (M,) int64, which candidate each of the cloud belongs to.
     """
 
     step: int
@@ -62,10 +64,12 @@ class Frame:
     kept: Tensor | None = None
     queries: int = 0
     note: str = ""
+    cloud: Tensor | None = None
+    cloud_of: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Detach and copy, so that an optimiser working in place cannot rewrite history."""
-        for name in ("images", "latents", "confidence", "kept"):
+        for name in ("images", "latents", "confidence", "kept", "cloud", "cloud_of"):
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, value.detach().clone())
         object.__setattr__(self, "losses",

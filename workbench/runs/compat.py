@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from workbench.attacks import ATTACKS, AttackInfo
-from workbench.core.errors import Incompatible, UnknownName, WorkbenchError
+from workbench.core.errors import DataMissing, Incompatible, UnknownName, WorkbenchError
 from workbench.core.knobs import configure, values_of
 from workbench.core.records import RunConfig
 from workbench.defenses import DEFENSES
@@ -19,9 +19,23 @@ from workbench.targets.store import EVALUATOR
 def attack_problem(scenario: str, target: str, attack: str, prior: str | None = None) -> str | None:
     """Return why this attack cannot run on this target, in one sentence, or None."""
     info = AttackInfo.of(ATTACKS.entry(attack))
+    if info.public and info.prior is None and (missing := public_problem(scenario)):
+        return missing
     if info.prior is None:
         return None
     return prior_problem(scenario, prior or info.prior)
+
+
+def public_problem(scenario: str) -> str | None:
+    """Return why there is nothing public to ask the target about, or None: a prior's samples will do."""
+    place = SCENARIOS[scenario]()
+    if (missing := prior_problem(scenario, place.default_prior)) is None:
+        return None
+    try:
+        place.public_here()
+    except DataMissing:
+        return f"{place.title} ships no public images. {missing}"
+    return None
 
 
 def problems(config: RunConfig) -> list[str]:

@@ -100,10 +100,12 @@ def build_context(config: RunConfig, lab: Lab, control: Any, start: Tensor | Non
     scenario, info = lab.scenario(config.scenario), AttackInfo.of(ATTACKS.entry(config.attack))
     view = TargetView(lab.target(config.scenario, config.target, config.defense), info.access, budget=config.budget,
                       num_classes=scenario.num_classes, input_shape=scenario.input_shape)
+    public, public_note = lab.public(config.scenario) if info.public else (None, "")
     return AttackContext(
         target=view, prior=lab.prior(config.scenario, config.prior) if config.prior else None,
         classes=candidate_classes(config).to(lab.device), rng=torch.Generator().manual_seed(config.seed),
-        device=lab.device, control=control, restarts=config.restarts, start=start)
+        device=lab.device, control=control, restarts=config.restarts, start=start, public=public,
+        public_note=public_note)
 
 
 def frames_of(config: RunConfig, context: AttackContext) -> Iterator[Frame]:

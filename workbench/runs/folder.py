@@ -12,7 +12,8 @@
     nearest.webp         the nearest private image of each result, once judged
     judgement.json       metrics of the result, the floor and the ceiling
     frames/000012.webp         contact sheet
-    frames/000012.safetensors  latents, or images of an attack on pixels; confidence
+    frames/000012.safetensors  latents, or images of an attack on pixels; confidence; cloud (M, 3) in the plane
+                               with cloud_of (M,), the candidate each point belongs to
     result.safetensors   images, labels, latents of the end
 
 Curves and path only ever grow, so that a viewer needs no more than what was added since it looked.

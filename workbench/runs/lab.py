@@ -17,6 +17,8 @@ from workbench.scenarios import SCENARIOS, Scenario
 from workbench.targets import load_classifier
 from workbench.targets.store import EVALUATOR, target_problem
 
+SAMPLES = 4000  # of a prior, that stand in for public images
+
 
 def pick_device(name: str) -> torch.device:
     """Return the device called "auto", "cpu" or "cuda".
@@ -36,7 +38,7 @@ class Lab:
 
     def __init__(self, device: str = "auto") -> None:
         self.device = pick_device(device)
-        for name in ("scenario", "target", "prior", "evaluation", "ceiling"):
+        for name in ("scenario", "target", "prior", "public", "evaluation", "ceiling"):
             setattr(self, name, lru_cache(maxsize=8)(getattr(self, name)))
 
     def scenario(self, key: str) -> Scenario:
@@ -53,6 +55,21 @@ class Lab:
         """Return the prior whose random samples are the floor, or None where none is trained."""
         key = self.scenario(scenario).default_prior
         return None if prior_problem(scenario, key) else self.prior(scenario, key)
+
+    def public(self, scenario: str) -> tuple[torch.Tensor, str]:
+        """Return images (M, C, H, W) an attacker can ask about, and what they are: public ones, or a prior's samples.
+
+        Raises:
+            DataMissing: the scenario ships neither.
+        """
+        place = self.scenario(scenario)
+        try:
+            return place.public_here().to(self.device), "asks about public images"
+        except DataMissing:
+            prior, rng = self.prior(scenario, place.default_prior), torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            images = torch.cat([prior.random_images(100, rng) for _ in range(SAMPLES // 100)])
+        return images, "asks about samples of the prior, for want of public images"
 
     def evaluation(self, scenario: str) -> EvalContext | None:
         """Return what judges reconstructions; None without an evaluator or the private images."""
@@ -74,7 +91,7 @@ class Lab:
 
     def clear(self) -> None:
         """Forget everything loaded; the next use reads the files again."""
-        for name in ("scenario", "target", "prior", "evaluation", "ceiling"):
+        for name in ("scenario", "target", "prior", "public", "evaluation", "ceiling"):
             getattr(self, name).cache_clear()
 
 

@@ -93,6 +93,8 @@ class Recorder:
             held = {"images": (images.clamp(0, 1) * 255).round().to(torch.uint8)}
         if frame.confidence is not None:
             held["confidence"] = frame.confidence.cpu().contiguous()
+        if frame.cloud is not None and self.plane is not None:
+            held |= {"cloud": self.plane.project(frame.cloud.cpu()).contiguous(), "cloud_of": frame.cloud_of.cpu()}
         if number % self._stride == 0:
             self._append(number, frame, images, seconds)
         write_atomically(frames / f"{number:06d}.safetensors", save(held))
