@@ -115,3 +115,34 @@ class RunConfig:
         fork = data.get("fork")
         return cls(**{**data, "classes": tuple(data["classes"]), "knobs": dict(data["knobs"]),
                       "fork": Fork(**fork) if fork else None})
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Everything that determines a training; queued, recorded and repeated as a run is.
+
+    Attributes:
+        what: "prior" or "target".
+        prior: which prior; None where a target is trained.
+        target: the architecture that is trained, or what a tuned prior is tuned to; None for other priors.
+        quality: "quick" or "full".
+        recipe: changes to the recipe, as texts.
+        resume: go on from the checkpoint of a training that was cut short.
+    """
+
+    what: str
+    scenario: str
+    prior: str | None = None
+    target: str | None = None
+    defense: str = "none"
+    quality: str = "quick"
+    seed: int = 0
+    recipe: Mapping[str, str] = field(default_factory=dict)
+    resume: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": "training", **asdict(self), "recipe": dict(self.recipe)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TrainingConfig:
+        return cls(**{k: v for k, v in data.items() if k != "kind"})

@@ -93,7 +93,7 @@ def batch_of(public: Tensor, size: int, rng: torch.Generator) -> Tensor:
 
 
 def train(key: str, trainer: Trainer, setting: Setting, *, source: str, checkpoint: Path | None = None,
-          target: str | None = None, defense: str = "none") -> Iterator[Progress]:
+          target: str | None = None, defense: str = "none", name: str | None = None) -> Iterator[Progress]:
     """Train and save a prior, yielding progress every 20 steps.
 
     What there is, is saved at every checkpoint, so that a training that is cut short still leaves a prior;
@@ -101,8 +101,10 @@ def train(key: str, trainer: Trainer, setting: Setting, *, source: str, checkpoi
 
     Args:
         source: what the public images are, for the card.
-        checkpoint: resumed from if it exists, written every 250 steps, removed at the end.
+        checkpoint: resumed from if it exists, written every 250 steps and when the caller closes this generator,
+            removed at the end.
         target, defense: what a tuned prior is tuned to.
+        name: where the weights are saved, if not where `load_prior` looks for them.
 
     Raises:
         NotFinite: a loss diverged; what the last checkpoint saved stays.
@@ -113,6 +115,12 @@ def train(key: str, trainer: Trainer, setting: Setting, *, source: str, checkpoi
     if checkpoint is not None and checkpoint.exists():
         begun, spent = _restore(checkpoint, trainer, rng, setting.device)
     start = time.monotonic()
+
+    def keep(done: int, seconds: float) -> None:
+        if checkpoint is not None:
+            _store(checkpoint, {**{name: part.state_dict() for name, part in trainer.parts.items()},
+                                "step": done, "seconds": seconds, "rng": rng.get_state()})
+
     for step in range(begun, trainer.total):
         torch.manual_seed(setting.seed * 1_000_003 + step)  # noise layers draw from it; a resumed training draws the same
         losses = trainer.step(step, rng)
@@ -126,15 +134,18 @@ def train(key: str, trainer: Trainer, setting: Setting, *, source: str, checkpoi
                             "saved; lower the learning rate and start again.")
         seconds, samples = spent + time.monotonic() - start, None
         if due:
-            if checkpoint is not None:
-                _store(checkpoint, {**{name: part.state_dict() for name, part in trainer.parts.items()},
-                                    "step": step + 1, "seconds": seconds, "rng": rng.get_state()})
-            samples = publish(key, trainer.prior(), setting, weights_name(setting.scenario, key, target, defense), {
+            keep(step + 1, seconds)
+            place = name or weights_name(setting.scenario, key, target, defense)
+            samples = publish(key, trainer.prior(), setting, place, {
                 "data": source, "public_images": len(setting.public), "recipe": dict(trainer.recipe),
                 "steps": step + 1, "quality": setting.quality, "finished": last, "seconds": round(seconds, 1),
                 "device": setting.device.type, "threads": torch.get_num_threads(), "seed": setting.seed,
                 "paper": trainer.paper, **({"target": target, "defense": defense} if target else {})})
-        yield Progress(step + 1, trainer.total, values, seconds, samples)
+        try:
+            yield Progress(step + 1, trainer.total, values, seconds, samples)
+        except GeneratorExit:
+            keep(step + 1, seconds)
+            raise
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
 

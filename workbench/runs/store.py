@@ -1,4 +1,4 @@
-"""The run store: one folder a run, and a SQLite index over them."""
+"""The run store: one folder a run or training, and a SQLite index over them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import StoreError
-from workbench.core.records import RunConfig, RunState
+from workbench.core.records import RunConfig, RunState, TrainingConfig
 from workbench.runs.folder import RunFolder
+from workbench.runs.training_folder import TrainingFolder
 
 RUN_ID = re.compile(r"(?=.{1,80}$)[a-z0-9]+(-[a-z0-9]+)*")
+TRAININGS = "trainings"  # the folder of the trainings, beside those of the runs
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
   id TEXT PRIMARY KEY, created REAL NOT NULL, state TEXT NOT NULL, scenario TEXT NOT NULL,
   attack TEXT NOT NULL, target TEXT NOT NULL, defense TEXT NOT NULL, seed INTEGER NOT NULL,
   owner TEXT NOT NULL DEFAULT '', candidates INTEGER NOT NULL, seconds REAL, steps INTEGER, queries INTEGER,
-  accuracy REAL, reason TEXT NOT NULL DEFAULT '', name TEXT NOT NULL DEFAULT ''
+  accuracy REAL, reason TEXT NOT NULL DEFAULT '', name TEXT NOT NULL DEFAULT '',
+  kind TEXT NOT NULL DEFAULT 'run'
 );
 CREATE INDEX IF NOT EXISTS by_time ON runs (created DESC);
 """
@@ -31,7 +34,12 @@ CREATE INDEX IF NOT EXISTS by_time ON runs (created DESC);
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One row of the index."""
+    """One row of the index.
+
+    Attributes:
+        kind: "run" or "training".
+        attack: of a training, what is trained: a prior's key, or "target".
+    """
 
     id: str
     created: float
@@ -49,6 +57,7 @@ class RunSummary:
     accuracy: float | None
     reason: str
     name: str
+    kind: str
 
 
 class RunStore:
@@ -68,6 +77,8 @@ class RunStore:
             with closing(self._connect()) as db:
                 db.execute("PRAGMA journal_mode=WAL")
                 db.executescript(SCHEMA)
+                if "kind" not in {row["name"] for row in db.execute("PRAGMA table_info(runs)")}:
+                    db.execute("ALTER TABLE runs ADD COLUMN kind TEXT NOT NULL DEFAULT 'run'")
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"The run folder {root} cannot be written ({error}). Choose another with --runs DIR or "
                              "the WORKBENCH_RUNS variable.") from None
@@ -79,8 +90,7 @@ class RunStore:
 
     def create(self, config: RunConfig, *, owner: str = "", shape: tuple[int, int, int]) -> RunFolder:
         """File a new run as queued; returns its folder."""
-        run = f"{time.strftime('%m%d-%H%M%S')}-{config.attack}-{secrets.token_hex(2)}"
-        created = time.time()
+        run, created = new_id(config.attack), time.time()
         folder = RunFolder.fresh(self.root / run, config, shape, created=created)
         with closing(self._connect()) as db:
             db.execute("INSERT INTO runs (id, created, state, scenario, attack, target, defense, seed, owner, candidates)"
@@ -89,11 +99,37 @@ class RunStore:
                         config.seed, owner, len(config.classes) * config.restarts))
         return folder
 
+    def create_training(self, config: TrainingConfig, *, owner: str = "", **fields: Any) -> TrainingFolder:
+        """File a new training as queued; returns its folder.
+
+        Args:
+            fields: more fields of its manifest.
+        """
+        trained = config.prior or config.what
+        run, created = new_id(f"train-{trained}"), time.time()
+        folder = TrainingFolder.fresh(self.root / TRAININGS / run, config, created=created, **fields)
+        with closing(self._connect()) as db:
+            db.execute("INSERT INTO runs (id, created, state, scenario, attack, target, defense, seed, owner, candidates,"
+                       " kind) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+                       (run, created, "queued", config.scenario, trained, config.target or "", config.defense,
+                        config.seed, owner, 0, "training"))
+        return folder
+
     def folder(self, run: str) -> RunFolder:
         """Return a run's folder; raises `StoreError` for an id that is malformed or not here."""
         if not RUN_ID.fullmatch(run) or not (self.root / run / "run.json").is_file():
             raise StoreError(f"There is no run '{run[:60]}' in this store. It may have been deleted.")
         return RunFolder(self.root / run)
+
+    def training(self, run: str) -> TrainingFolder:
+        """Return a training's folder; raises `StoreError` for an id that is malformed or not here."""
+        if not RUN_ID.fullmatch(run) or not (self.root / TRAININGS / run / "run.json").is_file():
+            raise StoreError(f"There is no training '{run[:60]}' in this store. It may have been deleted.")
+        return TrainingFolder(self.root / TRAININGS / run)
+
+    def job(self, run: str) -> RunFolder | TrainingFolder:
+        """Return the folder of a run or a training; raises `StoreError`."""
+        return self.training(run) if (self.root / TRAININGS / run).is_dir() else self.folder(run)
 
     def update(self, run: str, state: RunState | None = None, **fields: Any) -> None:
         """Set columns of the index and the same fields of `run.json`.
@@ -105,16 +141,23 @@ class RunStore:
             fields["state"] = state.value
         columns = {k: v for k, v in fields.items()
                    if k in ("state", "reason", "seconds", "steps", "queries", "accuracy", "name")}
-        self.folder(run).update(**fields)
+        self.job(run).update(**fields)
         if columns:
             with closing(self._connect()) as db:
                 db.execute(f"UPDATE runs SET {', '.join(f'{c}=?' for c in columns)} WHERE id=?", (*columns.values(), run))
 
-    def list(self, limit: int = 200, state: RunState | None = None) -> list[RunSummary]:
-        """Return the newest runs first."""
-        where, values = ("WHERE state=?", (state.value,)) if state else ("", ())
+    def list(self, limit: int = 200, state: RunState | None = None, *, kind: str | None = "run") -> list[RunSummary]:
+        """Return the newest runs first.
+
+        Args:
+            kind: "run", "training", or None for both.
+        """
+        asked = {"state": state and state.value, "kind": kind}
+        asked = {column: value for column, value in asked.items() if value}
+        where = "WHERE " + " AND ".join(f"{column}=?" for column in asked) if asked else ""
         with closing(self._connect()) as db:
-            rows = db.execute(f"SELECT * FROM runs {where} ORDER BY created DESC LIMIT ?", (*values, limit)).fetchall()
+            rows = db.execute(f"SELECT * FROM runs {where} ORDER BY created DESC LIMIT ?",
+                              (*asked.values(), limit)).fetchall()
         return [RunSummary(**{**dict(row), "state": RunState(row["state"])}) for row in rows]
 
     def summary(self, run: str) -> RunSummary:
@@ -125,8 +168,8 @@ class RunStore:
         return RunSummary(**{**dict(row), "state": RunState(row["state"])})
 
     def delete(self, run: str) -> None:
-        """Remove a run that has ended, with everything recorded of it."""
-        folder = self.folder(run)
+        """Remove a run or training that has ended, with everything recorded of it; trained weights stay."""
+        folder = self.job(run)
         if not self.summary(run).state.ended:
             raise StoreError(f"Run {run} is still {folder.state().value}. Stop it first.")
         with closing(self._connect()) as db:
@@ -140,3 +183,8 @@ class RunStore:
         for run in alive:
             self.update(run, RunState.FAILED, reason=reason)
         return alive
+
+
+def new_id(name: str) -> str:
+    """Return an id that says when and what, such as ``0412-093005-gmi-a1b2``."""
+    return f"{time.strftime('%m%d-%H%M%S')}-{name}-{secrets.token_hex(2)}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,18 +47,20 @@ def overrides_for(recipe: Mapping[str, Any], given: Mapping[str, str]) -> dict[s
 def train_prior(scenario: str, key: str, *, data: Path | None = None, source: str | None = None,
                 quality: str = "quick", seed: int = 0, device: torch.device | str = "cpu", target: str | None = None,
                 defense: str = "none", resume: bool = False, recipe: Mapping[str, str] | None = None,
-                public: torch.Tensor | None = None) -> Iterator[Progress]:
+                public: torch.Tensor | None = None, name: str | None = None) -> Iterator[Progress]:
     """Train and save a prior of a scenario.
 
     Args:
-        data: folder of public images; the scenario's own where it ships some and None is given.
+        data: folder of public images; what this machine has if None.
         target, defense: what a tuned prior is tuned to; the scenario's default target if None.
         resume: go on from the last checkpoint, if there is one.
         recipe: overrides, as texts.
         public: public images already read, instead of `data`.
+        name: where the weights are saved, if not where `load_prior` looks for them.
 
     Raises:
-        UnknownName, UsageError, DataMissing, KnobError, NotFinite.
+        UnknownName, DataMissing, KnobError, NotFinite.
+        UsageError: among others, another process is training this prior.
     """
     place, kind = SCENARIOS[scenario](), PRIORS[key]
     if quality not in QUALITIES:
@@ -69,14 +73,29 @@ def train_prior(scenario: str, key: str, *, data: Path | None = None, source: st
         if problem := target_problem(scenario, target, defense) or prior_problem(scenario, "gan"):
             raise DataMissing(problem)
         victim, base = load_classifier(scenario, target, defense, device), load_prior(scenario, "gan", device)
-    images = place.public(data) if public is None else public
+    if public is None:
+        public = place.public(data) if data else place.public_here()
     checkpoint = checkpoint_path(scenario, key, target, defense)
-    setting = Setting(scenario, images, place.flips, device, quality, seed, victim, place.num_classes, base,
+    setting = Setting(scenario, public, place.flips, device, quality, seed, victim, place.num_classes, base,
                       checkpoint.parent)
     trainer = kind.trainer(setting, {})
     if recipe:
         trainer = kind.trainer(setting, overrides_for(trainer.recipe, recipe))
-    if not resume:
-        checkpoint.unlink(missing_ok=True)
-    yield from train(key, trainer, setting, source=source or place.public_source, checkpoint=checkpoint,
-                     target=target, defense=defense)
+    with alone(checkpoint):
+        if not resume:
+            checkpoint.unlink(missing_ok=True)
+        yield from train(key, trainer, setting, source=source or place.public_source, checkpoint=checkpoint,
+                         target=target, defense=defense, name=name)
+
+
+@contextmanager
+def alone(checkpoint: Path) -> Iterator[None]:
+    """Keep a second process from training what has this checkpoint; raises `UsageError` in it."""
+    lock = checkpoint.with_suffix(".lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(f"Another process is training {checkpoint.stem} already. Wait for it, or stop it.") from None
+        yield

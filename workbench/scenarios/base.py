@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from workbench.core.errors import DataMissing, UsageError
+from workbench.core.paths import data_dir
 from workbench.core.registry import Registry
 
 SCENARIOS: Registry[type[Scenario]] = Registry("scenario", "workbench.scenarios")
@@ -93,6 +94,27 @@ class Scenario:
             DataMissing: the scenario ships none and no folder was named.
         """
         raise NotImplementedError
+
+    def public_folder(self) -> Path | None:
+        """Return the folder of public images that this machine has: ``data/<key>-public``, else the lender's."""
+        folders = (data_dir() / f"{key}-public" for key in (self.key, self.borrows) if key)
+        return next((folder for folder in folders if folder.is_dir()), None)
+
+    def public_here(self) -> Tensor:
+        """Return the public images that this machine has, as `public` does.
+
+        Raises:
+            DataMissing: there are none; says in which folder they are looked for.
+        """
+        if (folder := self.public_folder()) is not None:
+            return self.public(folder)
+        try:
+            return self.public()
+        except DataMissing:
+            raise DataMissing(
+                f"The public images of {self.key} are not on this machine: they are {self.public_source}. Put such "
+                f"images, none of a private class, into the folder {data_dir() / f'{self.key}-public'} (the variable "
+                "WORKBENCH_DATA names another data folder), or name one with --data on the command line.") from None
 
     def problem(self) -> str | None:
         """Return why the private images cannot be read here, or None."""

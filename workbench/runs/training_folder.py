@@ -1,0 +1,66 @@
+"""A training's folder: written by the worker, read by any number of viewers, live or later.
+
+::
+
+    run.json             configuration, versions, state, expected length
+    losses.csv           one line a report: step,seconds,<losses>; only ever grows
+    progress.json        the newest report: step, total, seconds, left
+    samples/000250.webp  16 samples of the same latents, at each checkpoint
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.core.errors import StoreError
+from workbench.core.records import TrainingConfig
+from workbench.core.versions import versions
+from workbench.runs.job import JobFolder
+
+SAMPLES = "samples"
+
+
+@dataclass(frozen=True)
+class TrainingFolder(JobFolder):
+    """Reads one training."""
+
+    @classmethod
+    def fresh(cls, path: Path, config: TrainingConfig, **fields: Any) -> TrainingFolder:
+        """Make the folder of a training that waits to start; raises `StoreError` if it cannot be written."""
+        try:
+            (path / SAMPLES).mkdir(parents=True)
+        except OSError as error:
+            raise StoreError(f"The folder {path} cannot be written ({error.strerror}). Choose another with --runs or "
+                             "the WORKBENCH_RUNS variable.") from None
+        folder = cls(path)
+        folder.write_manifest({"id": path.name, "config": config.to_json(), "versions": versions(), "state": "queued",
+                               "reason": "", "name": "", "created": time.time(), **fields})
+        return folder
+
+    def config(self) -> TrainingConfig:
+        return TrainingConfig.from_json(self.manifest()["config"])
+
+    def progress(self) -> dict[str, Any]:
+        """Return step, total, seconds and seconds left (None where unknown); {} before the first report."""
+        return self.read_json("progress.json") or {}
+
+    def losses(self) -> str:
+        """Return the losses so far as CSV with a header; "" before the first report."""
+        return self.whole_lines("losses.csv")
+
+    def sampled(self) -> list[int]:
+        """Return the steps of which there are samples, in order."""
+        return sorted(int(p.stem) for p in (self.path / SAMPLES).glob("[0-9]*.webp"))
+
+    def samples(self, step: int) -> bytes:
+        """Return the samples of a step as WebP; raises `StoreError` if there are none."""
+        try:
+            return self.samples_path(step).read_bytes()
+        except OSError:
+            raise StoreError(f"Training {self.id} has no samples of step {step}.") from None
+
+    def samples_path(self, step: int) -> Path:
+        return self.path / SAMPLES / f"{step:06d}.webp"
