@@ -61,12 +61,12 @@ class LinearPrior(Prior):
         super().__init__()
         self.scale = nn.Parameter(torch.tensor(2.0), requires_grad=False)
 
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         small = (self.scale * latents[:, :CLASSES]).sigmoid().view(-1, 1, 2, 2)
         wobble = 0.02 * latents[:, CLASSES:].tanh().sum(1)[:, None, None, None]
         return (0.96 * nn.functional.interpolate(small, scale_factor=SIDE // 2) + 0.02 + wobble / 2).clamp(0, 1)
 
-    def discriminate(self, images: Tensor) -> Tensor:
+    def discriminate(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         return -(images - 0.5).pow(2).mean((1, 2, 3))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from workbench.commands.base import command
-from workbench.commands.listing import priors, scenarios, targets
+from workbench.commands.listing import priors, scenarios, standing, targets
 from workbench.core.errors import WorkbenchError
 from workbench.core.paths import models_dir, runs_dir
 from workbench.core.versions import versions
@@ -67,7 +67,8 @@ class Doctor:
             for kind in ("targets", "priors"):
                 for row in found[kind]:
                     name = f"{row['scenario']}/{row['key']}"
-                    print(f"{kind[:-1]:<11} {name:<18} {'ready' if row['usable'] else row['problem']}")
+                    ready = f"ready: {standing(row)}" if kind == "priors" and row["usable"] else "ready"
+                    print(f"{kind[:-1]:<11} {name:<18} {ready if row['usable'] else row['problem']}")
             for row in found["packages_missing"]:
                 print(f"missing     {row['what']} ({row['for']}): {row['remedy']}")
             for text in [*found["corrupt_weights"], *filter(None, [found["run_store_problem"]])]:

@@ -12,7 +12,8 @@ from workbench.core.knobs import knobs_of
 from workbench.defenses import DEFENSES
 from workbench.metrics import METRICS
 from workbench.priors import PRIORS
-from workbench.priors.base import prior_card, prior_problem
+from workbench.priors.base import lender_of, prior_card, prior_problem
+from workbench.runs.quality import figures_of
 from workbench.scenarios import SCENARIOS
 from workbench.targets import ARCHITECTURES
 from workbench.targets.store import target_card, target_problem
@@ -49,8 +50,22 @@ def priors() -> list[dict[str, Any]]:
             problem = prior_problem(place.key, entry.key)
             card = {} if problem else prior_card(place.key, entry.key)
             rows.append({"key": entry.key, "scenario": place.key, "title": entry.title, "usable": problem is None,
-                         "problem": problem, "quality": card.get("quality"), "data": card.get("data")})
+                         "problem": problem, "quality": card.get("quality"), "finished": card.get("finished"),
+                         "figures": figures_of(card, place.key), "borrowed_from": lender_of(place.key, entry.key),
+                         "data": card.get("data")})
     return rows
+
+
+def standing(row: dict[str, Any]) -> str:
+    """Return in a few words how good a usable prior is, from its row."""
+    found = [row["quality"] or "quality unknown"]
+    if not row["finished"]:
+        found.append("training not finished")
+    if row["borrowed_from"]:
+        found.append(f"{row['borrowed_from']}'s, in grey")
+    if row["figures"]:
+        found.append("FID {fid:.1f} (public images {fid_halves:.1f})".format(**row["figures"]))
+    return ", ".join(found)
 
 
 def attacks() -> list[dict[str, Any]]:
@@ -93,4 +108,5 @@ class List:
             return
         for row in rows:
             place = f"{row['scenario']}/" if "scenario" in row else ""
-            print(f"{place + row['key']:<24} {row['title']}" + (f"  [{row['problem']}]" if row.get("problem") else ""))
+            remark = row.get("problem") or (standing(row) if options.kind == "priors" else None)
+            print(f"{place + row['key']:<24} {row['title']}" + (f"  [{remark}]" if remark else ""))

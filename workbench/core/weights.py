@@ -69,6 +69,22 @@ def read_card(name: str) -> dict[str, Any]:
         raise WeightsCorrupt(f"The card {path} is not JSON ({error}). Restore it from the repository.") from None
 
 
+def amend_card(name: str, sha256: str, fields: Mapping[str, Any]) -> None:
+    """Add `fields` to the card of `name`, weights untouched.
+
+    Args:
+        sha256: of the weights that the fields speak of.
+
+    Raises:
+        WeightsCorrupt: the card describes other weights by now.
+    """
+    card = read_card(name)
+    if card.get("sha256") != sha256:
+        raise WeightsCorrupt(f"The weights of {name} were replaced while they were being measured, probably by a "
+                             "training that is going on. Measure again.")
+    write_atomically(weights_path(name).with_suffix(".json"), (json.dumps({**card, **fields}, indent=1) + "\n").encode())
+
+
 def load_weights(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the tensors (float32 where floating) and the card of `name`.
 
