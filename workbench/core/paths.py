@@ -22,3 +22,8 @@ def runs_dir() -> Path:
 def data_dir() -> Path:
     """Optional data that a user downloads; `WORKBENCH_DATA` names another folder."""
     return Path(os.environ.get("WORKBENCH_DATA", ROOT / "data"))
+
+
+def cache_dir() -> Path:
+    """What can be made again, such as distilled surrogates; `WORKBENCH_CACHE` names another folder."""
+    return Path(os.environ.get("WORKBENCH_CACHE", runs_dir() / "cache"))

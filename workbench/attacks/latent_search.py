@@ -1,0 +1,113 @@
+"""The loop of every gradient attack on latents: draw, decode, score, step, show when due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workbench.attacks.base import AttackContext, ensure_finite
+from workbench.attacks.losses import confidence
+from workbench.core.records import Frame
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What an objective says of a batch of images.
+
+    Attributes:
+        total: (N,) what is minimised, weights included.
+        named: (N,) each, for the curves.
+        logits: (N, K) of the images that are shown, for the confidence beside them.
+    """
+
+    total: Tensor
+    named: Mapping[str, Tensor]
+    logits: Tensor
+
+
+class AdamSteps:
+    """Adam on a tensor (N, ...); each row's path is its own, since Adam works coordinate by coordinate."""
+
+    def __init__(self, value: Tensor, betas: tuple[float, float] = (0.9, 0.999)) -> None:
+        self.optimiser = torch.optim.Adam([value], betas=betas)
+        self.value = value
+
+    def step(self, gradient: Tensor, lr: float) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = lr
+        self.value.grad = gradient
+        self.optimiser.step()
+
+
+class NesterovSteps:
+    """Nesterov's step in the form of GMI's released code: v ← m·v − lr·∇, z ← z − m·v_before + (1+m)·v."""
+
+    def __init__(self, value: Tensor, momentum: Callable[[], float]) -> None:
+        self.value, self.momentum, self.velocity = value, momentum, torch.zeros_like(value)
+
+    def step(self, gradient: Tensor, lr: float) -> None:
+        momentum, before = self.momentum(), self.velocity
+        self.velocity = momentum * before - lr * gradient
+        with torch.no_grad():
+            self.value += (1 + momentum) * self.velocity - momentum * before
+
+
+@dataclass
+class Search:
+    """One search, described; `run` carries it out.
+
+    Attributes:
+        value: (N, ...) what the steps move: latents, or the parameters of a distribution over them.
+        score: the objective, called with images (N, C, H, W) and latents (N, D).
+        stepper: moves `value` in place, given its gradient and a learning rate.
+        lr: the learning rate of a step, counted from 1; read every step, so that it may be live or scheduled.
+        draw: latents (N, D) of `value`; differentiable.
+        project: keeps `value` where it belongs, in place; None for nothing to keep.
+        first: the frame of step 0; its number of steps is the whole run's.
+        note: a few words for the frames.
+        offset: steps of the run that came before this search.
+        extras: further fields of a frame, such as a cloud.
+    """
+
+    ctx: AttackContext
+    value: Tensor
+    score: Callable[[Tensor, Tensor], Terms]
+    stepper: Any
+    lr: Callable[[int], float]
+    steps: int
+    total: int
+    draw: Callable[[Tensor], Tensor] = lambda value: value
+    project: Callable[[Tensor], None] | None = None
+    note: str = ""
+    offset: int = 0
+    extras: Callable[[], dict[str, Any]] = dict
+
+    def run(self, *, show_last: bool = True) -> Iterator[Frame]:
+        """Take the steps; yield a frame when one is due, and at the end unless a selection follows."""
+        ctx, value = self.ctx, self.value.requires_grad_(True)
+        for step in range(1, self.steps + 1):
+            latents = self.draw(value)
+            images = ctx.prior.decode(latents, ctx.classes)
+            terms = self.score(images, latents)
+            (gradient,) = torch.autograd.grad(terms.total.sum(), value)
+            number = self.offset + step
+            if (show_last and step == self.steps) or ctx.due(number):
+                ensure_finite(number, total=terms.total, gradient=gradient, latent=value.detach())
+                named = {**terms.named, "gradient norm": gradient.detach().flatten(1).norm(dim=1)}
+                yield Frame(number, self.total, images, latents, named, confidence(terms.logits, ctx.classes),
+                            queries=ctx.target.queries, note=self.note, **self.extras())
+            self.stepper.step(gradient, self.lr(step))
+            if self.project is not None:
+                with torch.no_grad():
+                    self.project(value)
+        value.requires_grad_(False)
+
+
+def starting_frame(ctx: AttackContext, latents: Tensor, total: int, note: str = "") -> Frame:
+    """Return the frame before the first query."""
+    with torch.no_grad():
+        return Frame(0, total, ctx.prior.decode(latents, ctx.classes), latents, note=note)
