@@ -1,4 +1,4 @@
-"""Queues runs fairly and keeps one worker process alive to execute them."""
+"""Queues runs and trainings fairly and keeps one worker process alive to execute them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.attacks import ATTACKS
-from workbench.core.errors import KnobError, StoreError, UnknownName
+from workbench.core.errors import Incompatible, KnobError, StoreError, UnknownName
 from workbench.core.knobs import knobs_of
 from workbench.core.paths import ROOT
-from workbench.core.records import RunConfig, RunState
+from workbench.core.records import RunConfig, RunState, TrainingConfig
 from workbench.runs.compat import ensure_fits
+from workbench.runs.estimates import training_estimate
+from workbench.runs.folder import RunFolder
 from workbench.runs.store import RunStore
+from workbench.runs.training_folder import TrainingFolder
+from workbench.runs.trainings import trained_name, training_problems
 from workbench.scenarios import SCENARIOS
 
 USUAL_SECONDS = 45.0  # a run's length, as long as none has ended yet
@@ -70,7 +74,7 @@ class Scheduler:
             self._claim.close()
             raise StoreError(f"Another workbench is using the run folder {self.store.root}. Close it, or start this one "
                              "with --runs and another folder.") from None
-        self.store.mark_interrupted("interrupted: the application was closed while this run was going")
+        self.store.mark_interrupted("interrupted: the application was closed while this was going")
         self._start_worker()
         return self
 
@@ -100,7 +104,31 @@ class Scheduler:
             Incompatible: with every reason why the configuration cannot run.
         """
         ensure_fits(config)
-        folder = self.store.create(config, owner=owner, shape=SCENARIOS[config.scenario].input_shape)
+        return self._queue(self.store.create(config, owner=owner, shape=SCENARIOS[config.scenario].input_shape), owner)
+
+    def train(self, config: TrainingConfig, owner: str = "") -> str:
+        """Queue a training; returns its id.
+
+        Raises:
+            Incompatible: with every reason why it cannot start; one is that it waits or goes already.
+        """
+        if found := training_problems(config):
+            raise Incompatible(found)
+        with self._lock:
+            if (there := self.training_of(trained_name(config))) is not None:
+                raise Incompatible([f"{trained_name(config)} is being trained already, as {there}."])
+            expected = training_estimate(config, self._device_name.get("type", "cpu"))
+            return self._queue(self.store.create_training(config, owner=owner, expected=expected.seconds,
+                                                          basis=expected.basis), owner)
+
+    def training_of(self, name: str) -> str | None:
+        """Return the training of these weights that waits or goes, None if there is none."""
+        with self._lock:
+            jobs = [*([self._running] if self._running else []), *self._waiting]
+            folders = (self.store.job(job.run) for job in jobs)
+            return next((f.id for f in folders if isinstance(f, TrainingFolder) and trained_name(f.config()) == name), None)
+
+    def _queue(self, folder: RunFolder | TrainingFolder, owner: str) -> str:
         with self._lock:
             self._waiting.append(Waiting(folder.id, owner))
             self._crashes = 0
@@ -151,13 +179,28 @@ class Scheduler:
         return order.index(run) + 1 if run in order else None
 
     def eta(self, run: str) -> float | None:
-        """Return the seconds until a waiting run would start, judged by the runs before; None if it does not wait."""
+        """Return the seconds until a waiting run would start, judged by the runs before.
+
+        None if it does not wait, or if nobody knows how long a training before it will take.
+        """
         position = self.position(run)
         if not position:
             return None
+        with self._lock:
+            going, before = self._running, [w.run for w in self._order()][: position - 1]
         lengths = [r.seconds for r in self.store.list(20, RunState.FINISHED) if r.seconds]
         usual = sum(lengths) / len(lengths) if lengths else USUAL_SECONDS
-        return usual * (position - (0.5 if self._running else 1))
+        waits = [self._left(going.run, usual / 2)] if going else []
+        waits += [self._left(earlier, usual) for earlier in before]
+        return None if None in waits else sum(waits)
+
+    def _left(self, run: str, usual: float) -> float | None:
+        """Return the seconds that a run or a training will go on for, None where unknown."""
+        folder = self.store.job(run)
+        if isinstance(folder, RunFolder):
+            return usual
+        progress = folder.progress()
+        return progress["left"] if progress.get("left") is not None else folder.manifest().get("expected")
 
     def status(self) -> dict[str, Any]:
         """Return device, worker state, the run that is going and those that wait, in order."""
@@ -193,7 +236,7 @@ class Scheduler:
             self._send({"do": "start", "run": turn.run})
 
     def _command(self, run: str, do: str, **what: Any) -> None:
-        self.store.folder(run)
+        self.store.job(run)
         with self._lock:
             if self._running is not None and self._running.run == run:
                 self._send({"do": do, "run": run, **what})
@@ -236,7 +279,7 @@ class Scheduler:
             hint = " (often: out of memory)" if status == -signal.SIGKILL else ""
             if self._running is not None:
                 self.store.update(self._running.run, RunState.FAILED,
-                                  reason=f"the worker process died with {cause}{hint}; recorded frames are kept")
+                                  reason=f"the worker process died with {cause}{hint}; what was recorded is kept")
                 self._running = None
             self._crashes += 1
             if self._crashes >= CRASHES:

@@ -10,14 +10,17 @@ from typing import Any
 
 import torch
 
-from workbench.core.errors import DataMissing, KnobError, UsageError
+from workbench.core.errors import DataMissing, KnobError, UsageError, WorkbenchError
 from workbench.core.paths import models_dir
-from workbench.priors import PRIORS
+from workbench.core.records import TrainingConfig
+from workbench.defenses import DEFENSES
+from workbench.priors import PRIORS, Prior
 from workbench.priors.base import Setting, load_prior, prior_problem, weights_name
 from workbench.priors.training import Progress, train
-from workbench.scenarios import SCENARIOS
-from workbench.targets import load_classifier
+from workbench.scenarios import SCENARIOS, Scenario
+from workbench.targets import ARCHITECTURES, load_classifier
 from workbench.targets.store import target_problem
+from workbench.targets.store import weights_name as target_weights_name
 
 QUALITIES = ("quick", "full")
 
@@ -25,6 +28,55 @@ QUALITIES = ("quick", "full")
 def checkpoint_path(scenario: str, key: str, target: str | None = None, defense: str = "none") -> Path:
     """Return where a training that was cut short is resumed from."""
     return models_dir() / ".checkpoints" / (weights_name(scenario, key, target, defense).replace("/", "-") + ".pt")
+
+
+def trained_name(config: TrainingConfig) -> str:
+    """Return the name of the weights that a training makes."""
+    if config.what == "prior":
+        return weights_name(config.scenario, config.prior, config.target, config.defense)
+    return target_weights_name(config.scenario, config.target, config.defense)
+
+
+def training_problems(config: TrainingConfig) -> list[str]:
+    """Return everything that keeps a training from starting, a sentence each."""
+    try:
+        place = SCENARIOS[config.scenario]()
+        DEFENSES.entry(config.defense)
+        if config.what == "prior":
+            found = _prior_training_problems(config, place)
+        elif config.what == "target":
+            found = _target_training_problems(config, place)
+        else:
+            found = [f"'{config.what}' cannot be trained. Choose prior or target."]
+    except WorkbenchError as error:
+        found = [str(error)]
+    if config.quality not in QUALITIES:
+        found.append(f"'{config.quality}' is not a quality. Choose {' or '.join(QUALITIES)}.")
+    if not 0 <= config.seed < 2**31:
+        found.append(f"seed={config.seed} is out of range; allowed: 0 to {2**31 - 1}.")
+    return found
+
+
+def _prior_training_problems(config: TrainingConfig, place: Scenario) -> list[str]:
+    kind, found = PRIORS[config.prior or ""], []
+    if kind.trainer.__func__ is Prior.trainer.__func__:
+        found.append(f"The '{config.prior}' prior has no training of its own here.")
+    if kind.tuned:
+        found += filter(None, [target_problem(config.scenario, config.target or place.default_target, config.defense),
+                               prior_problem(config.scenario, "gan")])
+    elif config.target or config.defense != "none":
+        found.append(f"The '{config.prior}' prior is trained on public images alone; it has no target and no defense.")
+    if place.public_folder() is None:
+        place.public_here()  # raises, saying where they belong, unless some are shipped
+    return found
+
+
+def _target_training_problems(config: TrainingConfig, place: Scenario) -> list[str]:
+    ARCHITECTURES.entry(config.target or "")
+    found = [problem] if (problem := place.problem()) else []
+    if config.defense != "none":
+        found.append("A defended target cannot be trained from here yet.")
+    return found
 
 
 def overrides_for(recipe: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The worker process: executes one run at a time and takes commands while it does.
+"""The worker process: executes one run or training at a time and takes commands while it does.
 
 Commands come as JSON lines on standard input, reports leave as JSON lines on standard output. When
 standard input ends, the application is gone: the current run is stopped and the process exits.
@@ -19,15 +19,18 @@ from typing import Any
 import torch
 
 from workbench.core.errors import WorkbenchError
-from workbench.core.records import RunState
+from workbench.core.records import RunState, TrainingConfig
 from workbench.runs.control import RunControl
 from workbench.runs.engine import control_for, execute
+from workbench.runs.folder import RunFolder
 from workbench.runs.lab import Lab, describe
 from workbench.runs.store import RunStore
+from workbench.runs.training_folder import TrainingFolder
+from workbench.runs.training_job import carry_out
 
 
 class Worker:
-    """Listens on one thread, runs attacks on another."""
+    """Listens on one thread, runs attacks and trainings on another."""
 
     def __init__(self, store: RunStore, lab: Lab, fps: float) -> None:
         self.store, self.lab, self.fps = store, lab, fps
@@ -64,15 +67,21 @@ class Worker:
     def work(self) -> None:
         self.report("ready", device=describe(self.lab.device))
         while (run := self._todo.get()) is not None:
-            folder = self.store.folder(run)
-            config = folder.config()
-            self._current = (run, control_for(config))
             self.report("started", run=run)
-            state = execute(config, folder, self.lab, control=self._current[1], ledger=self.store, fps=self.fps)
+            state = self.do(self.store.job(run))
             self._current = None
             if self._orphaned:
                 self.store.update(run, RunState.FAILED, reason="interrupted: the application was closed")
             self.report("ended", run=run, state=state.value)
+
+    def do(self, folder: RunFolder | TrainingFolder) -> RunState:
+        """Carry out one job to its end; returns how it ended."""
+        config = folder.config()
+        control = RunControl() if isinstance(config, TrainingConfig) else control_for(config)
+        self._current = (folder.id, control)
+        if isinstance(config, TrainingConfig):
+            return carry_out(config, folder, self.lab, control=control, ledger=self.store)
+        return execute(config, folder, self.lab, control=control, ledger=self.store, fps=self.fps)
 
 
 def main() -> None:

@@ -1,0 +1,56 @@
+"""How long a training will take, judged by the cards of those that were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from workbench.core.records import TrainingConfig
+from workbench.core.weights import has_weights, read_card
+from workbench.priors.base import weights_name
+from workbench.runs.trainings import trained_name
+from workbench.scenarios import SCENARIOS
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds, or None where nothing tells; and a sentence that says what they are judged by."""
+
+    seconds: float | None
+    basis: str
+
+
+def planned_steps(card: dict[str, Any]) -> float:
+    """Return the optimiser steps of a card's recipe, or of the card where the recipe does not say."""
+    steps = [v for k, v in card.get("recipe", {}).items() if k.endswith("steps") and isinstance(v, (int, float))]
+    return sum(steps) or card.get("steps", 0)
+
+
+def training_estimate(config: TrainingConfig, device: str = "cpu") -> Estimate:
+    """Return how long a training will take on a device of this type ("cpu" or "cuda")."""
+    for name, scenario in _kin(config):
+        card = read_card(name)
+        if card.get("device", device) != device or card.get("quality", config.quality) != config.quality:
+            continue
+        seconds = card.get("seconds")
+        if not seconds:
+            continue
+        done, whole = card.get("steps") or 1, planned_steps(card) or card.get("steps") or 1
+        size = prod(SCENARIOS[config.scenario].input_shape[1:]) / prod(SCENARIOS[scenario].input_shape[1:])
+        whole_said = "" if whole == done else f", of which {done} of {whole:.0f} steps were done"
+        size_said = "" if size == 1 else f", scaled by {size:g} for the size of the images"
+        threads = f" with {card['threads']} thread(s)" if "threads" in card else ""
+        return Estimate(seconds * whole / done * size, f"Judged by the training of {name}, {seconds:.0f} s on "
+                        f"{device}{threads}{whole_said}{size_said}.")
+    return Estimate(None, "Nothing like it was trained on such a device yet; its first minutes will tell.")
+
+
+def _kin(config: TrainingConfig) -> Iterator[tuple[str, str]]:
+    """Yield the weights, with their scenario, that were trained the same way, the nearest kin first."""
+    names = [(trained_name(config), config.scenario)]
+    if config.what == "prior":
+        scenarios = [config.scenario, *(e.key for e in SCENARIOS if e.key != config.scenario)]
+        names += [(weights_name(scenario, config.prior), scenario) for scenario in scenarios]
+    yield from ((name, scenario) for name, scenario in dict.fromkeys(names) if has_weights(name))
