@@ -46,10 +46,10 @@ class Lab:
 
     def target(self, scenario: str, arch: str, defense: str = "none") -> torch.nn.Module:
         """Return the target as it answers queries, defended at the output if the defense says so."""
-        return DEFENSES[defense]().wrap(load_classifier(scenario, arch, defense, self.device))
+        return _laid_out(DEFENSES[defense]().wrap(load_classifier(scenario, arch, defense, self.device)))
 
     def prior(self, scenario: str, key: str) -> Prior:
-        return load_prior(scenario, key, self.device)
+        return _laid_out(load_prior(scenario, key, self.device))
 
     def baseline_prior(self, scenario: str) -> Prior | None:
         """Return the prior whose random samples are the floor, or None where none is trained."""
@@ -93,6 +93,11 @@ class Lab:
         """Forget everything loaded; the next use reads the files again."""
         for name in ("scenario", "target", "prior", "public", "evaluation", "ceiling"):
             getattr(self, name).cache_clear()
+
+
+def _laid_out(module: Any) -> Any:
+    """Return the module with its weights channels last: convolutions then take half the time on a CPU."""
+    return module.to(memory_format=torch.channels_last)
 
 
 def describe(device: torch.device) -> dict[str, Any]:

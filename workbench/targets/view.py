@@ -44,6 +44,10 @@ class TargetView:
         """Rows answered so far."""
         return self.__queries
 
+    def affordable(self, rows: int) -> int:
+        """Return how many of `rows` more queries the budget still allows."""
+        return rows if self.budget is None else max(0, min(rows, self.budget - self.__queries))
+
     def _charge(self, images: Tensor, what: str) -> None:
         if what not in GRANTS[self.access]:
             raise AccessDenied(f"The attack asked the target for {what}, but it has {self.access.title.lower()} access, "
