@@ -55,6 +55,7 @@ class AttackContext:
         public: (M, C, H, W) images in [0, 1] to ask the target about: the scenario's public ones, or samples of its
             prior where it ships none. Only for an attack that declares ``public=True``; else None.
         public_note: which of the two they are, in a few words; "" where there are none.
+        flips: whether a mirror image is of the same class.
     """
 
     target: TargetView
@@ -67,6 +68,7 @@ class AttackContext:
     start: Tensor | None = None
     public: Tensor | None = None
     public_note: str = ""
+    flips: bool = False
 
     def due(self, step: int) -> bool:
         return self.control.due(step)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from workbench.attacks.base import AttackContext, ensure_finite
-from workbench.attacks.losses import confidence
+from workbench.attacks.losses import confidence, cross_entropy
 from workbench.core.records import Frame
 
 
@@ -65,7 +65,9 @@ class Search:
         score: the objective, called with images (N, C, H, W) and latents (N, D).
         stepper: moves `value` in place, given its gradient and a learning rate.
         lr: the learning rate of a step, counted from 1; read every step, so that it may be live or scheduled.
-        draw: latents (N, D) of `value`; differentiable.
+        draw: latents of `value`; differentiable. (N, D), or (N·k, D) where candidates have k tries each.
+        labels: (N·k,) the class of each latent; the candidates' if None.
+        pick: which rows (N,) to show, given each latent's confidence; None shows all.
         project: keeps `value` where it belongs, in place; None for nothing to keep.
         first: the frame of step 0; its number of steps is the whole run's.
         note: a few words for the frames.
@@ -81,6 +83,8 @@ class Search:
     steps: int
     total: int
     draw: Callable[[Tensor], Tensor] = lambda value: value
+    labels: Tensor | None = None
+    pick: Callable[[Tensor], Tensor] | None = None
     project: Callable[[Tensor], None] | None = None
     note: str = ""
     offset: int = 0
@@ -89,25 +93,56 @@ class Search:
     def run(self, *, show_last: bool = True) -> Iterator[Frame]:
         """Take the steps; yield a frame when one is due, and at the end unless a selection follows."""
         ctx, value = self.ctx, self.value.requires_grad_(True)
+        labels = ctx.classes if self.labels is None else self.labels
         for step in range(1, self.steps + 1):
             latents = self.draw(value)
-            images = ctx.prior.decode(latents, ctx.classes)
+            images = ctx.prior.decode(latents, labels)
             terms = self.score(images, latents)
             (gradient,) = torch.autograd.grad(terms.total.sum(), value)
             number = self.offset + step
             if (show_last and step == self.steps) or ctx.due(number):
                 ensure_finite(number, total=terms.total, gradient=gradient, latent=value.detach())
-                named = {**terms.named, "gradient norm": gradient.detach().flatten(1).norm(dim=1)}
-                yield Frame(number, self.total, images, latents, named, confidence(terms.logits, ctx.classes),
-                            queries=ctx.target.queries, note=self.note, **self.extras())
+                yield self._frame(number, images, latents, terms, gradient, confidence(terms.logits, labels))
             self.stepper.step(gradient, self.lr(step))
             if self.project is not None:
                 with torch.no_grad():
                     self.project(value)
         value.requires_grad_(False)
 
+    def _frame(self, number: int, images: Tensor, latents: Tensor, terms: Terms, gradient: Tensor,
+               sure: Tensor) -> Frame:
+        named = {**terms.named, "gradient norm": gradient.detach().flatten(1).norm(dim=1)}
+        if self.pick is not None:
+            rows = self.pick(sure.detach())
+            images, latents, sure = images[rows], latents[rows], sure[rows]
+            named = {name: value[rows] if len(value) == len(terms.total) else value for name, value in named.items()}
+        return Frame(number, self.total, images, latents, named, sure, queries=self.ctx.target.queries,
+                     note=self.note, **self.extras())
+
+
+def best_of(tries: int) -> Callable[[Tensor], Tensor] | None:
+    """Return a `pick` that shows each candidate's surest of `tries` latents, which lie side by side."""
+    if tries == 1:
+        return None
+
+    def pick(sure: Tensor) -> Tensor:
+        grouped = sure.view(-1, tries)
+        return grouped.argmax(1) + tries * torch.arange(len(grouped), device=sure.device)
+
+    return pick
+
 
 def starting_frame(ctx: AttackContext, latents: Tensor, total: int, note: str = "") -> Frame:
     """Return the frame before the first query."""
     with torch.no_grad():
         return Frame(0, total, ctx.prior.decode(latents, ctx.classes), latents, note=note)
+
+
+@torch.no_grad()
+def closing_frame(ctx: AttackContext, latents: Tensor, total: int, note: str = "", **fields: Any) -> Frame:
+    """Return the last frame: the images themselves, as the target sees them without views or noise; N queries."""
+    images = ctx.prior.decode(latents, ctx.classes)
+    logits = ctx.target.logits(images)
+    ensure_finite(total, latent=latents, logits=logits)
+    return Frame(total, total, images, latents, {"cross-entropy": cross_entropy(logits, ctx.classes)},
+                 confidence(logits, ctx.classes), queries=ctx.target.queries, note=note, **fields)

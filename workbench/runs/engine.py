@@ -105,7 +105,7 @@ def build_context(config: RunConfig, lab: Lab, control: Any, start: Tensor | Non
         target=view, prior=lab.prior(config.scenario, config.prior) if config.prior else None,
         classes=candidate_classes(config).to(lab.device), rng=torch.Generator().manual_seed(config.seed),
         device=lab.device, control=control, restarts=config.restarts, start=start, public=public,
-        public_note=public_note)
+        public_note=public_note, flips=scenario.flips)
 
 
 def frames_of(config: RunConfig, context: AttackContext) -> Iterator[Frame]:
