@@ -31,7 +31,7 @@ def examine() -> dict[str, Any]:
     places, victims, models = scenarios(), targets(), priors()
     problems = [row["problem"] for row in (*places, *victims, *models) if row["problem"]]
     corrupt = []
-    for card in sorted(models_dir().rglob("*.json")):
+    for card in sorted(models_dir().glob("[!.]*/*.json")):
         try:
             load_weights(str(card.relative_to(models_dir()).with_suffix("")))
         except WorkbenchError as error:

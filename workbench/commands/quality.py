@@ -26,7 +26,7 @@ class Quality:
         parser.add_argument("--prior", nargs="+", required=True, help="one or several; the images are read once")
         parser.add_argument("--target", help="what a tuned prior is tuned to; the scenario's default target if left out")
         parser.add_argument("--defense", default="none", help="the target's defense, for a tuned prior")
-        parser.add_argument("--data", type=Path, metavar="DIR", help="public images, where the scenario ships none")
+        parser.add_argument("--data", type=Path, metavar="DIR", help="public images (default: what this machine has)")
         parser.add_argument("--n", type=int, help="images of each set (default: 2000 or what there is)")
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--device", default="auto")
@@ -41,7 +41,7 @@ class Quality:
         for key in options.prior:
             if problem := prior_problem(place.key, key, options.target, options.defense):
                 raise DataMissing(problem)
-        public = place.public(options.data)
+        public = place.public(options.data) if options.data else place.public_here()
         for key in options.prior:
             found = judge_prior(place.key, key, public, n=options.n, seed=options.seed, device=device,
                                 target=options.target, defense=options.defense).to_json()

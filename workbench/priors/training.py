@@ -119,7 +119,8 @@ def train(key: str, trainer: Trainer, setting: Setting, *, source: str, checkpoi
     def keep(done: int, seconds: float) -> None:
         if checkpoint is not None:
             _store(checkpoint, {**{name: part.state_dict() for name, part in trainer.parts.items()},
-                                "step": done, "seconds": seconds, "rng": rng.get_state()})
+                                "step": done, "seconds": seconds, "rng": rng.get_state(),
+                                "quality": setting.quality, "seed": setting.seed})
 
     for step in range(begun, trainer.total):
         torch.manual_seed(setting.seed * 1_000_003 + step)  # noise layers draw from it; a resumed training draws the same
@@ -148,6 +149,15 @@ def train(key: str, trainer: Trainer, setting: Setting, *, source: str, checkpoi
             raise
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
+
+
+def checkpoint_facts(path: Path) -> dict[str, Any]:
+    """Return the step, quality and seed of a checkpoint, without reading its weights; empty if there is none or it is damaged."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return {name: state[name] for name in ("step", "quality", "seed")}
+    except (OSError, EOFError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError):
+        return {}
 
 
 def _restore(path: Path, trainer: Trainer, rng: torch.Generator, device: torch.device) -> tuple[int, float]:

@@ -99,7 +99,8 @@ def overrides_for(recipe: Mapping[str, Any], given: Mapping[str, str]) -> dict[s
 def train_prior(scenario: str, key: str, *, data: Path | None = None, source: str | None = None,
                 quality: str = "quick", seed: int = 0, device: torch.device | str = "cpu", target: str | None = None,
                 defense: str = "none", resume: bool = False, recipe: Mapping[str, str] | None = None,
-                public: torch.Tensor | None = None, name: str | None = None) -> Iterator[Progress]:
+                public: torch.Tensor | None = None, name: str | None = None,
+                like: Mapping[str, Any] | None = None) -> Iterator[Progress]:
     """Train and save a prior of a scenario.
 
     Args:
@@ -109,6 +110,7 @@ def train_prior(scenario: str, key: str, *, data: Path | None = None, source: st
         recipe: overrides, as texts.
         public: public images already read, instead of `data`.
         name: where the weights are saved, if not where `load_prior` looks for them.
+        like: a card's recipe to follow; ignored if it is of another version of this prior's training.
 
     Raises:
         UnknownName, DataMissing, KnobError, NotFinite.
@@ -131,8 +133,9 @@ def train_prior(scenario: str, key: str, *, data: Path | None = None, source: st
     setting = Setting(scenario, public, place.flips, device, quality, seed, victim, place.num_classes, base,
                       checkpoint.parent)
     trainer = kind.trainer(setting, {})
-    if recipe:
-        trainer = kind.trainer(setting, overrides_for(trainer.recipe, recipe))
+    followed = like if like and like.keys() == trainer.recipe.keys() else {}
+    if changes := {**followed, **overrides_for(trainer.recipe, recipe or {})}:
+        trainer = kind.trainer(setting, changes)
     with alone(checkpoint):
         if not resume:
             checkpoint.unlink(missing_ok=True)
