@@ -115,7 +115,7 @@ class Search:
         if self.pick is not None:
             rows = self.pick(sure.detach())
             images, latents, sure = images[rows], latents[rows], sure[rows]
-            named = {name: value[rows] if len(value) == len(terms.total) else value for name, value in named.items()}
+            named = {name: value[rows] if len(value) == len(self.labels) else value for name, value in named.items()}
         return Frame(number, self.total, images, latents, named, sure, queries=self.ctx.target.queries,
                      note=self.note, **self.extras())
 

@@ -28,4 +28,4 @@ class RandomPrior:
             latents = ctx.start if draw == 0 and ctx.start is not None else ctx.prior.sample(len(ctx.classes), ctx.rng)
             if draw in (0, self.draws) or ctx.due(draw):
                 with torch.no_grad():
-                    yield Frame(draw, self.draws, ctx.prior.decode(latents), latents)
+                    yield Frame(draw, self.draws, ctx.prior.decode(latents, ctx.classes), latents)

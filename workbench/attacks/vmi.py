@@ -1,0 +1,131 @@
+"""VMI: variational inversion. Fit a distribution of latents that the target recognises and the prior finds likely.
+
+Wang, Fu, Li, Khisti, Zemel and Makhzani, NeurIPS 2021, https://arxiv.org/abs/2201.10787, eq. 6:
+minimise E_q[−log p_y(G(w))] + γ·KL(q ‖ prior). q is a Gaussian for each class, over the latent whitened by the
+prior's own mean and covariance, so that its divergence from the prior is known in closed form. The paper also
+fits normalising flows, one a layer, for some twenty GPU hours on twenty people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from workbench.attacks.base import AttackContext, attack
+from workbench.attacks.identity import IdentityKnobs, prepared, preparing_steps
+from workbench.attacks.latent_search import AdamSteps, Search, Terms, best_of, closing_frame, starting_frame
+from workbench.attacks.streams import Streams
+from workbench.core.knobs import knob
+from workbench.core.records import Access, Frame
+from workbench.priors import Prior
+
+SAMPLES = 5000
+DRAWN = 12  # samples of each Gaussian in the latent plot
+
+
+@dataclass(frozen=True)
+class Whitened:
+    """Latents as w = mean + A·u with u ~ N(0, I) over the prior's samples.
+
+    Attributes:
+        mean: (D,).
+        factor: (D, D) lower triangular A, with A·Aᵀ the covariance.
+    """
+
+    mean: Tensor
+    factor: Tensor
+
+    @classmethod
+    def of(cls, prior: Prior, rng: torch.Generator) -> Whitened:
+        drawn = prior.sample(SAMPLES, rng)
+        covariance = drawn.T.cov()
+        ridge = 1e-4 * covariance.diagonal().mean()
+        return cls(drawn.mean(0), torch.linalg.cholesky(covariance + ridge * torch.eye(len(covariance)).to(drawn)))
+
+    def latents(self, u: Tensor) -> Tensor:
+        return self.mean + u @ self.factor.T
+
+    def units(self, latents: Tensor) -> Tensor:
+        return torch.linalg.solve_triangular(self.factor, (latents - self.mean).T, upper=False).T
+
+
+@dataclass(frozen=True)
+class Gaussians:
+    """Parameters (N, D, 1 + R): the mean, then the factor of the covariance; R is 1 (diagonal) or D (full)."""
+
+    full: bool
+
+    def start(self, mean: Tensor, spread: float) -> Tensor:
+        width = torch.tensor(spread).expm1().log().item()  # softplus of it is the spread
+        if not self.full:
+            return torch.stack([mean, torch.full_like(mean, width)], 2)
+        factor = width * torch.eye(mean.shape[1]).to(mean)
+        return torch.cat([mean[:, :, None], factor.expand(len(mean), -1, -1)], 2).contiguous()
+
+    def factor(self, value: Tensor) -> Tensor:
+        """Return (N, D) standard deviations, or (N, D, D) lower triangular factors with a positive diagonal."""
+        if not self.full:
+            return F.softplus(value[:, :, 1])
+        raw = value[:, :, 1:]
+        return raw.tril(-1) + torch.diag_embed(F.softplus(raw.diagonal(dim1=1, dim2=2)))
+
+    def sample(self, value: Tensor, noise: Tensor) -> Tensor:
+        """Return u (N, k, D) of noise (N, k, D)."""
+        factor = self.factor(value)
+        spread = noise @ factor.mT if self.full else noise * factor[:, None]
+        return value[:, None, :, 0] + spread
+
+    def divergence(self, value: Tensor) -> Tensor:
+        """Return KL(q ‖ N(0, I)) in nats, (N,)."""
+        mean, factor = value[:, :, 0], self.factor(value)
+        diagonal = factor.diagonal(dim1=1, dim2=2) if self.full else factor
+        return 0.5 * (factor.pow(2).flatten(1).sum(1) + mean.pow(2).sum(1) - mean.shape[1]) - diagonal.log().sum(1)
+
+
+@attack("vmi", title="VMI", access=Access.WHITE_BOX, prior="style", survey_ref=17, order=8, public=True,
+        paper="Wang et al., NeurIPS 2021",
+        summary="Fits to each class a distribution of latents that the target recognises and the prior finds likely.",
+        presets={"demo": dict(steps=100, lr=0.1, draws=2), "paper": dict(steps=4800, lr=0.01, draws=16, full=True)})
+@dataclass(frozen=True)
+class VMI(IdentityKnobs):
+    steps: int = knob(100, 1, 10000, log=True, help="Optimisation steps.", unit="steps")
+    lr: float = knob(0.1, 1e-4, 1.0, log=True, live=True, help="Adam's step size on the distribution's parameters.")
+    draws: int = knob(2, 1, 64, help="Latents drawn of each distribution in a step.")
+    divergence: float = knob(0.01, 0.0, 1.0, live=True, help="Weight γ of the divergence from the prior.")
+    spread: float = knob(0.3, 0.01, 1.0, help="Standard deviation to begin with; the prior's own is 1.")
+    full: bool = knob(False, help="A full covariance instead of a diagonal one.")
+
+    def run(self, ctx: AttackContext) -> Iterator[Frame]:
+        n, before, draws = len(ctx.classes), preparing_steps(ctx, self), self.draws
+        total = before + self.steps + 1
+        start = ctx.start if ctx.start is not None else ctx.prior.sample(n, ctx.rng)
+        yield (first := starting_frame(ctx, start, total))
+        identity = yield from prepared(ctx, self, lambda step, note: Frame(
+            step, total, first.images, first.latents, queries=ctx.target.queries, note=note))
+        whitened, family = Whitened.of(ctx.prior, ctx.rng), Gaussians(self.full)
+        value = family.start(whitened.units(start), self.spread)
+        streams, labels = Streams(ctx), ctx.classes.repeat_interleave(draws)
+        fixed = torch.randn(DRAWN, start.shape[1], generator=torch.Generator().manual_seed(0)).to(start)
+
+        def draw(value: Tensor) -> Tensor:
+            return whitened.latents(family.sample(value, streams.normal(draws, start.shape[1])).flatten(0, 1))
+
+        def score(images: Tensor, latents: Tensor) -> Terms:
+            named, logits = identity(images, labels)
+            apart = family.divergence(value)
+            loss = named.view(n, draws).mean(1) + ctx.live(self, "divergence") * apart
+            return Terms(loss, {"identity": named.view(n, draws).mean(1), "divergence": apart}, logits)
+
+        @torch.no_grad()
+        def around() -> dict[str, Tensor]:
+            drawn = whitened.latents(family.sample(value, fixed.expand(n, -1, -1)).flatten(0, 1))
+            return {"cloud": drawn, "cloud_of": torch.arange(n, device=drawn.device).repeat_interleave(DRAWN)}
+
+        search = Search(ctx, value, score, AdamSteps(value), lambda step: ctx.live(self, "lr"), self.steps, total,
+                        draw=draw, labels=labels, pick=best_of(draws), offset=before, extras=around)
+        yield from search.run(show_last=False)
+        yield closing_frame(ctx, whitened.latents(value[:, :, 0]), total, "the centre of each distribution", **around())
