@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from workbench.attacks import ATTACKS, AttackInfo
+from workbench.core.defended import DEFENSES, Plan
 from workbench.core.errors import DataMissing, Incompatible, UnknownName, WorkbenchError
 from workbench.core.knobs import configure, values_of
-from workbench.core.records import RunConfig
-from workbench.defenses import DEFENSES
+from workbench.core.records import Access, RunConfig
 from workbench.priors import PRIORS
 from workbench.priors.base import prior_problem
 from workbench.scenarios import SCENARIOS
@@ -16,14 +16,15 @@ from workbench.targets import ARCHITECTURES, target_problem
 from workbench.targets.store import EVALUATOR
 
 
-def attack_problem(scenario: str, target: str, attack: str, prior: str | None = None) -> str | None:
+def attack_problem(scenario: str, target: str, attack: str, prior: str | None = None,
+                   defense: str = "none") -> str | None:
     """Return why this attack cannot run on this target, in one sentence, or None."""
     info = AttackInfo.of(ATTACKS.entry(attack))
     if info.public and info.prior is None and (missing := public_problem(scenario)):
         return missing
     if info.prior is None:
         return None
-    return prior_problem(scenario, prior or info.prior)
+    return prior_problem(scenario, prior or info.prior, target, defense)
 
 
 def public_problem(scenario: str) -> str | None:
@@ -54,17 +55,18 @@ def problems(config: RunConfig) -> list[str]:
 
     scenario = check(lambda: SCENARIOS.entry(config.scenario))
     attack = check(lambda: ATTACKS.entry(config.attack))
-    check(lambda: DEFENSES.entry(config.defense) and None)
+    defended = check(lambda: Plan.of(config.defense)) is not None
     if config.prior is not None:
         check(lambda: PRIORS.entry(config.prior) and None)
     if config.target == EVALUATOR:
         found.append("The evaluator judges and is never attacked. Choose another target.")
-    elif check(lambda: ARCHITECTURES.entry(config.target)) is not None and scenario is not None:
+    elif check(lambda: ARCHITECTURES.entry(config.target)) is not None and scenario is not None and defended:
         check(lambda: target_problem(config.scenario, config.target, config.defense))
     if attack is not None:
         check(lambda: configure(attack.item, config.knobs) and None)
-        if scenario is not None and (config.prior is None or config.prior in PRIORS):
-            check(lambda: attack_problem(config.scenario, config.target, config.attack, config.prior))
+        if scenario is not None and defended and (config.prior is None or config.prior in PRIORS):
+            check(lambda: attack_problem(config.scenario, config.target, config.attack, config.prior,
+                                         config.defense))
     if scenario is not None:
         check(lambda: scenario.item().classes(list(config.classes)) and None)
     if not 1 <= config.restarts <= 64:
@@ -76,7 +78,31 @@ def problems(config: RunConfig) -> list[str]:
         found.append(f"seed={config.seed} is out of range; allowed: 0 to {2**31 - 1}.")
     if config.budget is not None and config.budget < 1:
         found.append(f"budget={config.budget} is out of range; leave it empty or allow at least 1 query.")
+    if not 1 <= config.asks <= 1000:
+        found.append(f"asks={config.asks} is out of range; allowed: 1 to 1000.")
     return list(dict.fromkeys(found))
+
+
+def notes(config: RunConfig) -> list[str]:
+    """Return what is worth knowing of a configuration that may run all the same, a sentence each; [] if it may not."""
+    if problems(config):
+        return []
+    info, plan, found = AttackInfo.of(ATTACKS.entry(config.attack)), Plan.of(config.defense), []
+    if (part := plan.output) is not None and info.access.inside:
+        found.append(f"{part.title} only changes what is released. {info.title} holds the model itself, so it attacks "
+                     f"{Plan(plan.training).title if plan.training else 'the undefended target'}.")
+    elif part is not None and info.access is Access.LABEL:
+        found.append(f"{info.title} asks for labels alone, which {part.title} "
+                     + ("seldom changes." if part.key == "purifier" else "does not change."))
+    elif part is not None and part.key == "label-only":
+        found.append(f"Only the label is released: {info.title} sees a confidence of one for the predicted class.")
+    random = part is not None and not info.access.inside and DEFENSES.entry(part.key).info["random"]
+    if random and config.asks == 1:
+        found.append(f"{part.title} answers at random. An attacker who knows that asks everything several times and "
+                     "averages (--asks).")
+    if not random and config.asks > 1:
+        found.append("This target gives the same question the same answer: asking again spends queries and finds nothing.")
+    return found
 
 
 def ensure_fits(config: RunConfig) -> None:
@@ -99,6 +125,7 @@ def default_config(scenario: str, attack: str, *, preset: str = "demo", knobs: d
     configured = configure(entry.item, {**info.presets[preset], **(knobs or {})})
     overrides.setdefault("target", place.item.default_target)
     overrides.setdefault("prior", info.prior)
+    overrides["defense"] = str(Plan.of(overrides.get("defense", "none")))
     overrides["classes"] = tuple(place.item().classes(overrides.get("classes")))
     return RunConfig(scenario=scenario, attack=attack, knobs=values_of(configured), **overrides)
 

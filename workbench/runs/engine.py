@@ -20,13 +20,15 @@ from workbench.core.knobs import configure, knobs_of
 from workbench.core.records import Frame, RunConfig, RunState
 from workbench.core.weights import write_atomically
 from workbench.metrics.judge import Judgement, judge
+from workbench.priors import Prior
+from workbench.priors.base import weights_name
 from workbench.runs.control import RunControl
 from workbench.runs.folder import RunFolder
 from workbench.runs.lab import Lab, describe
 from workbench.runs.recorder import Recorder, note_event
 from workbench.runs.sheet import Grid, compose, webp
-from workbench.targets import TargetView
 from workbench.targets.store import target_card
+from workbench.targets.view import view_of
 
 log = logging.getLogger(__name__)
 
@@ -85,9 +87,9 @@ def starting_point(config: RunConfig, lab: Lab, runs: Path) -> Tensor | None:
         raise Incompatible([f"Frame {config.fork.frame} of {config.fork.run} has other candidates than this run. "
                             "Keep its scenario, classes and restarts."])
     if config.prior is None:
-        start = held["images"] if "images" in held else lab.prior(origin.scenario, origin.prior).decode(
-            held["latents"].to(lab.device))
-    elif "latents" not in held or origin.prior != config.prior:
+        start = held["images"] if "images" in held else _prior(origin, lab).decode(
+            held["latents"].to(lab.device), candidate_classes(origin).to(lab.device))
+    elif "latents" not in held or origin.prior != config.prior or _prior_name(origin) != _prior_name(config):
         raise Incompatible([f"{config.fork.run} did not search the '{config.prior}' prior's latents, so this attack "
                             "cannot go on from it."])
     else:
@@ -95,14 +97,24 @@ def starting_point(config: RunConfig, lab: Lab, runs: Path) -> Tensor | None:
     return start.to(lab.device)
 
 
+def _prior(config: RunConfig, lab: Lab) -> Prior:
+    return lab.prior(config.scenario, config.prior, config.target, config.defense)
+
+
+def _prior_name(config: RunConfig) -> str:
+    """Return which weights a run's prior has; a tuned one is another for each target."""
+    return weights_name(config.scenario, config.prior, config.target, config.defense)
+
+
 def build_context(config: RunConfig, lab: Lab, control: Any, start: Tensor | None = None) -> AttackContext:
     """Return what the attack is given: the target behind its threat model, the prior, the classes."""
     scenario, info = lab.scenario(config.scenario), AttackInfo.of(ATTACKS.entry(config.attack))
-    view = TargetView(lab.target(config.scenario, config.target, config.defense), info.access, budget=config.budget,
-                      num_classes=scenario.num_classes, input_shape=scenario.input_shape)
+    model = lab.target(config.scenario, config.target, config.defense, released=not info.access.inside)
+    view = view_of(model, info.access, asks=config.asks, budget=config.budget, num_classes=scenario.num_classes,
+                   input_shape=scenario.input_shape)
     public, public_note = lab.public(config.scenario) if info.public else (None, "")
     return AttackContext(
-        target=view, prior=lab.prior(config.scenario, config.prior) if config.prior else None,
+        target=view, prior=_prior(config, lab) if config.prior else None,
         classes=candidate_classes(config).to(lab.device), rng=torch.Generator().manual_seed(config.seed),
         device=lab.device, control=control, restarts=config.restarts, start=start, public=public,
         public_note=public_note, flips=scenario.flips)
@@ -188,7 +200,7 @@ def _file_news(folder: RunFolder, control: RunControl, step: int) -> None:
 
 def _plane(config: RunConfig, lab: Lab) -> tuple[Any, str]:
     """Return the plane that the run is drawn on, on the CPU, and the name of its space."""
-    prior = lab.prior(config.scenario, config.prior) if config.prior else lab.baseline_prior(config.scenario)
+    prior = _prior(config, lab) if config.prior else lab.baseline_prior(config.scenario)
     if prior is None:
         return None, ""
     return (prior.plane, prior.space) if config.prior else (prior.image_plane, "pixels")
@@ -238,7 +250,7 @@ def _floor(config: RunConfig, lab: Lab, labels: Tensor, context: Any) -> Judgeme
         return None
     rng = torch.Generator().manual_seed(config.seed)
     with torch.no_grad():
-        return judge(prior.decode(prior.sample(len(labels), rng)).cpu(), labels, context)
+        return judge(prior.random_images(len(labels), rng).cpu(), labels, context)
 
 
 class _Stopwatch:

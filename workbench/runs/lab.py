@@ -8,16 +8,17 @@ from typing import Any
 import torch
 
 from workbench.core.errors import DataMissing, UsageError
-from workbench.defenses import DEFENSES
+from workbench.defenses import load_target
 from workbench.metrics.base import EvalContext
 from workbench.metrics.judge import Judgement, ceiling
-from workbench.priors import Prior, load_prior
+from workbench.priors import PRIORS, Prior, load_prior
 from workbench.priors.base import prior_problem
 from workbench.scenarios import SCENARIOS, Scenario
 from workbench.targets import load_classifier
 from workbench.targets.store import EVALUATOR, target_problem
 
 SAMPLES = 4000  # of a prior, that stand in for public images
+CACHED = ("scenario", "target", "_prior", "public", "evaluation", "ceiling")
 
 
 def pick_device(name: str) -> torch.device:
@@ -38,18 +39,23 @@ class Lab:
 
     def __init__(self, device: str = "auto") -> None:
         self.device = pick_device(device)
-        for name in ("scenario", "target", "prior", "public", "evaluation", "ceiling"):
+        for name in CACHED:
             setattr(self, name, lru_cache(maxsize=8)(getattr(self, name)))
 
     def scenario(self, key: str) -> Scenario:
         return SCENARIOS[key]()
 
-    def target(self, scenario: str, arch: str, defense: str = "none") -> torch.nn.Module:
-        """Return the target as it answers queries, defended at the output if the defense says so."""
-        return _laid_out(DEFENSES[defense]().wrap(load_classifier(scenario, arch, defense, self.device)))
+    def target(self, scenario: str, arch: str, defense: str = "none", released: bool = True) -> torch.nn.Module:
+        """Return the target as it answers queries; the bare classifier, as a white-box attacker holds it, if not `released`."""
+        load = load_target if released else load_classifier
+        return _laid_out(load(scenario, arch, defense, self.device))
 
-    def prior(self, scenario: str, key: str) -> Prior:
-        return _laid_out(load_prior(scenario, key, self.device))
+    def prior(self, scenario: str, key: str, target: str | None = None, defense: str = "none") -> Prior:
+        """Return a prior; a tuned one is that of the target, the scenario's default one if None."""
+        return self._prior(scenario, key, *((target, defense) if PRIORS[key].tuned else (None, "none")))
+
+    def _prior(self, scenario: str, key: str, target: str | None, defense: str) -> Prior:
+        return _laid_out(load_prior(scenario, key, self.device, target=target, defense=defense))
 
     def baseline_prior(self, scenario: str) -> Prior | None:
         """Return the prior whose random samples are the floor, or None where none is trained."""
@@ -91,7 +97,7 @@ class Lab:
 
     def clear(self) -> None:
         """Forget everything loaded; the next use reads the files again."""
-        for name in ("scenario", "target", "prior", "public", "evaluation", "ceiling"):
+        for name in CACHED:
             getattr(self, name).cache_clear()
 
 

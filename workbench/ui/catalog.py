@@ -83,7 +83,7 @@ class Catalog:
         """Return random samples of a prior as one row of WebP."""
         model = load_prior(scenario, key)
         with torch.no_grad():
-            images = model.decode(model.sample(SAMPLES, torch.Generator().manual_seed(0)))
+            images = model.random_images(SAMPLES, torch.Generator().manual_seed(0))
         return webp(images, Grid(SAMPLES, SAMPLES // 2, (model.shape[2], model.shape[1])))
 
     @kept
