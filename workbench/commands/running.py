@@ -14,7 +14,7 @@ from workbench.commands.base import assignments, command
 from workbench.core.errors import StoreError
 from workbench.core.paths import runs_dir
 from workbench.core.records import Frame, RunConfig, RunState
-from workbench.runs.compat import default_config, ensure_fits
+from workbench.runs.compat import default_config, ensure_fits, notes
 from workbench.runs.engine import FolderLedger, execute
 from workbench.runs.folder import RunFolder
 from workbench.runs.lab import Lab, pick_device
@@ -58,7 +58,8 @@ class Run:
         parser.add_argument("--scenario", required=True)
         parser.add_argument("--attack", required=True)
         parser.add_argument("--target", metavar="ARCH")
-        parser.add_argument("--defense", default="none")
+        parser.add_argument("--defense", default="none", help="such as bido, 'bido(strength=2)' or bido+rounding")
+        parser.add_argument("--asks", type=int, default=1, help="ask everything so often and average (default: 1)")
         parser.add_argument("--prior")
         parser.add_argument("--preset", default="demo", help="knob values to start from (default: demo)")
         parser.add_argument("--classes", default="all", help="such as 0,3,5 or 0-7 or all")
@@ -77,8 +78,10 @@ class Run:
         config = default_config(options.scenario, options.attack, preset=options.preset,
                                 knobs=assignments(options.knobs), classes=options.classes, defense=options.defense,
                                 restarts=options.restarts, seed=options.seed, device=options.device,
-                                budget=options.budget, **chosen)
+                                budget=options.budget, asks=options.asks, **chosen)
         ensure_fits(config)
+        for note in notes(config):
+            print(f"note: {note}", file=sys.stderr)
         pick_device(options.device)
         torch.set_num_threads(options.threads or default_threads())
         folder, ledger = prepare(config, options.out)

@@ -21,6 +21,11 @@ class Access(enum.StrEnum):
     LABEL = "label"  # the predicted class
 
     @property
+    def inside(self) -> bool:
+        """Whether the attacker holds the model, so that nothing done to its output is in the way."""
+        return self in (Access.WHITE_BOX, Access.FEATURES)
+
+    @property
     def title(self) -> str:
         return {"white-box": "White-box", "features": "Hidden features", "scores": "Confidence scores",
                 "top-k": "Top-k scores", "label": "Label only"}[self.value]
@@ -92,6 +97,7 @@ class RunConfig:
         classes: the classes attacked; each `restarts` times.
         knobs: every knob of the attack with its starting value.
         budget: most queries the attack may make, in rows; None for no limit.
+        asks: how often each question is asked, to average random answers; every time counts.
     """
 
     scenario: str
@@ -106,6 +112,7 @@ class RunConfig:
     budget: int | None = None
     knobs: Mapping[str, Any] = field(default_factory=dict)
     fork: Fork | None = None
+    asks: int = 1
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "classes": list(self.classes), "knobs": dict(self.knobs)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from workbench.core.defended import Plan
 from workbench.core.errors import DataMissing, Incompatible
 from workbench.core.registry import Registry
 from workbench.core.weights import has_weights, load_weights, read_card
@@ -134,7 +136,7 @@ def weights_name(scenario: str, key: str, target: str | None = None, defense: st
     if not PRIORS[key].tuned:
         return f"{scenario}/prior-{key}"
     victim = target or SCENARIOS[scenario].default_target
-    return f"{scenario}/prior-{key}-for-{victim}" + ("" if defense == "none" else f"-{defense}")
+    return f"{scenario}/prior-{key}-for-{victim}{Plan.of(defense).suffix}"
 
 
 def lender_of(scenario: str, key: str) -> str | None:
@@ -153,7 +155,7 @@ def prior_problem(scenario: str, key: str, target: str | None = None, defense: s
     tuned = ""
     if PRIORS[key].tuned:
         tuned = f" --target {target or SCENARIOS[scenario].default_target}"
-        tuned += "" if defense == "none" else f" --defense {defense}"
+        tuned += f" --defense {shlex.quote(str(trained))}" if (trained := Plan.of(defense).training) else ""
     against = f" against {tuned.split()[1]}" if tuned else ""
     return (f"There is no trained '{key}' prior for {scenario}{against}. Train it with: "
             f"python -m workbench train prior --scenario {scenario} --prior {key}{tuned} --data FOLDER")

@@ -8,7 +8,7 @@ from workbench.attacks import ATTACKS, AttackInfo
 from workbench.core.defended import DEFENSES, Plan
 from workbench.core.errors import DataMissing, Incompatible, UnknownName, WorkbenchError
 from workbench.core.knobs import configure, values_of
-from workbench.core.records import Access, RunConfig
+from workbench.core.records import RunConfig
 from workbench.priors import PRIORS
 from workbench.priors.base import prior_problem
 from workbench.scenarios import SCENARIOS
@@ -91,11 +91,8 @@ def notes(config: RunConfig) -> list[str]:
     if (part := plan.output) is not None and info.access.inside:
         found.append(f"{part.title} only changes what is released. {info.title} holds the model itself, so it attacks "
                      f"{Plan(plan.training).title if plan.training else 'the undefended target'}.")
-    elif part is not None and info.access is Access.LABEL:
-        found.append(f"{info.title} asks for labels alone, which {part.title} "
-                     + ("seldom changes." if part.key == "purifier" else "does not change."))
-    elif part is not None and part.key == "label-only":
-        found.append(f"Only the label is released: {info.title} sees a confidence of one for the predicted class.")
+    elif part is not None and (said := part.defense.note(info.access)):
+        found.append(said)
     random = part is not None and not info.access.inside and DEFENSES.entry(part.key).info["random"]
     if random and config.asks == 1:
         found.append(f"{part.title} answers at random. An attacker who knows that asks everything several times and "

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from typing import Any
 
 import torch
 
+from workbench.core.defended import Plan
 from workbench.core.errors import DataMissing, Incompatible
 from workbench.core.weights import has_weights, load_weights, read_card
 from workbench.targets.architectures import ARCHITECTURES, Classifier
@@ -14,32 +17,60 @@ EVALUATOR = "evaluator"
 
 
 def weights_name(scenario: str, arch: str, defense: str = "none") -> str:
+    """Return where a classifier's weights are kept, ``digits/target-resnet-bido,strength=2``.
+
+    What is done to the output leaves the classifier as it is, and is no part of the name.
+    """
     role = EVALUATOR if arch == EVALUATOR else f"target-{arch}"
-    return f"{scenario}/{role}" + ("" if defense == "none" else f"-{defense}")
+    return f"{scenario}/{role}{Plan.of(defense).suffix}"
+
+
+def release_name(scenario: str, arch: str, defense: str) -> str | None:
+    """Return where the weights of what is put around the output are kept; None if it has none."""
+    plan = Plan.of(defense)
+    if plan.output is None or not plan.output.defense.learns:
+        return None
+    return f"{weights_name(scenario, arch, defense)}+{plan.output.file}"
 
 
 def target_problem(scenario: str, arch: str, defense: str = "none") -> str | None:
-    """Return why this classifier cannot be loaded, or None."""
+    """Return why this classifier cannot be loaded, or what belongs around it is missing, or None."""
     ARCHITECTURES.entry(arch)
-    if has_weights(weights_name(scenario, arch, defense)):
+    plan = Plan.of(defense)
+    trained, around = weights_name(scenario, arch, defense), release_name(scenario, arch, defense)
+    if not has_weights(trained):
+        what, defended = f"trained {arch} for {scenario}", plan.training and str(plan.training)
+    elif around is not None and not has_weights(around):
+        what, defended = f"{plan.output.key} around the {arch} for {scenario}", str(plan)
+    elif around is not None and read_card(around)["target_sha256"] != read_card(trained)["sha256"]:
+        return (f"The {arch} for {scenario} was trained again after {plan.output.key} was fitted to it. Fit it anew with: "
+                f"{_remedy(scenario, arch, str(plan))}")
+    else:
         return None
+    return (f"There is no {what}" + (f" under {plan.training}" if plan.training else "")
+            + f". Train it with: {_remedy(scenario, arch, defended)}")
+
+
+def _remedy(scenario: str, arch: str, defense: str | None) -> str:
     command = "evaluator" if arch == EVALUATOR else f"target --arch {arch}"
-    options = f" --scenario {scenario}" + ("" if defense == "none" else f" --defense {defense}")
-    return (f"There is no trained {arch} for {scenario}" + ("" if defense == "none" else f" under {defense}")
-            + f". Train it with: python -m workbench train {command}{options}")
+    return (f"python -m workbench train {command} --scenario {scenario}"
+            + (f" --defense {shlex.quote(defense)}" if defense else ""))
 
 
 def load_classifier(scenario: str, arch: str, defense: str = "none", device: torch.device | str = "cpu") -> Classifier:
-    """Return a trained classifier in eval mode with frozen weights.
+    """Return a trained classifier in eval mode with frozen weights, and nothing around its output.
 
     Raises:
         UnknownName, DataMissing, WeightsCorrupt.
         Incompatible: the weights do not fit the architecture.
     """
-    if problem := target_problem(scenario, arch, defense):
+    plan = Plan.of(defense)
+    if problem := target_problem(scenario, arch, str(replace(plan, output=None))):
         raise DataMissing(problem)
     tensors, card = load_weights(weights_name(scenario, arch, defense))
     model = Classifier(arch, tuple(card["shape"]), card["num_classes"])
+    if plan.training is not None:
+        model = plan.training.defense.build(model)
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:

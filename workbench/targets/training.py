@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from workbench.core.defended import Plan
 from workbench.core.errors import NotFinite
+from workbench.core.knobs import values_of
 from workbench.core.weights import save_weights
 from workbench.scenarios import Labelled, Scenario
 from workbench.targets.architectures import ARCHITECTURES, Classifier
@@ -34,7 +38,6 @@ class Recipe:
     batch: int = 40
     lr: float = 2e-3
     weight_decay: float = 5e-4
-    smoothing: float = 0.0
     optimiser: str = "adamw"
     zero_head: bool = False
     shift: float = 0.06
@@ -53,6 +56,66 @@ class Progress:
     loss: float
     accuracy: float
     phase: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a defense is trained for: one architecture on one scenario's private images."""
+
+    scenario: Scenario
+    arch: str
+    seed: int = 0
+    device: torch.device | str = "cpu"
+
+
+class Shaping:
+    """What a defense may change in the training of a classifier; as it stands, nothing.
+
+    The loop calls these in the order in which they stand here; a `Shaping` serves one training.
+    """
+
+    def recipe(self, recipe: Recipe) -> Recipe:
+        """Return the recipe that this defense trains by."""
+        return recipe
+
+    def prepare(self, model: Classifier) -> Iterator[Progress]:
+        """Bring a fresh `model` to where training starts, such as weights learnt from public images."""
+        yield from ()
+
+    def data(self, train: Labelled) -> Labelled:
+        """Return what is trained on in place of the private training images."""
+        return train
+
+    def begin(self, model: Classifier, optimiser: torch.optim.Optimizer, rows: int, recipe: Recipe,
+              ) -> tuple[nn.Module, torch.optim.Optimizer]:
+        """Return what is trained, and by what; called once, before the first step on `rows` images."""
+        return model, optimiser
+
+    def batches(self, rows: int, size: int, rng: torch.Generator) -> Iterator[Tensor]:
+        """Yield the row numbers of each batch of one epoch: ``max(1, rows // size)`` batches."""
+        order = torch.randperm(rows, generator=rng)
+        yield from order[: max(1, rows // size) * size].split(size)
+
+    def mode(self, model: nn.Module) -> None:
+        """Put `model` into the mode that an epoch is trained in."""
+        model.train()
+
+    def loss(self, model: nn.Module, images: Tensor, labels: Tensor, done: float) -> Tensor:
+        """Return the loss of one batch, a scalar.
+
+        Args:
+            images: (n, C, H, W) in [0, 1], augmented.
+            labels: (n,).
+            done: share of the epochs behind us, 0 to 1.
+        """
+        return F.cross_entropy(model(images), labels)
+
+    def end(self, model: nn.Module) -> None:
+        """Leave nothing behind in `model`; called however the training ended."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the card says of the defense besides its knobs; asked after training."""
+        return {}
 
 
 def recipe_for(scenario: Scenario, arch: str, seed: int = 0) -> Recipe:
@@ -91,12 +154,17 @@ def accuracy(model: Classifier, data: Labelled, batch: int = 200) -> float:
 
 
 def fit(model: Classifier, data: Labelled, recipe: Recipe, *, flips: bool, phase: str = "",
-        check: Labelled | None = None) -> Iterator[Progress]:
+        check: Labelled | None = None, shaping: Shaping | None = None) -> Iterator[Progress]:
     """Train `model` in place, yielding once an epoch.
+
+    Args:
+        check: measured on every fifth epoch and the last.
+        shaping: what a defense changes; its recipe, preparation and data are the caller's business.
 
     Raises:
         NotFinite: the loss diverged.
     """
+    shaping = shaping or Shaping()
     device = next(model.parameters()).device
     rng = torch.Generator().manual_seed(recipe.seed)
     torch.manual_seed(recipe.seed)  # dropout draws from the global generator
@@ -107,53 +175,70 @@ def fit(model: Classifier, data: Labelled, recipe: Recipe, *, flips: bool, phase
     per_epoch = max(1, len(data) // recipe.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.lr, total_steps=recipe.epochs * per_epoch + 1,
                                                    pct_start=0.2)
-    for epoch in range(recipe.epochs):
-        model.train()
-        order, total = torch.randperm(len(data), generator=rng), 0.0
-        for index in order[: per_epoch * recipe.batch].split(recipe.batch):
-            images = warp(data.images[index], recipe, flips, rng).to(device)
-            loss = F.cross_entropy(model(images), data.labels[index].to(device), label_smoothing=recipe.smoothing)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            total += loss.item()
-        if total != total:
-            raise NotFinite(f"Training diverged in epoch {epoch + 1}. Nothing was saved; lower the learning rate.")
-        model.eval()
-        due = check is not None and (epoch % 5 == 4 or epoch + 1 == recipe.epochs)
-        yield Progress(epoch + 1, recipe.epochs, total / per_epoch, accuracy(model, check) if due else float("nan"), phase)
+    trained, stepping = shaping.begin(model, optimiser, len(data), recipe)
+    try:
+        for epoch in range(recipe.epochs):
+            shaping.mode(trained)
+            total = 0.0
+            for index in shaping.batches(len(data), recipe.batch, rng):
+                images = warp(data.images[index], recipe, flips, rng).to(device)
+                loss = shaping.loss(trained, images, data.labels[index].to(device), epoch / recipe.epochs)
+                stepping.zero_grad(set_to_none=True)
+                loss.backward()
+                stepping.step()
+                schedule.step()
+                total += loss.item()
+            if not math.isfinite(total):
+                raise NotFinite(f"Training diverged in epoch {epoch + 1}. Nothing was saved, and earlier weights are still "
+                                "there; lower the learning rate, or the strength of the defense.")
+            trained.eval()
+            due = check is not None and (epoch % 5 == 4 or epoch + 1 == recipe.epochs)
+            yield Progress(epoch + 1, recipe.epochs, total / per_epoch, accuracy(model, check) if due else float("nan"), phase)
+    finally:
+        shaping.end(trained)
 
 
 def train_classifier(scenario: Scenario, arch: str, *, seed: int = 0, device: str = "cpu",
-                     recipe: Recipe | None = None) -> Iterator[Progress]:
+                     recipe: Recipe | None = None, defense: str = "none", name: str | None = None) -> Iterator[Progress]:
     """Train and save one classifier of `scenario`; the weights replace those that were there.
 
+    Args:
+        defense: whose training part shapes the training; its output part has no say in it.
+        name: where the weights are kept; where `load_classifier` looks for them if None.
+
     Raises:
-        DataMissing, NotFinite.
+        UnknownName, KnobError, Incompatible, DataMissing, NotFinite.
     """
     recipe = recipe or recipe_for(scenario, arch, seed)
-    split, start = scenario.private, time.monotonic()
+    split, start, plan = scenario.private, time.monotonic(), Plan.of(defense)
+    part = plan.training
+    shaping = part.defense.shaping(Case(scenario, arch, recipe.seed, device)) if part else Shaping()
+    recipe = shaping.recipe(recipe)
 
     def fresh() -> Classifier:
         torch.manual_seed(recipe.seed)
-        model = Classifier(arch, scenario.input_shape, scenario.num_classes).to(device)
+        model = Classifier(arch, scenario.input_shape, scenario.num_classes)
         if recipe.zero_head:
             torch.nn.init.zeros_(model.head.weight)
-        return model
+        return (part.defense.build(model) if part else model).to(device)
 
+    flips = scenario.flips and recipe.mirror
     model = fresh()
-    yield from fit(model, split.train, recipe, flips=scenario.flips and recipe.mirror, check=split.heldout, phase="training images")
+    yield from shaping.prepare(model)
+    yield from fit(model, shaping.data(split.train), recipe, flips=flips, check=split.heldout, phase="training images",
+                   shaping=shaping)
     measured = {"train_accuracy": accuracy(model, split.train), "heldout_accuracy": accuracy(model, split.heldout)}
     if recipe.everything:
         model = fresh()
-        yield from fit(model, split.all, recipe, flips=scenario.flips and recipe.mirror, check=split.all, phase="all private images")
+        yield from fit(model, split.all, recipe, flips=flips, check=split.all, phase="all private images")
         measured["all_accuracy"] = accuracy(model, split.all)
     tensors = {k: v for k, v in model.state_dict().items()}
-    save_weights(weights_name(scenario.key, arch), tensors, {
-        "what": f"{ARCHITECTURES.entry(arch).title} of {scenario.key}", "arch": arch,
+    defended = {} if part is None else {"defense": {"text": str(part), "knobs": values_of(part.defense), **shaping.facts()}}
+    save_weights(name or weights_name(scenario.key, arch, defense), tensors, {
+        "what": f"{ARCHITECTURES.entry(arch).title} of {scenario.key}" + (f", {part.title}" if part else ""), "arch": arch,
         "scenario": scenario.key, "shape": list(scenario.input_shape), "num_classes": scenario.num_classes,
-        "data": scenario.private_source, "recipe": asdict(recipe), **{k: round(v, 4) for k, v in measured.items()},
+        "data": scenario.private_source, "recipe": asdict(recipe), **defended,
+        **{k: round(v, 4) for k, v in measured.items()},
         "measured": "held-out accuracy is that of a model of this recipe trained without the held-out images"
         if recipe.everything else "accuracies on the scenario's own split",
         "seconds": round(time.monotonic() - start, 1), "device": device, "quality": "full"}, half=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -94,3 +95,42 @@ class TargetView:
         """Return predicted classes (n,)."""
         self._charge(images, "labels")
         return self.__model(images).argmax(1)
+
+
+class AveragingView(TargetView):
+    """The door of an attacker who asks everything several times, because the answers are random.
+
+    Confidences are averaged and labels decided by majority; every time counts as a query. White-box
+    answers are never random.
+
+    Args:
+        asks: how often each question is asked.
+    """
+
+    def __init__(self, *args: Any, asks: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.asks = asks
+
+    def affordable(self, rows: int) -> int:
+        return super().affordable(rows * self.asks) // self.asks
+
+    def scores(self, images: Tensor) -> Tensor:
+        return torch.stack([super(AveragingView, self).scores(images) for _ in range(self.asks)]).mean(0)
+
+    def top_k(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the k highest mean confidences; where a class was not among the best, it counts as zero."""
+        total = images.new_zeros(len(images), self.num_classes)
+        for _ in range(self.asks):
+            values, classes = super().top_k(images)
+            total.scatter_add_(1, classes, values)
+        best = (total / self.asks).topk(self.k, 1)
+        return best.values, best.indices
+
+    def labels(self, images: Tensor) -> Tensor:
+        votes = torch.stack([super(AveragingView, self).labels(images) for _ in range(self.asks)])
+        return torch.nn.functional.one_hot(votes, self.num_classes).sum(0).argmax(1)
+
+
+def view_of(model: nn.Module, access: Access, *, asks: int = 1, **kwargs: Any) -> TargetView:
+    """Return the view of an attacker who asks everything `asks` times; see `TargetView` for the rest."""
+    return AveragingView(model, access, asks=asks, **kwargs) if asks > 1 else TargetView(model, access, **kwargs)

@@ -73,6 +73,8 @@ def command_line(config: RunConfig) -> str:
     words += ["--classes", ranges(config.classes), "--restarts", str(config.restarts), "--seed", str(config.seed)]
     if config.budget is not None:
         words += ["--budget", str(config.budget)]
+    if config.asks > 1:
+        words += ["--asks", str(config.asks)]
     entry = ATTACKS.entry(config.attack)
     usual = values_of(configure(entry.item, AttackInfo.of(entry).presets["demo"]))
     for name, value in config.knobs.items():

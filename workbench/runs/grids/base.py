@@ -13,9 +13,9 @@ from workbench.core.errors import StoreError, WorkbenchError
 from workbench.core.paths import ASSETS
 from workbench.core.records import RunConfig
 from workbench.core.registry import Registry
-from workbench.core.weights import write_atomically
+from workbench.core.weights import read_card, write_atomically
 from workbench.priors.base import prior_card
-from workbench.targets.store import EVALUATOR, target_card
+from workbench.targets.store import EVALUATOR, release_name, target_card
 
 GRIDS: Registry[Callable[[], Iterable[Cell]]] = Registry("grid", "workbench.runs.grids")
 
@@ -51,6 +51,8 @@ def weights_of(config: RunConfig) -> dict[str, str]:
     found = {}
     looks = {"target": lambda: target_card(config.scenario, config.target, config.defense),
              "evaluator": lambda: target_card(config.scenario, EVALUATOR)}
+    if around := release_name(config.scenario, config.target, config.defense):
+        looks["release"] = lambda: read_card(around)
     if config.prior:
         looks["prior"] = lambda: prior_card(config.scenario, config.prior, config.target, config.defense)
     for name, look in looks.items():

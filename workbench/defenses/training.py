@@ -1,0 +1,69 @@
+"""Training defended targets: the classifier itself, or what is put around its output."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+
+from workbench.core.defended import DEFENSES, Plan
+from workbench.core.errors import Incompatible
+from workbench.core.knobs import values_of
+from workbench.core.weights import read_card, save_weights
+from workbench.scenarios import Scenario
+from workbench.targets import load_classifier, weights_name
+from workbench.targets.store import release_name
+from workbench.targets.training import Case, Progress, Recipe, train_classifier
+
+
+def defense_problem(arch: str, defense: str) -> str | None:
+    """Return why this architecture cannot be defended so, or why there is nothing to train, or None.
+
+    Raises:
+        UsageError, UnknownName, KnobError, Incompatible: the text names no defense.
+    """
+    plan = Plan.of(defense)
+    for part in plan.parts:
+        if problem := part.defense.problem(arch):
+            return problem
+    if plan.output is not None and not plan.output.defense.learns:
+        then = "" if plan.training is None else f" Train with --defense {plan.training.key} alone."
+        return f"'{plan.output.key}' only changes what is released; it works on any target and has nothing to train.{then}"
+    return None
+
+
+def train_target(scenario: Scenario, arch: str, *, defense: str = "none", seed: int = 0, device: str = "cpu",
+                 recipe: Recipe | None = None, name: str | None = None) -> Iterator[Progress]:
+    """Train and save one target, or what is put around its output where the defense names such a thing.
+
+    A defense at the output is trained around the target that is there, and leaves it as it is.
+
+    Args:
+        name: where the weights are kept; where they are looked for if None.
+
+    Raises:
+        UsageError, UnknownName, KnobError, Incompatible, DataMissing, NotFinite.
+    """
+    if problem := defense_problem(arch, defense):
+        raise Incompatible([problem])
+    if Plan.of(defense).output is None:
+        yield from train_classifier(scenario, arch, seed=seed, device=device, recipe=recipe, defense=defense, name=name)
+    else:
+        yield from _train_release(scenario, arch, defense, Case(scenario, arch, seed, device), name)
+
+
+def _train_release(scenario: Scenario, arch: str, defense: str, case: Case, name: str | None) -> Iterator[Progress]:
+    start, plan = time.monotonic(), Plan.of(defense)
+    part, model = plan.output, load_classifier(scenario.key, arch, defense, case.device)
+    torch.manual_seed(case.seed)
+    released = part.defense.wrap(model).to(case.device)
+    yield from part.defense.learn(released, case)
+    of = weights_name(scenario.key, arch, defense)
+    save_weights(name or release_name(scenario.key, arch, defense), released.own_weights(), {
+        "what": f"{part.title} around {of}", "arch": arch, "scenario": scenario.key, "target": of,
+        "target_sha256": read_card(of)["sha256"],
+        "defense": {"text": str(replace(plan, training=None)), "knobs": values_of(part.defense)},
+        "paper": DEFENSES.entry(part.key).info["paper"], "seed": case.seed,
+        "seconds": round(time.monotonic() - start, 1), "device": str(case.device), "quality": "full"})
