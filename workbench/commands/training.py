@@ -5,23 +5,28 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from workbench.commands import rebuilding
 from workbench.commands.base import assignments, command
 from workbench.core.errors import UsageError
+from workbench.core.staging import promote, staged_name
 from workbench.core.weights import write_atomically
 from workbench.priors import PRIORS
+from workbench.priors.base import prior_card, weights_name
 from workbench.runs.lab import pick_device
 from workbench.runs.sheet import Grid, compose
 from workbench.runs.trainings import QUALITIES, checkpoint_path, train_prior
 from workbench.scenarios import SCENARIOS
 from workbench.targets import ARCHITECTURES
 from workbench.targets.store import EVALUATOR, target_card
-from workbench.targets.training import recipe_for, train_classifier
+from workbench.targets.training import Recipe, recipe_for, train_classifier
 
 
 def bar(done: int, total: int, text: str) -> None:
@@ -31,7 +36,11 @@ def bar(done: int, total: int, text: str) -> None:
 
 def classifier(options: argparse.Namespace, arch: str) -> None:
     place = SCENARIOS[options.scenario]()
+    if options.defense != "none":
+        raise UsageError("A defended target cannot be trained from here yet; leave --defense out.")
     recipe = recipe_for(place, arch, options.seed)
+    if options.as_card:
+        recipe = carded(recipe, target_card(options.scenario, arch))
     if options.epochs is not None:
         recipe = replace(recipe, epochs=options.epochs)
     for p in train_classifier(place, arch, seed=options.seed, device=str(pick_device(options.device)), recipe=recipe):
@@ -40,15 +49,25 @@ def classifier(options: argparse.Namespace, arch: str) -> None:
     print(file=sys.stderr)
 
 
+def carded(recipe: Recipe, card: Mapping[str, Any]) -> Recipe:
+    """Return a card's recipe, or `recipe` if the card's is of another version; fields it lacks did not exist then."""
+    recorded, known = card.get("recipe"), {field.name for field in fields(Recipe)}
+    return Recipe(**recorded) if recorded and set(recorded) <= known else recipe
+
+
 def prior(options: argparse.Namespace) -> None:
     PRIORS.entry(options.prior)
+    card = prior_card(options.scenario, options.prior, options.target, options.defense) if options.as_card else {}
     source = options.source or (f"images of {options.data.name}" if options.data else None)
     live = checkpoint_path(options.scenario, options.prior, options.target, options.defense).with_suffix(".png")
-    for p in train_prior(options.scenario, options.prior, data=options.data, source=source, quality=options.quality,
-                         seed=options.seed, device=pick_device(options.device), target=options.target,
-                         defense=options.defense, resume=options.resume, recipe=assignments(options.set)):
+    name = weights_name(options.scenario, options.prior, options.target, options.defense)
+    for p in train_prior(options.scenario, options.prior, data=options.data, source=source,
+                         quality=options.quality or "quick", seed=options.seed, device=pick_device(options.device),
+                         target=options.target, defense=options.defense, resume=options.resume,
+                         recipe=assignments(options.set), name=staged_name(name), like=card.get("recipe")):
         bar(p.step, p.total, "  ".join(f"{k} {v:.3g}" for k, v in p.losses.items()))
         if p.samples is not None:
+            promote(name)
             write_atomically(live, picture(p.samples))
     print(f"\nThe last samples: {live}", file=sys.stderr)
 
@@ -60,28 +79,36 @@ def picture(samples: Tensor) -> bytes:
     return held.getvalue()
 
 
-@command("train", "Train a target, an evaluator or a prior", order=3)
+@command("train", "Train a target, an evaluator, a prior or everything shipped", order=3)
 class Train:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("what", choices=("target", "evaluator", "prior"))
-        parser.add_argument("--scenario", required=True)
+        parser.add_argument("what", choices=("target", "evaluator", "prior", "shipped"),
+                            help="shipped: everything in models/, from its cards")
+        parser.add_argument("--scenario", help="may be left out for shipped only")
         parser.add_argument("--arch", default="resnet", help="target architecture")
         parser.add_argument("--prior", default="gan")
         parser.add_argument("--target", help="what a tuned prior is tuned to; the scenario's default target if left out")
         parser.add_argument("--defense", default="none", help="the target's defense, for a tuned prior")
-        parser.add_argument("--quality", choices=QUALITIES, default="quick", help="quick: two cores; full: a GPU")
+        parser.add_argument("--quality", choices=QUALITIES,
+                            help="quick (the default): two cores; full: a GPU; shipped: also lift what is there as quick")
         parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change the prior's recipe")
         parser.add_argument("--data", type=Path, metavar="DIR", help="public images for a prior")
         parser.add_argument("--source", help="what --data holds, for the card")
+        parser.add_argument("--as-card", action="store_true", help="follow the recipe of the card that is there")
         parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
         parser.add_argument("--epochs", type=int, help="instead of the recipe's (classifiers)")
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--device", default="auto")
         parser.add_argument("--threads", type=int)
+        rebuilding.arguments(parser.add_argument_group("shipped"))
 
     @staticmethod
-    def run(options: argparse.Namespace) -> None:
+    def run(options: argparse.Namespace) -> int | None:
+        if options.what == "shipped":
+            return rebuilding.run(options)
+        if options.scenario is None:
+            raise UsageError("Say which scenario with --scenario; 'python -m workbench list scenarios' shows them.")
         SCENARIOS.entry(options.scenario)
         if options.threads:
             torch.set_num_threads(options.threads)
@@ -89,10 +116,11 @@ class Train:
             raise UsageError("--epochs must be at least 1.")
         if options.what == "prior":
             prior(options)
-            return
+            return None
         arch = EVALUATOR if options.what == "evaluator" else options.arch
         ARCHITECTURES.entry(arch)
         classifier(options, arch)
         card = target_card(options.scenario, arch)
         print(f"{options.scenario}/{arch}: held-out accuracy {card['heldout_accuracy']:.4f}, "
               f"training {card['train_accuracy']:.4f}, {card['seconds']:.0f} s")
+        return None
