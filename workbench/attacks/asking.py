@@ -71,8 +71,8 @@ class Pool:
     latents: Tensor
     answers: Tensor
 
-    def best(self, worth: Tensor, classes: Tensor, count: int = 1, among: Tensor | None = None) -> Tensor:
-        """Return each candidate's `count` best latents, (N, count, D), best first.
+    def pick(self, worth: Tensor, classes: Tensor, count: int = 1, among: Tensor | None = None) -> Tensor:
+        """Return which latents are each candidate's `count` best, (N, count), best first.
 
         The candidates of one class take turns, so that restarts begin from different places as long as there
         are enough.
@@ -88,9 +88,13 @@ class Pool:
             order = {c: ranked[among[ranked, c]] if among[:, c].any() else ranked for c, ranked in order.items()}
         for c in names:
             places = turn[c] + repeats[c] * torch.arange(count, device=worth.device)
-            picked.append(self.latents[order[c][places % len(order[c])]])
+            picked.append(order[c][places % len(order[c])])
             turn[c] += 1
         return torch.stack(picked)
+
+    def best(self, worth: Tensor, classes: Tensor, count: int = 1, among: Tensor | None = None) -> Tensor:
+        """Return the latents that `pick` picks, (N, count, D)."""
+        return self.latents[self.pick(worth, classes, count, among)]
 
 
 def pools(ctx: AttackContext, question: Question, size: int, box: Box) -> Iterator[Pool]:
@@ -102,3 +106,24 @@ def pools(ctx: AttackContext, question: Question, size: int, box: Box) -> Iterat
         answers.append(ask(ctx, question, latents[-1]))
         asked += n
         yield Pool(torch.cat(latents), torch.cat(answers))
+
+
+SMALLEST = 1e-30  # a confidence below it counts as this, so that its logarithm is a number
+
+
+def log_confidences(scores: Tensor) -> Tensor:
+    """Return log p of confidences (..., K), for every class, in nats."""
+    return scores.clamp(min=SMALLEST).log()
+
+
+def margins(scores: Tensor) -> Tensor:
+    """Return log p − log of the best other confidence, (..., K): the logits' margin, which does not saturate."""
+    logs = log_confidences(scores)
+    first, second = logs.topk(2, -1).values.split(1, -1)
+    return logs - torch.where(logs == first, second, first)
+
+
+def of_class(values: Tensor, classes: Tensor) -> Tensor:
+    """Return each candidate's own value, (N, ...), of values (N, ..., K) for every class."""
+    index = classes.view(-1, *[1] * (values.ndim - 1)).expand(*values.shape[:-1], 1)
+    return values.gather(-1, index)[..., 0]

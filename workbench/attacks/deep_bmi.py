@@ -1,0 +1,82 @@
+"""Deep-BMI: search a decoder's latent space by a black-box optimiser on the target's confidence.
+
+Dionysiou, Vassiliades and Athanasopoulos, PoPETs 2023, https://doi.org/10.56553/popets-2023-0045: an attack
+model trained on public images turns latents into images, and CMA-ES, evolution strategies, differential
+evolution, particle swarm, annealing or random search maximise p_y without gradients; or the attack model's
+code is perturbed by structured noise and improvements are kept.
+
+After the paper's description; no code was released. Departs from it: the attack model is the scenario's prior,
+whose code has no spatial layout, so that a tile of the structured noise is a random set of coordinates; the search
+begins at the best of a pool of samples that all classes share; and what is climbed can be the margin to the next
+class, which goes on rising where p_y = 1 says nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from workbench.attacks.asking import Box, ask, log_confidences, margins, pools
+from workbench.attacks.base import AttackContext, attack
+from workbench.attacks.best import Best
+from workbench.attacks.optimisers import OPTIMISERS
+from workbench.attacks.stepping import shown
+from workbench.attacks.streams import Streams
+from workbench.core.knobs import knob
+from workbench.core.records import Access, Frame
+
+WORTH = {"margin": margins, "confidence": log_confidences}
+
+
+@attack("deep-bmi", title="Deep-BMI", access=Access.SCORES, prior="gan", survey_ref=33, order=30,
+        paper="Dionysiou et al., PoPETs 2023",
+        summary="Lets a gradient-free optimiser such as CMA-ES climb the confidence scores in a generator's latent space.",
+        presets={"demo": dict(steps=40), "paper": dict(steps=2000, population=50, worth="confidence", enough=0.99)})
+@dataclass(frozen=True)
+class DeepBMI:
+    optimiser: str = knob("sep-cma-es", choices={
+        "sep-cma-es": "CMA-ES, diagonal", "cma-es": "CMA-ES, full covariance", "nes": "Natural evolution strategy",
+        "de": "Differential evolution", "pso": "Particle swarm", "annealing": "Simulated annealing",
+        "random": "Random search", "perturbation": "Structured perturbation"}, help="What proposes the next latents.")
+    steps: int = knob(200, 1, 100_000, log=True, help="Generations.", unit="steps")
+    population: int = knob(24, 2, 500, log=True, help="Latents tried in a generation, for each candidate.", unit="queries")
+    pool: int = knob(1000, 0, 1_000_000, help="Samples of the prior asked about for the start, for all classes together.",
+                     unit="queries")
+    sigma: float = knob(0.3, 0.01, 3.0, log=True, help="First step size, in standard deviations of the prior's latents.")
+    bound: float = knob(2.0, 0.1, 5.0, help="Latents are kept within ± this many standard deviations.")
+    worth: str = knob("margin", choices={"margin": "Margin to the next class", "confidence": "Log confidence"},
+                      help="What is climbed.")
+    typical: float = knob(0.0, 0.0, 100.0, live=True, help="Weight of the latent's mean square, which keeps it where the "
+                          "prior's samples are.")
+    enough: float = knob(1.0, 0.5, 1.0, help="A candidate is done at this confidence; 1 goes on.")
+
+    def run(self, ctx: AttackContext) -> Iterator[Frame]:
+        streams, box = Streams(ctx), Box.of(ctx.prior, ctx.rng, self.bound)
+        start = box.clamp(ctx.start if ctx.start is not None else streams.sample(ctx.prior))
+        best = Best(ctx, start, total=-(-self.pool // 256) + 1 + self.steps, curves=("spread",))
+        yield from shown(ctx, self._steps(ctx, best, streams, box), best.frame)
+
+    def _steps(self, ctx: AttackContext, best: Best, streams: Streams, box: Box) -> Iterator[str]:
+        worth = WORTH[self.worth]
+        best.learn(best.latents[:, None], ask(ctx, ctx.target.scores, best.latents[:, None]), worth)
+        yield "asking about the start"
+        crowd = best.latents[:, None] + box.std * self.sigma * streams.normal(self.population, len(box.mean))
+        for pool in pools(ctx, ctx.target.scores, self.pool, box) if ctx.start is None else ():
+            picked = pool.pick(worth(pool.answers), ctx.classes, self.population)
+            crowd = pool.latents[picked]
+            best.learn(crowd, pool.answers[picked], worth)
+            yield "asking about samples of the prior"
+        crowd = torch.cat([best.latents[:, None], crowd[:, 1:]], 1)
+        optimiser = OPTIMISERS[self.optimiser](box.to_units(crowd), self.sigma, streams)
+        for _ in range(self.steps):
+            rows = best.unfinished(self.enough)
+            if not len(rows):
+                return
+            units = optimiser.ask(rows)
+            crowd = box.clamp(box.from_units(units))
+            value = best.learn(crowd, ask(ctx, ctx.target.scores, crowd), worth, rows)
+            optimiser.tell(rows, box.to_units(crowd), value - ctx.live(self, "typical") * units.pow(2).mean(2))
+            best.curves["spread"][rows] = box.to_units(crowd).std(1).mean(1)
+            yield ""
