@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from workbench.core.errors import DataMissing, WeightsCorrupt
+from workbench.core.errors import DataMissing, WeightsCorrupt, WorkbenchError
 from workbench.core.paths import ROOT, models_dir
 from workbench.core.weights import has_weights, read_card, write_atomically
 from workbench.priors import PRIORS, Prior
@@ -180,6 +180,8 @@ def pieces(scenario: str | None = None) -> list[Piece]:
 
 def _registered(scenario: str) -> Iterator[Piece]:
     for entry in ARCHITECTURES:
+        if entry.key != EVALUATOR and entry.info.get("role") == EVALUATOR:
+            continue  # a scenario may choose it as its evaluator
         yield Piece("evaluator" if entry.key == EVALUATOR else "target", scenario, entry.key)
     for entry in PRIORS:
         kind = entry.item
@@ -195,14 +197,19 @@ def _carded(name: str) -> Piece | None:
     """Return what a card describes, or None if it is of nothing that the command line trains."""
     scenario, stem = name.split("/")
     card = card_of(name)
-    defense, key = card.get("defense", "none"), stem.removeprefix("prior-").split("-for-")[0]
+    defense = card.get("defense", "none")
+    defense = defense["text"] if isinstance(defense, dict) else defense
+    key = stem.removeprefix("prior-").split("-for-")[0]
     if stem.startswith("target-") and card.get("arch") in ARCHITECTURES:
         piece = Piece("target", scenario, card["arch"], defense=defense)
     elif stem.startswith("prior-") and key in PRIORS:
         piece = Piece("prior", scenario, key, card.get("target"), defense)
     else:
         return None
-    return piece if piece.name == name else None
+    try:
+        return piece if piece.name == name else None
+    except WorkbenchError:  # a defense that is gone
+        return None
 
 
 def plan(wish: Wish, done: Iterable[str] = ()) -> list[Job]:
