@@ -105,7 +105,7 @@ class Curves {
 class Latent {
   constructor(box) { this.box = box; this.three = false; this.ready = false; this.reset([], ""); }
   reset(candidates, cloud) {
-    this.candidates = candidates; this.n = candidates.length; this.rows = []; this.sent = 0; this.stride = 1; this.tick = 0; this.last = null; this.held = null; this.fresh = true;
+    this.candidates = candidates; this.n = candidates.length; this.rows = []; this.sent = 0; this.stride = 1; this.tick = 0; this.last = null; this.held = null; this.fresh = true; this.around = null; this.field = null;
     this.cloud = cloud ? cloud.split("\n").map(l => l.split(",").map(Number)) : [];
     this.order = [...new Set(candidates.map(c => c.class))];
     this.colour = candidates.map(c => this.order.indexOf(c.class) % PALETTE.length);
@@ -142,6 +142,9 @@ class Latent {
       ...lines.map((o, i) => ({type, mode: "lines", ...this.pick(o), line: {width: this.three ? 3 : 1.8, color: PALETTE[i]}, opacity: 0.75, hoverinfo: "skip", connectgaps: false})),
       {type, mode: "markers", ...this.pick(this.heads()), text: names, hovertemplate: "%{text}<extra></extra>",
        marker: {size: this.three ? 5 : this.n > 16 ? 8 : 11, color: this.colour.map(i => PALETTE[i]), line: {width: 1.5, color: k.paper}}},
+      {type, mode: "markers", hoverinfo: "skip", opacity: 0.45, ...this.tried(), },
+      {type, mode: "lines", hoverinfo: "skip", line: {width: 1.2, color: k.quiet}, connectgaps: false, ...this.ellipses()},
+      ...(this.three ? [] : [this.map()]),
     ];
   }
   layout() {
@@ -173,6 +176,48 @@ class Latent {
         await P.extendTraces(this.box, update, where, most);
       }
     } finally { this.busy = false; }
+  }
+  // What was tried around the candidates: a population, or samples of a distribution.
+  tried() {
+    const a = this.around, points = a ? a.points : [];
+    return {...this.pick({x: points.map(p => p[0]), y: points.map(p => p[1]), z: points.map(p => p[2])}),
+      marker: {size: this.three ? 2 : 4, color: a ? a.of.map(i => PALETTE[this.colour[i]]) : []}};
+  }
+  // Two standard deviations of each candidate's cloud, where there are few enough candidates to tell apart.
+  ellipses() {
+    const x = [], y = [], z = [], a = this.around;
+    if (a && !this.three && this.n <= 16) for (let c = 0; c < this.n; c++) {
+      const own = a.points.filter((_, i) => a.of[i] === c), m = own.length;
+      if (m < 4) continue;
+      const mean = k => own.reduce((s, p) => s + p[k], 0) / m, mx = mean(0), my = mean(1);
+      const cov = (i, j, u, v) => own.reduce((s, p) => s + (p[i] - u) * (p[j] - v), 0) / (m - 1);
+      const xx = cov(0, 0, mx, mx), yy = cov(1, 1, my, my), xy = cov(0, 1, mx, my), gap = Math.hypot((xx - yy) / 2, xy);
+      const long = 2 * Math.sqrt(Math.max(0, (xx + yy) / 2 + gap)), short = 2 * Math.sqrt(Math.max(0, (xx + yy) / 2 - gap)), turn = Math.atan2(2 * xy, xx - yy) / 2;
+      for (let t = 0; t <= 24; t++) { const u = long * Math.cos(t * Math.PI / 12), v = short * Math.sin(t * Math.PI / 12); x.push(mx + u * Math.cos(turn) - v * Math.sin(turn)); y.push(my + u * Math.sin(turn) + v * Math.cos(turn)); }
+      x.push(null); y.push(null);
+    }
+    if (this.three) z.push(...x);
+    return this.three ? {x, y, z} : {x, y};
+  }
+  map() {
+    const f = this.field, paper = ink().paper;
+    const base = {type: "heatmap", zmin: 0, zmax: 1, opacity: 0.75, showscale: !!f, colorscale: [[0, paper], [0.5, "#8fb8de"], [1, "#123c69"]], hovertemplate: "confidence %{z:.2f}<extra></extra>",
+      colorbar: {thickness: 8, len: 0.5, y: 0.75, tickvals: [0, 0.5, 1], tickformat: ".0%", outlinewidth: 0}};
+    if (!f) return {...base, x: [], y: [], z: []};
+    const n = f.confidence.length, at = (a, b) => Array.from({length: n}, (_, i) => a + (b - a) * i / (n - 1));
+    return {...base, x: at(f.extent[0], f.extent[1]), y: at(f.extent[2], f.extent[3]), z: f.confidence};
+  }
+  extra() {
+    if (!this.ready || this.fresh || !window.Plotly) return;
+    const first = PALETTE.length + 2, t = this.tried(), e = this.ellipses(), both = (k, u, v) => ({[k]: [u, v]});
+    window.Plotly.restyle(this.box, {...both("x", t.x, e.x), ...both("y", t.y, e.y), ...(this.three ? both("z", t.z, e.z) : {})}, [first, first + 1]);
+    window.Plotly.restyle(this.box, {"marker.color": [t.marker.color]}, [first]);
+  }
+  landscape(field) {
+    this.field = field;
+    if (!this.ready || this.three || !window.Plotly) return;
+    const m = this.map();
+    window.Plotly.restyle(this.box, {x: [m.x], y: [m.y], z: [m.z], showscale: m.showscale}, [PALETTE.length + 4]);
   }
   hold(frame) {
     this.held = null;
@@ -210,6 +255,7 @@ class View {
     press("[data-act=live]", () => this.show_frame(null));
     press("[data-act=fork]", () => this.ask({do: "fork", run: this.run, frame: this.shown}));
     press("[data-act=dims]", () => this.dims());
+    this.choice = $(root, "[data-act=landscape]"); this.choice.addEventListener("change", () => this.landscape(this.choice.value));
     this.range.addEventListener("input", () => { this.halt(); this.show_frame(+this.range.value); });
     this.zoom = $(root, ".wb-zoom");
     this.zoom.addEventListener("click", () => this.zoom.close());
@@ -227,7 +273,7 @@ class View {
     const before = this.run;
     this.run = v.run; this.cards = []; this.gallery.replaceChildren(); this.scrub = null; this.frame = 0; this.truth = null; this.scene = null; this.halt();
     this.readers = {curves: new Reader(), path: new Reader(), conf: new Reader(), marks: new Reader()};
-    this.conf = []; this.sheet = null; this.curves.reset(); this.latent.reset([], ""); this.shown = null; this.loaded = null; this.nearest = null; this.state = null; this.said = this.told = 0; clearTimeout(this.later);
+    this.conf = []; this.sheet = null; this.curves.reset(); this.latent.reset([], ""); this.shown = null; this.loaded = null; this.nearest = null; this.state = null; this.said = this.told = 0; clearTimeout(this.later); this.alone = this.clouds = false; this.misses = 0; if (this.mapping) this.mapping.abort(); $(this.root, "[data-cap=landscape]").textContent = "";
     const url = new URL(location.href);
     if (v.run) url.searchParams.set("run", v.run); else if (before) url.searchParams.delete("run");  // the first message is empty, and the link not yet read
     history.replaceState(null, "", url);
@@ -261,8 +307,40 @@ class View {
 
   tell(status) {
     this.told = performance.now();
+    if (this.scrub == null) this.look_around(this.frame, ["finished", "stopped", "failed"].includes(status.state));
     if (this.scrub == null) { this.range.value = this.frame; this.shown = this.frame; this.frame_label(); this.meters(null); }
     this.status(status);
+  }
+
+  // Asks what was tried around the candidates; at most once a second, and not again where a run has none.
+  async look_around(frame, must) {
+    if (this.alone || frame == null || (!must && performance.now() - (this.looked || 0) < 1000)) return;
+    this.looked = performance.now();
+    const run = this.run, answer = await fetch(`/wb/runs/${run}/clouds/${frame}.json`).catch(() => null);
+    if (run !== this.run || !answer) return;
+    if (answer.status === 200) { this.latent.around = await answer.json(); this.latent.extra(); this.clouds = true; }
+    else if (answer.status === 204 && !this.clouds && (this.misses = (this.misses || 0) + 1) > 6) this.alone = true;
+  }
+
+  async landscape(candidate) {
+    if (this.mapping) this.mapping.abort();
+    const note = $(this.root, "[data-cap=landscape]"); note.textContent = "";
+    if (candidate === "") { this.latent.landscape(null); return; }
+    const stop = this.mapping = new AbortController(), run = this.run;
+    try {
+      const answer = await fetch(`/wb/runs/${run}/landscape/${candidate}.jsonl${this.shown == null ? "" : `?frame=${this.shown}`}`, {signal: stop.signal});
+      if (!answer.ok) { note.textContent = (await answer.json()).error || "not possible"; return; }
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      for (let text = "";;) {
+        const {value, done} = await reader.read();
+        if (done || run !== this.run) break;
+        const lines = (text + value).split("\n"); text = lines.pop();
+        if (!lines.length) continue;
+        const found = JSON.parse(lines[lines.length - 1]);
+        if (found.problem) { note.textContent = found.problem; break; }
+        this.latent.landscape(found); note.textContent = found.asked < found.total ? `${found.asked} of ${found.total} points` : "the target's confidence";
+      }
+    } catch (error) { if (error.name !== "AbortError") note.textContent = "The landscape could not be fetched."; }
   }
 
   plots(s) {
@@ -299,6 +377,7 @@ class View {
       return {card, truth: canvases[0], made: canvases[1], pct, bar, label: repeats[i]};
     });
     this.latent.reset(scene.candidates, scene.cloud);
+    this.choice.replaceChildren(new Option("off", ""), ...repeats.map((label, i) => new Option(label, i))); this.choice.disabled = scene.space === "pixels";
     $(this.root, "[data-cap=latent]").textContent = scene.space === "pixels" ? "Image space" : `Latent space ${scene.space || ""}`;
     this.root.classList.toggle("wb-no-truth", !scene.truth);
     this.fit();
@@ -430,6 +509,7 @@ class View {
     frame = Math.max(0, Math.min(this.frame, frame));
     this.scrub = this.shown = frame; this.range.value = frame;
     this.curves.cursor = this.curves.stepOf(frame); this.curves.relayout(); this.latent.hold(frame);
+    this.look_around(frame, true);
     this.frame_label(); this.meters(frame); this.load(`/wb/runs/${this.run}/frames/${frame}.webp`, frame);
   }
   by(change) { if (this.scene) this.show_frame((this.scrub ?? this.frame) + change); }
