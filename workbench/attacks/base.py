@@ -103,6 +103,7 @@ class AttackInfo:
     survey_ref: int | None
     presets: Mapping[str, Mapping[str, Any]]
     public: bool = False
+    needs: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, entry: Entry[type[Attack]]) -> AttackInfo:
@@ -111,7 +112,7 @@ class AttackInfo:
 
 def attack(key: str, *, title: str, access: Access, prior: str | None, paper: str, summary: str,
            survey_ref: int | None = None, presets: Mapping[str, Mapping[str, Any]] | None = None, order: int = 100,
-           public: bool = False):
+           public: bool = False, needs: tuple[str, ...] = ()):
     """Register an attack.
 
     Args:
@@ -120,6 +121,7 @@ def attack(key: str, *, title: str, access: Access, prior: str | None, paper: st
         summary: one sentence for someone who has not read the paper.
         presets: name to knob values, such as ``{"demo": {...}, "paper": {...}}``.
         public: whether it asks the target about public images, which it then finds in its context.
+        needs: what it relies on in a prior beyond what every prior offers; names of `workbench.attacks.needs.NEEDS`.
     """
     presets = {"demo": {}, **(presets or {})}
 
@@ -128,7 +130,8 @@ def attack(key: str, *, title: str, access: Access, prior: str | None, paper: st
             if unknown := set(values) - set(knobs_of(cls)):
                 raise ValueError(f"preset '{name}' of attack '{key}' sets unknown knobs {unknown}")
         return ATTACKS.register(key, title=title, access=access, prior=prior, paper=paper, summary=summary,
-                                survey_ref=survey_ref, presets=presets, order=order, public=public)(cls)
+                                survey_ref=survey_ref, presets=presets, order=order, public=public,
+                                needs=needs)(cls)
 
     return keep
 

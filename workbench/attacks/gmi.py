@@ -24,7 +24,7 @@ from workbench.core.records import Access, Frame
 PAPER_BATCH = 60
 
 
-@attack("gmi", title="GMI", access=Access.WHITE_BOX, prior="gan", survey_ref=15, order=2, public=True,
+@attack("gmi", title="GMI", access=Access.WHITE_BOX, prior="gan", survey_ref=15, order=2, public=True, needs=("critic",),
         paper="Zhang et al., CVPR 2020",
         summary="Searches the latent space of a GAN trained on other people for the face that the target knows.",
         presets={"demo": dict(steps=300), "paper": dict(steps=1500, lr=0.02, bound=1.0, identity=100.0)})

@@ -33,7 +33,8 @@ def around(value: Tensor) -> dict[str, Tensor]:
             "cloud_of": torch.arange(n, device=value.device).repeat_interleave(DRAWN)}
 
 
-@attack("ked-mi", title="KED-MI", access=Access.WHITE_BOX, prior="inversion-gan", survey_ref=16, order=4, public=True,
+@attack("ked-mi", title="KED-MI", access=Access.WHITE_BOX, prior="inversion-gan", survey_ref=16, order=4,
+        public=True, needs=("critic",),
         paper="Chen et al., ICCV 2021",
         summary="Fits a Gaussian of latents to each class, in a GAN that has learnt from the target's own answers.",
         presets={"demo": dict(steps=150, lr=0.05), "paper": dict(steps=1500, lr=0.02, start_logvar=1.0)})

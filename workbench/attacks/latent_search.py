@@ -66,6 +66,7 @@ class Search:
         stepper: moves `value` in place, given its gradient and a learning rate.
         lr: the learning rate of a step, counted from 1; read every step, so that it may be live or scheduled.
         draw: latents of `value`; differentiable. (N, D), or (N·k, D) where candidates have k tries each.
+        decode: images of latents and labels; the prior's if None.
         labels: (N·k,) the class of each latent; the candidates' if None.
         pick: which rows (N,) to show, given each latent's confidence; None shows all.
         project: keeps `value` where it belongs, in place; None for nothing to keep.
@@ -83,6 +84,7 @@ class Search:
     steps: int
     total: int
     draw: Callable[[Tensor], Tensor] = lambda value: value
+    decode: Callable[[Tensor, Tensor], Tensor] | None = None
     labels: Tensor | None = None
     pick: Callable[[Tensor], Tensor] | None = None
     project: Callable[[Tensor], None] | None = None
@@ -94,9 +96,10 @@ class Search:
         """Take the steps; yield a frame when one is due, and at the end unless a selection follows."""
         ctx, value = self.ctx, self.value.requires_grad_(True)
         labels = ctx.classes if self.labels is None else self.labels
+        decode = self.decode or ctx.prior.decode
         for step in range(1, self.steps + 1):
             latents = self.draw(value)
-            images = ctx.prior.decode(latents, labels)
+            images = decode(latents, labels)
             terms = self.score(images, latents)
             (gradient,) = torch.autograd.grad(terms.total.sum(), value)
             number = self.offset + step
@@ -139,9 +142,14 @@ def starting_frame(ctx: AttackContext, latents: Tensor, total: int, note: str = 
 
 
 @torch.no_grad()
-def closing_frame(ctx: AttackContext, latents: Tensor, total: int, note: str = "", **fields: Any) -> Frame:
-    """Return the last frame: the images themselves, as the target sees them without views or noise; N queries."""
-    images = ctx.prior.decode(latents, ctx.classes)
+def closing_frame(ctx: AttackContext, latents: Tensor, total: int, note: str = "", *, images: Tensor | None = None,
+                  **fields: Any) -> Frame:
+    """Return the last frame: the images themselves, as the target sees them without views or noise; N queries.
+
+    Args:
+        images: (N, C, H, W) of the latents, where the prior's `decode` is not what made them.
+    """
+    images = ctx.prior.decode(latents, ctx.classes) if images is None else images
     logits = ctx.target.logits(images)
     ensure_finite(total, latent=latents, logits=logits)
     return Frame(total, total, images, latents, {"cross-entropy": cross_entropy(logits, ctx.classes)},

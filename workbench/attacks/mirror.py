@@ -33,7 +33,8 @@ def ramp(step: int, steps: int, up: float = 0.05, down: float = 0.25) -> float:
     return (0.5 - 0.5 * math.cos(math.pi * falling)) * min(1.0, t / up)
 
 
-@attack("mirror", title="MIRROR", access=Access.WHITE_BOX, prior="style", survey_ref=None, order=7, public=True,
+@attack("mirror", title="MIRROR", access=Access.WHITE_BOX, prior="style", survey_ref=None, order=7,
+        public=True, needs=("shared",),
         paper="An et al., NDSS 2022",
         summary="Follows the target through a style-based generator, clipped to where that generator draws faces.",
         presets={"demo": dict(samples=1000, tries=2, steps=80, lr=0.05),

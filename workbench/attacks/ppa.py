@@ -26,7 +26,8 @@ from workbench.core.records import Access, Frame
 KEPT = View(scale=(0.5, 0.9), ratio=(0.8, 1.2))
 
 
-@attack("ppa", title="PPA", access=Access.WHITE_BOX, prior="style", survey_ref=18, order=5, public=True,
+@attack("ppa", title="PPA", access=Access.WHITE_BOX, prior="style", survey_ref=18, order=5,
+        public=True, needs=("shared",),
         paper="Struppek et al., ICML 2022",
         summary="Takes any style-based face generator, begins at the samples the target likes best and follows the "
                 "Poincaré loss through random crops.",

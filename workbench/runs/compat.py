@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from workbench.attacks import ATTACKS, AttackInfo
+from workbench.attacks.needs import layer_problem, unmet
 from workbench.core.defended import DEFENSES, Plan
 from workbench.core.errors import DataMissing, Incompatible, UnknownName, WorkbenchError
 from workbench.core.knobs import configure, values_of
@@ -24,7 +25,7 @@ def attack_problem(scenario: str, target: str, attack: str, prior: str | None = 
         return missing
     if info.prior is None:
         return None
-    return prior_problem(scenario, prior or info.prior, target, defense)
+    return unmet(info, prior or info.prior) or prior_problem(scenario, prior or info.prior, target, defense)
 
 
 def public_problem(scenario: str) -> str | None:
@@ -67,6 +68,8 @@ def problems(config: RunConfig) -> list[str]:
         if scenario is not None and defended and (config.prior is None or config.prior in PRIORS):
             check(lambda: attack_problem(config.scenario, config.target, config.attack, config.prior,
                                          config.defense))
+    if attack is not None and scenario is not None and config.target in ARCHITECTURES:
+        check(lambda: layer_problem(scenario.item.input_shape, config.target, config.knobs))
     if scenario is not None:
         check(lambda: scenario.item().classes(list(config.classes)) and None)
     if not 1 <= config.restarts <= 64:
