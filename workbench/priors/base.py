@@ -15,7 +15,7 @@ from workbench.core.defended import Plan
 from workbench.core.errors import DataMissing, Incompatible
 from workbench.core.registry import Registry
 from workbench.core.weights import has_weights, load_weights, read_card
-from workbench.priors.plane import Plane
+from workbench.priors.plane import Plane, telling_plane
 from workbench.scenarios import SCENARIOS
 
 PRIORS: Registry[type[Prior]] = Registry("prior", "workbench.priors")
@@ -81,6 +81,10 @@ class Prior(nn.Module):
     def project(self, latents: Tensor) -> Tensor:
         """Return the nearest latents that `decode` was trained for; idempotent."""
         return latents.clamp(-self.bound, self.bound)
+
+    def latent_plane(self, latents: Tensor, images: Tensor) -> Plane:
+        """Return the plane on which latents are drawn, given samples (M, D) and their images (M, C, H, W)."""
+        return telling_plane(latents, images)
 
     def random_images(self, n: int, rng: torch.Generator) -> Tensor:
         """Return images of `n` random latents, of random classes where the prior is conditional."""
@@ -168,7 +172,7 @@ class Luminance(Prior):
         super().__init__()
         self.inner = inner
         self.key, self.space, self.bound = inner.key, inner.space, inner.bound
-        self.discriminates, self.latent_dim = inner.discriminates, inner.latent_dim
+        self.discriminates, self.latent_dim, self.shown = inner.discriminates, inner.latent_dim, inner.shown
         self.shape, self.plane, self.image_plane = (1, *inner.shape[1:]), inner.plane, None
         if inner.image_plane is not None:
             self.image_plane = _grey_plane(inner.image_plane, inner.shape)
@@ -190,6 +194,10 @@ class Luminance(Prior):
 
     def decode(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         return luminance(self.inner.decode(latents, labels))
+
+    def picture(self, x: Tensor) -> Tensor:
+        """Return grey images of a diffusion prior's clean ones, which stay in colour while noise is taken off."""
+        return luminance(self.inner.picture(x))
 
     def discriminate(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.inner.discriminate(images.expand(-1, 3, -1, -1), labels)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from workbench.core.errors import NotFinite, WeightsCorrupt
 from workbench.core.weights import save_weights, write_atomically
 from workbench.priors.base import Prior, Setting, weights_name
-from workbench.priors.plane import principal_plane, telling_plane
+from workbench.priors.plane import principal_plane
 
 EVERY = 20  # steps between reports
 SAVE_EVERY = 250  # steps between checkpoints
@@ -187,7 +187,7 @@ def publish(key: str, model: Prior, setting: Setting, name: str, card: Mapping[s
     drawn = [(z, model.decode(z, labels)) for z, labels in _draws(model, -(-model.shown // 100), min(100, model.shown), rng)]
     latents, images = (torch.cat(part) for part in zip(*drawn, strict=True))
     tensors = dict(model.state_dict())
-    planes = {"plane": telling_plane(latents.flatten(1), images), "image_plane": principal_plane(images.flatten(1))}
+    planes = {"plane": model.latent_plane(latents.flatten(1), images), "image_plane": principal_plane(images.flatten(1))}
     for plane, found in planes.items():
         tensors |= {f"{plane}.centre": found.centre, f"{plane}.basis": found.basis,
                     f"{plane}.cloud": found.cloud[:CLOUD]}
