@@ -55,6 +55,7 @@ class Scenario:
 
     Attributes:
         split_seed: fixes which private images are held out; part of the scenario, not of a run.
+        ships_public: whether public images come with this scenario.
         borrows: a scenario whose colour priors also serve this one, seen in grey; None if it has its own.
     """
 
@@ -69,6 +70,7 @@ class Scenario:
     flips: ClassVar[bool] = False
     default_target: ClassVar[str] = "resnet"
     default_prior: ClassVar[str] = "gan"
+    ships_public: ClassVar[bool] = False
     split_seed: ClassVar[int] = 0
     borrows: ClassVar[str | None] = None
 
@@ -100,21 +102,19 @@ class Scenario:
         folders = (data_dir() / f"{key}-public" for key in (self.key, self.borrows) if key)
         return next((folder for folder in folders if folder.is_dir()), None)
 
-    def public_here(self) -> Tensor:
-        """Return the public images that this machine has, as `public` does.
-
-        Raises:
-            DataMissing: there are none; says in which folder they are looked for.
-        """
-        if (folder := self.public_folder()) is not None:
-            return self.public(folder)
-        try:
-            return self.public()
-        except DataMissing:
-            raise DataMissing(
-                f"The public images of {self.key} are not on this machine: they are {self.public_source}. Put such "
+    def public_problem(self) -> str | None:
+        """Return why this machine has no public images, and where they belong, or None."""
+        if self.ships_public or self.public_folder() is not None:
+            return None
+        return (f"The public images of {self.key} are not on this machine: they are {self.public_source}. Put such "
                 f"images, none of a private class, into the folder {data_dir() / f'{self.key}-public'} (the variable "
-                "WORKBENCH_DATA names another data folder), or name one with --data on the command line.") from None
+                "WORKBENCH_DATA names another data folder), or name one with --data on the command line.")
+
+    def public_here(self) -> Tensor:
+        """Return the public images that this machine has, as `public` does; raises `DataMissing`."""
+        if problem := self.public_problem():
+            raise DataMissing(problem)
+        return self.public(self.public_folder())
 
     def problem(self) -> str | None:
         """Return why the private images cannot be read here, or None."""

