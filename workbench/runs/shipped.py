@@ -188,8 +188,8 @@ def _registered(scenario: str) -> Iterator[Piece]:
         if kind.trainer.__func__ is Prior.trainer.__func__:
             continue  # it is not trained but brought along
         piece = Piece("prior", scenario, entry.key, SCENARIOS[scenario].default_target if kind.tuned else None)
-        # What another scenario lends needs no weights of one's own.
-        if kind.tuned or SCENARIOS[scenario].borrows is None or has_weights(piece.name):
+        # What another scenario lends needs no weights of one's own; but tuned priors start from one's own GAN.
+        if kind.tuned or entry.key == "gan" or SCENARIOS[scenario].borrows is None or has_weights(piece.name):
             yield piece
 
 
@@ -270,7 +270,7 @@ def _training(piece: Piece, wish: Wish, place: Place, reason: str) -> Job:
         if (facts := _unfinished(piece)) and facts["quality"] == quality:
             arguments, seed = [*arguments, "--resume"], facts["seed"]
     if piece.stage == TUNED:
-        needs = (_victim(piece), _serving(piece.scenario, "gan"))
+        needs = (_victim(piece), prior_name(piece.scenario, "gan"))
         arguments += ["--target", piece.target or place.scenario.default_target]
     if piece.defense != "none":
         arguments += ["--defense", piece.defense]
@@ -280,10 +280,12 @@ def _training(piece: Piece, wish: Wish, place: Place, reason: str) -> Job:
     return Job(piece.name, piece.stage, tuple(arguments), reason, piece.name, needs, problem)
 
 
-def _serving(scenario: str, key: str, target: str | None = None) -> str:
-    """Return the weights that a scenario's prior is read from, or will be: its own, or those of whom it borrows from."""
+def _serving(scenario: str, key: str, target: str | None, made: set[str]) -> str:
+    """Return the weights that a scenario's prior will be read from: its own, or those of whom it borrows from."""
     own, lender = prior_name(scenario, key, target), SCENARIOS[scenario].borrows
-    return own if lender is None or PRIORS[key].tuned or has_weights(own) else prior_name(lender, key)
+    if lender is None or PRIORS[key].tuned or own in made or has_weights(own):
+        return own
+    return prior_name(lender, key)
 
 
 def _threads(wish: Wish) -> list[str]:
@@ -296,7 +298,7 @@ def _measurements(wish: Wish, places: Mapping[str, Place], made: set[str]) -> It
         evaluator = target_name(scenario, EVALUATOR)
         for entry in PRIORS:
             target = place.scenario.default_target if entry.item.tuned else None
-            card = _serving(scenario, entry.key, target)
+            card = _serving(scenario, entry.key, target, made)
             if reason := _measuring_reason(scenario, card, evaluator, made):
                 arguments = ["quality", "--scenario", scenario, "--prior", entry.key, "--device", wish.device]
                 arguments += [*(["--target", target] if target else []), *place.data_arguments, *_threads(wish)]
