@@ -79,8 +79,13 @@ class Point:
     index: int
 
 
+def slow(prior: type[Prior] | Prior) -> bool:
+    """Return whether a prior takes seconds for a few images, as diffusion does."""
+    return prior.shown < Prior.shown
+
+
 def sheet_size(prior: type[Prior] | Prior) -> int:
-    return SHEET if prior.shown >= 1000 else SLOW_SHEET
+    return SLOW_SHEET if slow(prior) else SHEET
 
 
 def drawn(prior: Prior, draw: Draw) -> Tensor:
@@ -190,10 +195,10 @@ class Explorer:
         return None if target_problem(scenario, EVALUATOR) else load_classifier(scenario, EVALUATOR)
 
     def pools(self, scenario: str) -> tuple[Chore, Chore]:
-        """Return the chores that read the public and the private images; their results are `Pool` and `Private`."""
+        """Return the chores that read the private and the public images; their results are `Private` and `Pool`."""
         place = SCENARIOS[scenario]()
-        return (self.chores.start(("public", scenario, place.public_folder()), lambda chore: self._public(place, chore)),
-                self.chores.start(("private", scenario), lambda chore: self._private(place, chore)))
+        return (self.chores.start(("private", scenario), lambda chore: self._private(place, chore)),
+                self.chores.start(("public", scenario, place.public_folder()), lambda chore: self._public(place, chore)))
 
     def _public(self, place: Scenario, chore: Chore) -> Pool:
         chore.report(0.0, "Reading the public images")
@@ -205,8 +210,11 @@ class Explorer:
         chore.report(0.0, "Reading the private images")
         split, evaluator = place.private, self.evaluator(place.key)
         pool = Pool.of(split.all.images, evaluator, lambda share: chore.report(share, "Comparing the private images"))
-        return Private(pool, split.all.labels, len(split.train), usual_distance(split, evaluator),
-                       PIXELS if evaluator is None else FEATURES)
+        return Private(pool, split.all.labels, len(split.train), usual_distance(split, evaluator))
+
+    def measure(self, scenario: str) -> str:
+        """Return what distances are measured in, `FEATURES` or `PIXELS`."""
+        return PIXELS if target_problem(scenario, EVALUATOR) else FEATURES
 
     def embed(self, scenario: str, image: Tensor) -> Tensor:
         """Return what an image (C, H, W) is compared by, (F,)."""
@@ -220,6 +228,10 @@ class Explorer:
         Args:
             start: search if it was never found; else None is returned.
         """
+        if len(classes) > reach.MOST:
+            raise UsageError(f"{len(classes)} classes are too many at once; choose at most {reach.MOST}.")
+        if slow(PRIORS[chosen.prior]):
+            raise UsageError(f"The '{chosen.prior}' prior draws too slowly for its latents to be searched.")
         if wide and not hasattr(self.prior(chosen), "widen"):
             raise UsageError(f"The '{chosen.prior}' prior has no layers with latents of their own.")
         sha = chosen.card()["sha256"]
@@ -236,8 +248,7 @@ class Explorer:
         if path.is_file():
             return Reached.load(path)
         place, prior, begun = SCENARIOS[chosen.scenario](), self.prior(chosen), time.monotonic()
-        heldout = place.private.heldout
-        wanted, labels = reach.heldout_of(heldout.images, heldout.labels, classes), torch.tensor(classes)
+        wanted, labels = reach.heldout_of(place.private.heldout, classes), torch.tensor(classes)
         rng = torch.Generator().manual_seed(0)
         for found in reach.search(prior, wanted, labels, rng, wide=wide):
             chore.report(found.step / found.total, f"Step {found.step} of {found.total}",
@@ -256,15 +267,13 @@ class Private:
 
     Attributes:
         labels: (P,) of all images, the first `trained` of which are training images.
-        usual: how far a photograph of a person usually is from the nearest other one of that person.
-        measure: what distances are measured in, `FEATURES` or `PIXELS`.
+        usual: how far a held-out photograph usually is from the nearest training one of its class.
     """
 
     pool: Pool
     labels: Tensor
     trained: int
     usual: float
-    measure: str
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.core.errors import UsageError
 from workbench.metrics.base import EvalContext, Judged
 from workbench.metrics.pixels import psnr, ssim
 from workbench.priors import Prior
+from workbench.scenarios import Labelled
 
 MOST = 8  # photographs at once
 DRAWS = 512  # random samples, the nearest of which are started from
@@ -62,15 +62,9 @@ class Verdict:
         return asdict(self)
 
 
-def heldout_of(images: Tensor, labels: Tensor, classes: list[int]) -> Tensor:
-    """Return the first held-out photograph of each class, (n, C, H, W).
-
-    Raises:
-        UsageError: too many classes.
-    """
-    if len(classes) > MOST:
-        raise UsageError(f"{len(classes)} classes are too many at once; choose at most {MOST}.")
-    return torch.stack([images[labels == c][0] for c in classes])
+def heldout_of(heldout: Labelled, classes: list[int]) -> Tensor:
+    """Return the first held-out photograph of each class, (n, C, H, W)."""
+    return torch.stack([heldout.of_class(c)[0] for c in classes])
 
 
 def search(prior: Prior, wanted: Tensor, labels: Tensor, rng: torch.Generator, *, steps: int = STEPS,
@@ -111,7 +105,7 @@ def search(prior: Prior, wanted: Tensor, labels: Tensor, rng: torch.Generator, *
 def _starts(prior: Prior, wanted: Tensor, labels: Tensor, rng: torch.Generator) -> tuple[Tensor, float]:
     """Return the latents (n·TRIES, D) of the samples nearest to each photograph, and the latents' spread."""
     draws = min(DRAWS, prior.shown)
-    latents = prior.sample(draws, rng)
+    latents = prior.project(prior.sample(draws, rng))
 
     def distances(label: int | None) -> Tensor:
         rows = []

@@ -76,7 +76,8 @@ def reports(config: TrainingConfig, device: torch.device) -> Iterator[Progress]:
 def _target_reports(config: TrainingConfig, device: torch.device) -> Iterator[Progress]:
     place, start = SCENARIOS[config.scenario](), time.monotonic()
     recipe = recipe_for(place, config.target, config.seed)
-    for p in train_classifier(place, config.target, seed=config.seed, device=str(device), recipe=recipe):
+    for p in train_classifier(place, config.target, seed=config.seed, device=str(device), recipe=recipe,
+                              defense=config.defense):
         losses = {"loss": p.loss} | ({} if p.accuracy != p.accuracy else {"accuracy": p.accuracy})
         yield Progress(p.epoch, p.total, losses, time.monotonic() - start)
 

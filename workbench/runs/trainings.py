@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
+from workbench.core.defended import Plan
 from workbench.core.errors import DataMissing, KnobError, UsageError, WorkbenchError
 from workbench.core.paths import models_dir
 from workbench.core.records import TrainingConfig
-from workbench.defenses import DEFENSES
 from workbench.priors import PRIORS, Prior
 from workbench.priors.base import Setting, load_prior, prior_problem, weights_name
 from workbench.priors.training import Progress, train
@@ -41,11 +41,11 @@ def training_problems(config: TrainingConfig) -> list[str]:
     """Return everything that keeps a training from starting, a sentence each."""
     try:
         place = SCENARIOS[config.scenario]()
-        DEFENSES.entry(config.defense)
+        plan = Plan.of(config.defense)
         if config.what == "prior":
             found = _prior_training_problems(config, place)
         elif config.what == "target":
-            found = _target_training_problems(config, place)
+            found = _target_training_problems(config, place, plan)
         else:
             found = [f"'{config.what}' cannot be trained. Choose prior or target."]
     except WorkbenchError as error:
@@ -66,17 +66,13 @@ def _prior_training_problems(config: TrainingConfig, place: Scenario) -> list[st
                                prior_problem(config.scenario, "gan")])
     elif config.target or config.defense != "none":
         found.append(f"The '{config.prior}' prior is trained on public images alone; it has no target and no defense.")
-    if place.public_folder() is None:
-        place.public_here()  # raises, saying where they belong, unless some are shipped
-    return found
+    return [*found, problem] if (problem := place.public_problem()) else found
 
 
-def _target_training_problems(config: TrainingConfig, place: Scenario) -> list[str]:
+def _target_training_problems(config: TrainingConfig, place: Scenario, plan: Plan) -> list[str]:
     ARCHITECTURES.entry(config.target or "")
-    found = [problem] if (problem := place.problem()) else []
-    if config.defense != "none":
-        found.append("A defended target cannot be trained from here yet.")
-    return found
+    defended = plan.training and plan.training.defense.problem(config.target)
+    return [problem for problem in (place.problem(), defended) if problem]
 
 
 def overrides_for(recipe: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:

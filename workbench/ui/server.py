@@ -19,7 +19,9 @@ from workbench.core.paths import ASSETS
 from workbench.runs.folder import RunFolder
 from workbench.runs.grids.base import GRIDS, shipped
 from workbench.ui import exports, theme
+from workbench.ui.latent_routes import add_latent_routes
 from workbench.ui.page import HEAD, build
+from workbench.ui.prior_routes import add_prior_routes
 from workbench.ui.shell import App
 
 CSP = ("default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -160,11 +162,14 @@ def create(app: App, host: str = "127.0.0.1", port: int = 7860) -> FastAPI:
     @asynccontextmanager
     async def life(_: FastAPI) -> Any:
         yield
+        app.explorer.close()
         app.scheduler.close()
 
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)
     secured(server)
     add_routes(server, app)
+    add_prior_routes(server, app)
+    add_latent_routes(server, app)
     return gr.mount_gradio_app(
         server, build(app), path="/", server_name=host, server_port=port, theme=theme.build(), head=HEAD,
         run_history=False, enable_monitoring=False, show_error=True, footer_links=[], ssr_mode=False,

@@ -12,6 +12,7 @@ import gradio as gr
 from workbench.core.errors import WorkbenchError
 from workbench.core.records import RunConfig
 from workbench.core.registry import Registry
+from workbench.runs.explore import Explorer
 from workbench.runs.scheduler import Scheduler
 from workbench.runs.store import RunStore
 from workbench.ui.catalog import Catalog
@@ -31,6 +32,7 @@ class App:
         pages: the tab of each key, for listeners on its `select`.
         panel: the settings in Invert.
         ended: fires after the shown run has ended.
+        explorer: what looks at priors.
     """
 
     store: RunStore
@@ -42,6 +44,9 @@ class App:
     pages: dict[str, gr.Tab] = field(default_factory=dict)
     ended: Any = None
     panel: Any = None
+
+    def __post_init__(self) -> None:
+        self.explorer = Explorer(self.store.root / ".reach")
 
     def when_opened(self, key: str, look: Callable[..., Any], inputs: Any, outputs: Any, **how: Any) -> None:
         """Call `look` each time a tab is turned to; to be called last in the tab's build function.

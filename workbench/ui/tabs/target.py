@@ -83,7 +83,7 @@ def pages(catalog: Catalog, scenario: str) -> int:
     return -(-catalog.scenario(scenario).num_classes // PAGE)
 
 
-@tab("target", title="Target", order=1)
+@tab("target", title="Target", order=0)
 def build(app: App) -> None:
     catalog, first = app.catalog, PRESETS[0]["config"]
     with gr.Row(elem_classes="wb-pickers"):

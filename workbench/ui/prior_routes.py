@@ -1,0 +1,196 @@
+"""What the Prior tab asks for: sheets and ways as pictures, neighbours, reach and trainings as JSON."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Response
+from fastapi.responses import JSONResponse
+from torch import Tensor
+
+from workbench.core.errors import UsageError
+from workbench.core.records import TrainingConfig
+from workbench.core.weights import has_weights
+from workbench.runs.chores import Chore
+from workbench.runs.estimates import training_estimate
+from workbench.runs.explore import Chosen, Draw, Point, Reached
+from workbench.runs.neighbours import FEATURES, PIXELS
+from workbench.runs.sheet import Grid, webp
+from workbench.runs.trainings import checkpoint_path, trained_name, training_problems
+from workbench.scenarios import SCENARIOS
+from workbench.ui.shell import App
+
+NO_STORE = {"Cache-Control": "no-store"}
+PICTURES = 128  # sheets kept, for a room full of people who look at the same one
+LINES = 200  # losses sent, at most
+MEASURES = {FEATURES: "L2 in the evaluator's features", PIXELS: "root mean square of the images' difference at 16 × 16 pixels"}
+
+
+def chosen_of(scenario: str, prior: str, target: str = "", defense: str = "none") -> Chosen:
+    """Return the prior that a request names."""
+    return Chosen(scenario, prior, target or None, defense)
+
+
+def draw_of(seed: int = 0, share: float = 1.0, label: int = -1) -> Draw:
+    """Return the samples that a request names; no label means every class in turn."""
+    return Draw(seed, share, None if label < 0 else label)
+
+
+def point_of(text: str) -> Point:
+    """Return the sample called ``seed.index``; raises `UsageError`."""
+    seed, _, index = text.partition(".")
+    if not (seed.isascii() and seed.isdigit() and index.isascii() and index.isdigit() and len(text) <= 20):
+        raise UsageError(f"'{text[:20]}' names no sample. Write seed.index, such as 0.5.")
+    return Point(int(seed), int(index))
+
+
+Which = Annotated[Chosen, Depends(chosen_of)]
+How = Annotated[Draw, Depends(draw_of)]
+
+
+def row_of(images: Tensor) -> bytes:
+    """Return images (n, C, H, W) side by side as WebP."""
+    return webp(images, Grid(len(images), len(images), (images.shape[3], images.shape[2])))
+
+
+def uri(image: Tensor) -> str:
+    """Return an image (C, H, W) as a data address."""
+    return "data:image/webp;base64," + base64.b64encode(row_of(image[None])).decode()
+
+
+class Pictures:
+    """The newest pictures by what they show, so that what many look at is drawn once."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Any, bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Any, make: Callable[[], bytes]) -> bytes:
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        made = make()
+        with self._lock:
+            self._kept[key] = made
+            while len(self._kept) > PICTURES:
+                self._kept.popitem(last=False)
+        return made
+
+
+def standing(chore: Chore) -> dict[str, Any]:
+    return {"state": chore.state, "share": round(chore.share, 3), "text": chore.text, "problem": chore.problem}
+
+
+def add_prior_routes(server: FastAPI, app: App) -> None:
+    """Add the routes; every parameter is checked, and no path comes from the client."""
+    explorer, pictures = app.explorer, Pictures()
+    at = "/wb/priors/{scenario}/{prior}"
+
+    @server.get(f"{at}/samples.webp")
+    def samples(chosen: Which, draw: How) -> Response:
+        data = pictures.get((chosen, chosen.card()["sha256"], draw), lambda: row_of(explorer.samples(chosen, draw)))
+        return Response(data, media_type="image/webp", headers=NO_STORE)
+
+    @server.get(f"{at}/between.webp")
+    def between(chosen: Which, draw: How, a: str, b: str) -> Response:
+        ends = point_of(a), point_of(b)
+        data = pictures.get((chosen, chosen.card()["sha256"], draw, ends),
+                            lambda: row_of(explorer.between(chosen, *ends, draw)))
+        return Response(data, media_type="image/webp", headers=NO_STORE)
+
+    @server.get(f"{at}/nearest.json")
+    def nearest(chosen: Which, draw: How, point: str) -> Response:
+        image = explorer.one(chosen, point_of(point), draw)
+        return JSONResponse({"sample": uri(image), **neighbours(app, chosen.scenario, image)}, headers=NO_STORE)
+
+    @server.get(f"{at}/reach.json")
+    def reach(chosen: Which, classes: str = "0-7", wide: bool = False) -> Response:
+        chore = explorer.reach(chosen, SCENARIOS[chosen.scenario]().classes(classes[:200]), wide, start=False)
+        found = {"state": "none"} if chore is None else standing(chore) | shown(chosen.scenario, chore.result)
+        return JSONResponse(found, headers=NO_STORE)
+
+    @server.get(f"{at}/training.json")
+    def training(chosen: Which) -> Response:
+        return JSONResponse(training_told(app, chosen), headers=NO_STORE)
+
+    @server.get("/wb/trainings/{run}/samples/{step}.webp")
+    def trained(run: str, step: int) -> Response:
+        return Response(app.store.training(run).samples(step), media_type="image/webp", headers=NO_STORE)
+
+
+def neighbours(app: App, scenario: str, image: Tensor) -> dict[str, Any]:
+    """Return the public and the private image that a sample is nearest to, or how far the search for them is."""
+    private, public = app.explorer.pools(scenario)
+    point = app.explorer.embed(scenario, image)
+    found: dict[str, Any] = {"public": standing(public), "private": standing(private)}
+    if public.state == "finished":
+        index, distance = public.result.nearest(point)
+        found["public"] |= {"image": uri(public.result.image(index)), "distance": round(distance, 4),
+                            "of": len(public.result.images)}
+    if private.state == "finished":
+        known = private.result
+        index, distance = known.pool.nearest(point)
+        name = SCENARIOS[scenario].class_names[known.labels[index]]
+        found["private"] |= {"image": uri(known.pool.image(index)), "distance": round(distance, 4), "name": name,
+                             "of": len(known.labels), "part": "training" if index < known.trained else "held out"}
+        found |= {"usual": round(known.usual, 4), "noun": SCENARIOS[scenario].class_noun}
+    return found | {"measure": MEASURES[app.explorer.measure(scenario)]}
+
+
+def shown(scenario: str, reached: Reached | None) -> dict[str, Any]:
+    """Return what a search for private photographs has found so far."""
+    if reached is None:
+        return {}
+    names = SCENARIOS[scenario].class_names
+    verdicts = [{**v.to_json(), "name": names[v.label], "said": None if v.judged is None else names[v.judged]}
+                for v in reached.verdicts]
+    return {"count": len(reached.wanted), "wanted": uri_row(reached.wanted), "images": uri_row(reached.images),
+            "verdicts": verdicts, "seconds": round(reached.seconds, 1)}
+
+
+def uri_row(images: Tensor) -> str:
+    return "data:image/webp;base64," + base64.b64encode(row_of(images)).decode()
+
+
+def training_config(chosen: Chosen, *, quality: str = "quick", resume: bool = False) -> TrainingConfig:
+    return TrainingConfig("prior", chosen.scenario, chosen.prior, chosen.target, chosen.defense, quality, resume=resume)
+
+
+def training_told(app: App, chosen: Chosen) -> dict[str, Any]:
+    """Return whether a prior can be trained, how long that takes, and how its newest training stands."""
+    config = training_config(chosen)
+    name = trained_name(config)
+    device = app.scheduler.status()["device"].get("type", "cpu")
+    expected = training_estimate(config, device)
+    told = {"name": name, "problems": training_problems(config), "expected": expected.seconds, "basis": expected.basis, "device": device,
+            "trained": has_weights(name), "resumable": resumable(chosen), "training": None}
+    for summary in app.store.list(200, kind="training"):
+        if summary.scenario == chosen.scenario and summary.attack == chosen.prior:
+            folder = app.store.training(summary.id)
+            if trained_name(folder.config()) == name:
+                return told | {"training": training_row(app, summary.id)}
+    return told
+
+
+def resumable(chosen: Chosen) -> bool:
+    return checkpoint_path(chosen.scenario, chosen.prior, chosen.target, chosen.defense).is_file()
+
+
+def training_row(app: App, run: str) -> dict[str, Any]:
+    """Return how one training stands."""
+    folder = app.store.training(run)
+    manifest, state = folder.manifest(), folder.state()
+    position = None if state.ended else app.scheduler.position(run)
+    lines = folder.losses().splitlines()
+    heads = [line for line in lines if line.startswith("step")]
+    points = [line for line in lines if not line.startswith("step")]
+    stride = -(-len(points) // LINES) or 1
+    return {"id": run, "state": state.value, "ended": state.ended, "reason": manifest["reason"], "position": position,
+            "wait": app.scheduler.eta(run) if position else None, "expected": manifest.get("expected"),
+            "quality": manifest["config"]["quality"], "progress": folder.progress(), "columns": heads[-1].split(",") if heads else [],
+            "losses": points[::-1][::stride][::-1], "sampled": folder.sampled()}
