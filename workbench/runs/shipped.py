@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from workbench.core.errors import DataMissing, WeightsCorrupt, WorkbenchError
+from workbench.core.errors import WeightsCorrupt, WorkbenchError
 from workbench.core.paths import ROOT, models_dir
 from workbench.core.weights import has_weights, read_card, write_atomically
 from workbench.priors import PRIORS, Prior
@@ -153,13 +153,12 @@ class Place:
         if self.folder is not None:
             return None
         where = f"With --data-root DIR they are looked for in DIR/{self.scenario.key}."
-        try:
-            seen = (card or {}).get("public_images", 0)
-            if self._brought < seen:
-                return (f"It was trained on {seen} public images, and without a folder of them there are "
-                        f"{self._brought}: {self.scenario.public_source}. {where}")
-        except DataMissing as error:
-            return f"{error} {where}"
+        if problem := self.scenario.public_problem():
+            return f"{problem} {where}"
+        seen = (card or {}).get("public_images", 0)
+        if self._brought < seen:
+            return (f"It was trained on {seen} public images, and without a folder of them there are {self._brought}: "
+                    f"{self.scenario.public_source}. {where}")
         return None
 
 
@@ -238,6 +237,8 @@ def _reason(piece: Piece, wish: Wish) -> str | None:
     card = card_of(piece.name)
     if not card:
         return "its card cannot be read" if has_weights(piece.name) else "not there"
+    if card.get("quality") == "imported":
+        return None  # it was not trained here
     if (facts := _unfinished(piece)) and facts["quality"] == (wish.quality or card.get("quality")):
         return f"its training was cut short after {facts['step']} steps and goes on"
     if wish.quality == "full" and card.get("quality", "full") == "quick":
