@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from workbench.priors.losses import max_margin
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 NEARLY_ONE = 1e-4  # Poincaré distance to a corner of the simplex is infinite; PPA stops this short of it
 
@@ -25,12 +27,6 @@ def one_minus_confidence(logits: Tensor, labels: Tensor) -> Tensor:
 def confidence(logits: Tensor, labels: Tensor) -> Tensor:
     """Return p_y, (N,)."""
     return logits.softmax(1).gather(1, labels[:, None])[:, 0]
-
-
-def max_margin(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return max_{j≠y} s_j − s_y, (N,); Yuan et al., AAAI 2023 (PLG-MI), eq. 6. Its gradient does not vanish."""
-    own = F.one_hot(labels, logits.shape[1]).bool()
-    return logits.masked_fill(own, -torch.inf).amax(1) - logits.gather(1, labels[:, None])[:, 0]
 
 
 def negative_logit(logits: Tensor, labels: Tensor) -> Tensor:
