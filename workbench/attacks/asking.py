@@ -35,8 +35,12 @@ class Box:
 
     @classmethod
     def of(cls, prior: Prior, rng: torch.Generator, reach: float) -> Box:
-        drawn = prior.sample(2000, rng)
-        return cls(drawn.mean(0), drawn.std(0), reach)
+        return cls.around(prior.sample(2000, rng), reach)
+
+    @classmethod
+    def around(cls, samples: Tensor, reach: float) -> Box:
+        """Return the box of samples (M, D)."""
+        return cls(samples.mean(0), samples.std(0), reach)
 
     def clamp(self, latents: Tensor) -> Tensor:
         """Return latents (..., D) moved into the box."""
@@ -97,12 +101,16 @@ class Pool:
         return self.latents[self.pick(worth, classes, count, among)]
 
 
-def pools(ctx: AttackContext, question: Question, size: int, box: Box) -> Iterator[Pool]:
-    """Yield a pool of the prior's samples that grows to `size`, or as far as the budget lets it."""
+def pools(ctx: AttackContext, question: Question, size: int, place: Callable[[Tensor], Tensor]) -> Iterator[Pool]:
+    """Yield a pool of the prior's samples that grows to `size`, or as far as the budget lets it.
+
+    Args:
+        place: latents (n, D) to where they are asked about, such as `Box.clamp`.
+    """
     latents, answers = [], []
     asked = 0
     while (n := ctx.target.affordable(min(256, size - asked))) > 0:
-        latents.append(box.clamp(ctx.prior.sample(n, ctx.rng)))
+        latents.append(place(ctx.prior.sample(n, ctx.rng)))
         answers.append(ask(ctx, question, latents[-1]))
         asked += n
         yield Pool(torch.cat(latents), torch.cat(answers))

@@ -57,7 +57,7 @@ class BREPMI:
     def _steps(self, ctx: AttackContext, walk: _Walk, streams: Streams, box: Box) -> Iterator[str]:
         active = ask(ctx, ctx.target.labels, walk.z) == ctx.classes
         yield "looking for a sample of each class"
-        for pool in pools(ctx, ctx.target.labels, self.draws, box) if not active.all() else ():
+        for pool in pools(ctx, ctx.target.labels, self.draws, box.clamp) if not active.all() else ():
             active |= walk.begin(pool, ~active)
             yield "looking for a sample of each class"
             if active.all():

@@ -63,7 +63,7 @@ class DeepBMI:
         best.learn(best.latents[:, None], ask(ctx, ctx.target.scores, best.latents[:, None]), worth)
         yield "asking about the start"
         crowd = best.latents[:, None] + box.std * self.sigma * streams.normal(self.population, len(box.mean))
-        for pool in pools(ctx, ctx.target.scores, self.pool, box) if ctx.start is None else ():
+        for pool in pools(ctx, ctx.target.scores, self.pool, box.clamp) if ctx.start is None else ():
             picked = pool.pick(worth(pool.answers), ctx.classes, self.population)
             crowd = pool.latents[picked]
             best.learn(crowd, pool.answers[picked], worth)
