@@ -15,6 +15,7 @@ from conftest import LinearPrior
 
 from workbench.commands import main, rebuilding
 from workbench.commands.base import COMMANDS
+from workbench.commands.training import carded
 from workbench.core.errors import DataMissing, UnknownName
 from workbench.core.weights import has_weights, read_card, save_weights
 from workbench.priors import PRIORS
@@ -37,6 +38,7 @@ from workbench.runs.trainings import checkpoint_path
 from workbench.scenarios import SCENARIOS, Labelled, Scenario, Split
 from workbench.scenarios.base import scenario as register_scenario
 from workbench.targets import ARCHITECTURES
+from workbench.targets.training import Recipe
 
 
 class Toy(Scenario):
@@ -467,6 +469,15 @@ def test_a_classifier_is_rebuilt_by_its_cards_recipe(models):
     assert main(["train", "target", "--scenario", "faces", "--arch", "softmax", "--as-card", "--device", "cpu"]) == 0
     again = read_card("faces/target-softmax")
     assert again["recipe"] == first["recipe"] and again["recipe"]["epochs"] == 2 and again["sha256"] == first["sha256"]
+
+
+@pytest.mark.parametrize(("card", "followed"), [
+    ({"arch": "cnn", "recipe": {"epochs": 7, "seed": 2}}, True), ({"arch": "mlp", "recipe": {"epochs": 7}}, False),
+    ({"arch": "cnn", "recipe": {"epochs": 7, "warmth": 1}}, False), ({"arch": "cnn"}, False)])
+def test_only_a_recipe_of_this_version_and_architecture_is_followed(card, followed):
+    today = Recipe(epochs=9)
+    found = carded(today, card, "cnn")
+    assert found == (Recipe(epochs=7, seed=2) if followed else today)
 
 
 def test_a_prior_is_rebuilt_by_its_cards_recipe(models):

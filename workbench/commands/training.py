@@ -40,7 +40,7 @@ def classifier(options: argparse.Namespace, arch: str) -> None:
         raise UsageError("A defended target cannot be trained from here yet; leave --defense out.")
     recipe = recipe_for(place, arch, options.seed)
     if options.as_card:
-        recipe = carded(recipe, target_card(options.scenario, arch))
+        recipe = carded(recipe, target_card(options.scenario, arch), place.evaluator if arch == EVALUATOR else arch)
     if options.epochs is not None:
         recipe = replace(recipe, epochs=options.epochs)
     for p in train_classifier(place, arch, seed=options.seed, device=str(pick_device(options.device)), recipe=recipe):
@@ -49,10 +49,10 @@ def classifier(options: argparse.Namespace, arch: str) -> None:
     print(file=sys.stderr)
 
 
-def carded(recipe: Recipe, card: Mapping[str, Any]) -> Recipe:
-    """Return a card's recipe, or `recipe` if the card's is of another version; fields it lacks did not exist then."""
+def carded(recipe: Recipe, card: Mapping[str, Any], arch: str) -> Recipe:
+    """Return a card's recipe; fields it lacks did not exist then. `recipe` if it is of another version or architecture."""
     recorded, known = card.get("recipe"), {field.name for field in fields(Recipe)}
-    return Recipe(**recorded) if recorded and set(recorded) <= known else recipe
+    return Recipe(**recorded) if recorded and set(recorded) <= known and card.get("arch") == arch else recipe
 
 
 def prior(options: argparse.Namespace) -> None:
