@@ -65,7 +65,7 @@ RECIPES = {"quick": {False: Recipe(2000, 64), True: Recipe(3500, 32)},
 SIZES = {"quick": {False: Size(2, (32, 64, 96), (False, False, False)),
                    True: Size(4, (64, 128, 192), (False, False, False))},
          "full": {False: Size(1, (32, 64, 128), (False, False, True), 2),
-                  True: Size(2, (64, 96, 128, 160), (False, False, True, True), 2)}}
+                  True: Size(2, (64, 96, 128, 128), (False, False, True, True), 2)}}
 
 
 def unet_of(shape: tuple[int, int, int], size: Size) -> dict[str, Any]:
