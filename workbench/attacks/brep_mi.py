@@ -28,7 +28,7 @@ SHOWN = 12  # points of a sphere that are drawn
 LONGEST = 3.0  # step, as in the paper's code
 
 
-@attack("brep-mi", title="BREP-MI", access=Access.LABEL, prior="gan", survey_ref=36, order=40,
+@attack("brep-mi", title="BREP-MI", access=Access.LABEL, prior="gan", order=40, needs=("shared",),
         paper="Kahla et al., CVPR 2022",
         summary="Sees only the predicted class: finds a latent of the class and walks away from its boundary.",
         presets={"demo": dict(steps=40), "paper": dict(steps=3000, points=32, radius=2.0, draws=50000, patience=1000,

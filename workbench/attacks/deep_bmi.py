@@ -30,7 +30,7 @@ from workbench.core.records import Access, Frame
 WORTH = {"margin": margins, "confidence": log_confidences}
 
 
-@attack("deep-bmi", title="Deep-BMI", access=Access.SCORES, prior="gan", survey_ref=33, order=30,
+@attack("deep-bmi", title="Deep-BMI", access=Access.SCORES, prior="gan", survey_ref=33, order=30, needs=("shared",),
         paper="Dionysiou et al., PoPETs 2023",
         summary="Lets a gradient-free optimiser such as CMA-ES climb the confidence scores in a generator's latent space.",
         presets={"demo": dict(steps=40), "paper": dict(steps=2000, population=50, worth="confidence", enough=0.99)})

@@ -17,21 +17,18 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 
-from workbench.attacks.asking import Box, ask, log_confidences, pools
+from workbench.attacks.asking import ask, log_confidences, pools
 from workbench.attacks.base import AttackContext, attack
 from workbench.attacks.best import Best
+from workbench.attacks.pspace import PSpace
 from workbench.attacks.stepping import shown
 from workbench.attacks.streams import Streams
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
-from workbench.priors import Prior
-
-SLOPE = 5.0  # of LeakyReLU below zero: undoes the mapping network's last one, whose slope is 1/5
 
 
-@attack("mirror-bb", title="MIRROR (black-box)", access=Access.SCORES, prior="style", survey_ref=30, order=33,
+@attack("mirror-bb", title="MIRROR (black-box)", access=Access.SCORES, prior="style", order=33, needs=("shared",),
         paper="An et al., NDSS 2022",
         summary="Breeds latents of a style-based generator: the confidence scores decide who has children.",
         presets={"demo": dict(steps=40), "paper": dict(steps=100, population=100, pool=100_000, enough=0.95, bound=1.0)})
@@ -47,29 +44,28 @@ class MirrorBlackBox:
     enough: float = knob(0.999, 0.5, 1.0, help="A candidate is done at this confidence; 1 goes on.")
 
     def run(self, ctx: AttackContext) -> Iterator[Frame]:
-        streams, genes = Streams(ctx), Genes(ctx.prior)
-        box = Box.around(genes.of(ctx.prior.sample(2000, ctx.rng)), self.bound)
-        start = ctx.start if ctx.start is not None else genes.latents(box.clamp(genes.of(streams.sample(ctx.prior))))
+        streams, space = Streams(ctx), PSpace.of(ctx.prior, ctx.rng, self.bound)
+        start = ctx.start if ctx.start is not None else space.clip(streams.sample(ctx.prior))
         best = Best(ctx, start, total=-(-self.pool // 256) + 1 + self.steps, curves=("mean of the population",))
-        yield from shown(ctx, self._steps(ctx, best, streams, genes, box), best.frame)
+        yield from shown(ctx, self._steps(ctx, best, streams, space), best.frame)
 
-    def _steps(self, ctx: AttackContext, best: Best, streams: Streams, genes: Genes, box: Box) -> Iterator[str]:
+    def _steps(self, ctx: AttackContext, best: Best, streams: Streams, space: PSpace) -> Iterator[str]:
         first = best.latents[:, None]
         best.learn(first, ask(ctx, ctx.target.scores, first), log_confidences)
         yield "asking about the start"
-        alive = genes.of(first).repeat(1, self.population, 1)  # (N, P, D)
+        alive = space.to_p(first).repeat(1, self.population, 1)  # (N, P, D)
         fitness = best.worth[:, None].repeat(1, self.population)  # (N, P)
-        for pool in pools(ctx, ctx.target.scores, self.pool, lambda z: genes.latents(box.clamp(genes.of(z)))):
+        for pool in pools(ctx, ctx.target.scores, self.pool, space.clip):
             picked = pool.pick(pool.answers, ctx.classes, self.population - 1)
             crowd = pool.latents[picked]
-            alive[:, 1:], fitness[:, 1:] = genes.of(crowd), best.learn(crowd, pool.answers[picked], log_confidences)
+            alive[:, 1:], fitness[:, 1:] = space.to_p(crowd), best.learn(crowd, pool.answers[picked], log_confidences)
             yield "asking about samples of the prior"
         for _ in range(self.steps):
             rows = best.unfinished(self.enough)
             if not len(rows):
                 return
-            children = box.clamp(self._children(ctx, alive[rows], fitness[rows], streams, rows, box))
-            crowd = genes.latents(children)
+            children = self._children(ctx, alive[rows], fitness[rows], streams, rows, space)
+            crowd = space.to_w(children)
             worth = best.learn(crowd, ask(ctx, ctx.target.scores, crowd), log_confidences, rows)
             elite = fitness[rows].argmax(1, keepdim=True)
             kept = alive[rows].gather(1, elite[..., None].expand(-1, -1, alive.shape[2]))
@@ -79,8 +75,8 @@ class MirrorBlackBox:
             yield ""
 
     def _children(self, ctx: AttackContext, alive: Tensor, fitness: Tensor, streams: Streams, rows: Tensor,
-                  box: Box) -> Tensor:
-        """Return the next generation but for its eldest, (n, P − 1, D)."""
+                  space: PSpace) -> Tensor:
+        """Return the next generation but for its fittest parent, (n, P − 1, D), in p."""
         count, d = self.population - 1, alive.shape[2]
         chance = fitness.softmax(1).cumsum(1)
         parents = torch.searchsorted(chance, streams.uniform(2 * count, rows=rows)).clamp(max=alive.shape[1] - 1)
@@ -89,18 +85,8 @@ class MirrorBlackBox:
         inherits = (strength[:, 0] - strength[:, 1]).sigmoid()[..., None]
         child = torch.where(streams.uniform(count, d, rows=rows) < inherits, one, other)
         mutates = streams.uniform(count, d, rows=rows) < ctx.live(self, "mutation")
-        change = ctx.live(self, "size") * box.std * (2 * streams.uniform(count, d, rows=rows) - 1)
-        return torch.where(mutates, child + change, child)
+        reach = ctx.live(self, "size") * (space.high - space.low) / (2 * self.bound)  # in standard deviations
+        change = reach * (2 * streams.uniform(count, d, rows=rows) - 1)
+        child = torch.where(mutates, child + change, child)
+        return torch.minimum(torch.maximum(child, space.low), space.high)
 
-
-class Genes:
-    """The space in which individuals are bred: P space for a style prior's codes, else the latents themselves."""
-
-    def __init__(self, prior: Prior) -> None:
-        self.warps = prior.space == "w"
-
-    def of(self, latents: Tensor) -> Tensor:
-        return F.leaky_relu(latents, SLOPE) if self.warps else latents
-
-    def latents(self, genes: Tensor) -> Tensor:
-        return F.leaky_relu(genes, 1 / SLOPE) if self.warps else genes

@@ -24,7 +24,7 @@ from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 
 
-@attack("yang", title="Inverse decoder", access=Access.SCORES, prior=None, survey_ref=34, order=31, public=True,
+@attack("yang", title="Inverse decoder", access=Access.SCORES, prior=None, order=31, public=True,
         paper="Yang et al., CCS 2019",
         summary="Asks about public images, learns to turn the answers back into them, and decodes a sure answer.",
         presets={"demo": dict(queries=3000), "paper": dict(queries=100_000, epochs=100, lr=2e-4, width=64)})

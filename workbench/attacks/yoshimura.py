@@ -27,7 +27,7 @@ from workbench.core.records import Access, Frame
 from workbench.targets import TargetView
 
 
-@attack("yoshimura", title="Top-5 finite differences", access=Access.TOP_K, prior="gan", survey_ref=35, order=34,
+@attack("yoshimura", title="Top-5 finite differences", access=Access.TOP_K, prior="gan", survey_ref=35, order=34, needs=("shared",),
         paper="Yoshimura et al., APSIPA 2021",
         summary="Sees only the five best scores: feels for the slope along random directions and walks down it.",
         presets={"demo": dict(steps=50), "paper": dict(steps=5000, directions=64, pool=10_000)})
