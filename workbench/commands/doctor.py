@@ -18,6 +18,8 @@ from workbench.core.versions import versions
 from workbench.core.weights import load_weights
 from workbench.runs.lab import describe, pick_device
 from workbench.runs.store import RunStore
+from workbench.scenarios import SCENARIOS
+from workbench.targets.store import EVALUATOR
 
 PACKAGES = {"gradio": "the interface", "plotly": "the live plots", "skimage": "image metrics", "torchmetrics": "metrics",
             "safetensors": "weights", "diffusers": "the diffusion prior",
@@ -26,11 +28,19 @@ INSTALL = {"skimage": "scikit-image"}
 
 
 def examine() -> dict[str, Any]:
-    """Return everything the doctor found."""
+    """Return everything the doctor found.
+
+    What a scenario cannot do without is a problem: its default target, its evaluator and its default prior. What may
+    be added, such as photographs that are not shipped or a prior for one attack, is only absent.
+    """
     missing = [{"what": name, "for": use, "remedy": f"pip install {INSTALL.get(name, name)}"}
                for name, use in PACKAGES.items() if importlib.util.find_spec(name) is None]
     places, victims, models = scenarios(), targets(), priors()
-    problems = [row["problem"] for row in (*places, *victims, *models) if row["problem"]]
+    absent = [row["problem"] for row in (*places, *victims, *models) if row["problem"]]
+    needed = {(place.key, key) for place in SCENARIOS
+              for key in (place.item.default_target, EVALUATOR, place.item.default_prior)}
+    problems = [row["problem"] for row in (*victims, *models)
+                if row["problem"] and (row["scenario"], row["key"]) in needed]
     corrupt = []
     for card in sorted(models_dir().glob("[!.]*/*.json")):
         try:
@@ -44,7 +54,7 @@ def examine() -> dict[str, Any]:
         store = str(error)
     return {"versions": versions(), "device": describe(pick_device("auto")), "cuda": torch.cuda.is_available(),
             "cores": os.cpu_count(), "packages_missing": missing, "scenarios": places, "targets": victims,
-            "priors": models, "problems": problems, "corrupt_weights": corrupt, "run_store": str(runs_dir()),
+            "priors": models, "problems": problems, "absent": absent, "corrupt_weights": corrupt, "run_store": str(runs_dir()),
             "run_store_problem": store, "models": str(models_dir()),
             "healthy": not (missing or problems or corrupt or store)}
 
@@ -75,5 +85,7 @@ class Doctor:
             for text in [*found["corrupt_weights"], *filter(None, [found["run_store_problem"]])]:
                 print(f"broken      {text}")
             print(f"runs        {found['run_store']}")
-            print("Everything is in place." if found["healthy"] else "Something is missing; see above.")
+            print(("Everything that is needed is in place." + (f" {len(found['absent'])} things may be added; see above."
+                                                                if found["absent"] else ""))
+                  if found["healthy"] else "Something is missing; see above.")
         return 0 if found["healthy"] else 1

@@ -16,7 +16,7 @@ from workbench.priors.base import lender_of, prior_card, prior_problem
 from workbench.runs.quality import figures_of
 from workbench.scenarios import SCENARIOS
 from workbench.targets import ARCHITECTURES
-from workbench.targets.store import target_card, target_problem
+from workbench.targets.store import EVALUATOR, target_card, target_problem
 
 
 def scenarios() -> list[dict[str, Any]]:
@@ -35,6 +35,8 @@ def targets() -> list[dict[str, Any]]:
     rows = []
     for place in SCENARIOS:
         for entry in ARCHITECTURES:
+            if entry.info.get("role") == "evaluator" and entry.key != EVALUATOR:
+                continue  # a scenario's evaluator is listed once, whatever it is made of
             problem = target_problem(place.key, entry.key)
             card = {} if problem else target_card(place.key, entry.key)
             rows.append({"key": entry.key, "scenario": place.key, "title": entry.title,
