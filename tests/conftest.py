@@ -23,7 +23,7 @@ hypothesis.settings.load_profile("ci")
 SIDE = 8
 SHAPE = (1, SIDE, SIDE)
 CLASSES = 4
-FEW = {"steps": 40, "queries": 600, "pool": 100}  # what is enough against the known-answer victim
+FEW = {"steps": 40, "queries": 600, "images": 300, "pool": 100}  # what is enough against the known-answer victim
 
 
 def quadrants(images: Tensor) -> Tensor:

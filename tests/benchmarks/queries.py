@@ -34,7 +34,7 @@ from workbench.scenarios import SCENARIOS
 BLACK_BOX = [a.key for a in ATTACKS if a.info["access"] is not Access.WHITE_BOX and a.key != "random"]
 ASK_FIRST = {"yang", "zhu", "lokt"}
 # What spends as many queries as it is given: enough steps, and no rule that stops earlier.
-ENDLESS = {"steps": 10**9, "draws": 10**9, "queries": 10**9, "episodes": 10**9}
+ENDLESS = {"steps": 10**9, "queries": 10**9, "images": 10**9}
 
 
 class Marks:
@@ -53,7 +53,7 @@ class Marks:
 def endless(attack: str, chosen: dict[str, str]) -> dict[str, object]:
     """Return knob values with which an attack is limited by its budget alone."""
     declared = knobs_of(ATTACKS[attack])
-    longest = {k: min(v, int(declared[k].hi)) for k, v in ENDLESS.items() if k in declared and k != "draws"}
+    longest = {k: min(v, int(declared[k].hi)) for k, v in ENDLESS.items() if k in declared}
     return {**longest, **{k: v for k, v in chosen.items() if k in declared}}
 
 

@@ -1,6 +1,6 @@
 """BREP-MI: walk away from a class's boundary, knowing nothing but labels.
 
-Kahla, Chen, Just and Jia, CVPR 2022, https://arxiv.org/abs/2203.01462, Algorithm 1. On a sphere of radius R
+Kahla, Chen, Just and Jia, CVPR 2022, https://arxiv.org/abs/2203.01925, Algorithm 1. On a sphere of radius R
 around z, points u_i that leave the class push z away, g = 1/P Σ (b_i − 1)/2 · u_i / R with b_i = ±1; where
 nearly all points stay inside, R grows, and the larger the sphere, the deeper in the class z lies.
 

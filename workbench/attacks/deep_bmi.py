@@ -1,6 +1,6 @@
 """Deep-BMI: search a decoder's latent space by a black-box optimiser on the target's confidence.
 
-Dionysiou, Vassiliades and Athanasopoulos, PoPETs 2023, https://doi.org/10.56553/popets-2023-0045: an attack
+Dionysiou, Vassiliades and Athanasopoulos, PoPETs 2023 (1), https://petsymposium.org/popets/2023/: an attack
 model trained on public images turns latents into images, and CMA-ES, evolution strategies, differential
 evolution, particle swarm, annealing or random search maximise p_y without gradients; or the attack model's
 code is perturbed by structured noise and improvements are kept.

@@ -1,7 +1,7 @@
 """Yoshimura et al.: follow a gradient estimated from five released scores, by finite differences.
 
-Yoshimura, Nakamura, Nitta and Hirose, "Model inversion attack against a face recognition system in a black-box
-setting", APSIPA ASC 2021, https://ieeexplore.ieee.org/document/9689536: the target names only its five best
+Yoshimura et al., "Model inversion attack against a face recognition system in a black-box
+setting", APSIPA ASC 2021, http://www.apsipa.org/proceedings/2021/pdfs/0001800.pdf: the target names only its five best
 classes with their scores, and a generator's latent descends the cross-entropy, g_j = (L(z + ε e_j) − L(z)) / ε.
 
 After the paper's description; no code was released. Departs from it: all coordinates at once are too dear, so
