@@ -26,6 +26,7 @@ const ask = async url => {
   throw new Error(said);
 };
 const row = async answer => createImageBitmap(await answer.blob());
+const picture = async uri => { const i = new Image(); i.src = uri; await i.decode(); return i; };
 const address = (v, what, more) => `/wb/priors/${encodeURIComponent(v.scenario)}/${encodeURIComponent(v.prior)}/${what}?` + new URLSearchParams({...(v.target ? {target: v.target, defense: v.defense} : {}), ...more});
 const canvas = ([w, h], label) => { const c = make("canvas"); c.width = w; c.height = h; if (label) { c.setAttribute("role", "img"); c.setAttribute("aria-label", label); } return c; };
 const paint = (c, strip, i, n) => { const w = strip.width / n, g = c.getContext("2d"); g.imageSmoothingQuality = "high"; g.drawImage(strip, i * w, 0, w, strip.height, 0, 0, c.width, c.height); };
@@ -42,7 +43,7 @@ const problemBox = text => {
 // value: {scenario, prior, target, defense, title, problem, conditional, classes, noun, count, tile, space, spherical, stamp}
 WB.prior = (element, props, trigger, watch) => {
   const box = element.querySelector(".wb-prior");
-  let v = {}, seed = 0, share = 1, label = -1, ends = [], turn = 0, at = 0, strip = null, playing = 0, looked = 0;
+  let v = {}, seed = 0, share = 1, label = -1, ends = [], turn = 0, at = 0, strip = null, playing = 0, looked = 0, asked = false;
   const how = () => ({share: share.toFixed(2), label});
   const name = p => `${p.seed}.${p.index}`;
   const parts = {};
@@ -80,7 +81,7 @@ WB.prior = (element, props, trigger, watch) => {
     parts.strip.forEach((tile, i) => tile.setAttribute("aria-pressed", Math.round(i * (frames() - 1) / (SHOWN - 1)) === at));
   };
   const resemble = newest(async () => {
-    const stamp = v.stamp, point = ends[1 - turn]; if (!current(stamp) || !point) return;
+    const stamp = v.stamp, point = ends[1 - turn]; if (!current(stamp) || !asked) return;  // reading thousands of images is not begun unasked
     try {
       const found = await (await ask(address(v, "nearest.json", {point: name(point), ...how()}))).json();
       if (!current(stamp)) return;
@@ -93,6 +94,7 @@ WB.prior = (element, props, trigger, watch) => {
   const neighbours = (found, which) => {
     const one = (title, image, said) => { const f = make("figure"), c = make("figcaption"); if (image) { const i = make("img"); i.src = image; i.alt = title; f.append(i); } else f.append(make("span", "wb-blank")); c.append(make("b", null, title), make("span", null, said)); f.append(c); return f; };
     const side = (kind, p, words) => one(`Nearest ${kind} image`, p.image, p.state === "finished" ? words(p) : p.state === "failed" ? p.problem : `${p.text || "Waiting"}${p.share ? ` ${Math.round(100 * p.share)} %` : ""} …`);
+    parts.near.hidden = false;
     parts.near.replaceChildren(
       one(`Sample ${"AB"[which]}`, found.sample, ""),
       side("public", found.public, p => `${figure(p.distance)} away, of ${p.of.toLocaleString("en")}`),
@@ -108,7 +110,7 @@ WB.prior = (element, props, trigger, watch) => {
     tile.setAttribute("aria-pressed", which[0] || which[1]);
     tile.setAttribute("aria-label", `Sample ${i + 1}${tile.dataset.end ? `, point ${tile.dataset.end}` : ""}`);
   });
-  const pick = i => { ends[turn] = {seed, index: i}; turn = 1 - turn; at = 0; marks(); walk(); resemble(); };
+  const pick = i => { ends[turn] = {seed, index: i}; turn = 1 - turn; at = 0; asked = true; marks(); walk(); resemble(); };
   const all = () => { sheet(); walk(); resemble(); };
 
   const play = on => {
@@ -156,7 +158,9 @@ WB.prior = (element, props, trigger, watch) => {
     way.append(make("h2", null, "From A to B"), line, make("p", "wb-note", `${v.spherical ? "Along the great circle" : "Along the straight line"} in ${v.space}. A prior that knows its subject has no gaps on the way.`));
 
     const near = make("section", "wb-card-text"); parts.near = make("div", "wb-near"); parts.near.dataset.testid = "nearest"; parts.measure = make("p", "wb-note");
+    parts.near.hidden = true;
     near.append(make("h2", null, "Has it seen this one?"), make("p", null, "A prior may resemble the public images it learnt from. The private ones it has never seen; they are shown to compare."), parts.near, parts.measure);
+    parts.measure.textContent = "Click a sample above. The first time, the images are read, which takes up to a minute.";
     box.replaceChildren(samples, way, near);
   };
 
@@ -167,7 +171,7 @@ WB.prior = (element, props, trigger, watch) => {
     v = next; box.dataset.prior = `${v.scenario}/${v.prior}`;
     if (same && !v.problem) { all(); return; }  // new weights of the same prior
     if (playing) play(false);
-    strip = null; at = 0; turn = 0; label = -1; ends = [{seed, index: 0}, {seed, index: Math.min(5, v.count - 1)}]; delete box.dataset.drawn; delete box.dataset.way;
+    strip = null; at = 0; turn = 0; label = -1; asked = false; ends = [{seed, index: 0}, {seed, index: Math.min(5, v.count - 1)}]; delete box.dataset.drawn; delete box.dataset.way;
     if (v.problem) { const card = make("section", "wb-card-text"); card.append(make("h2", null, `${v.title} prior`), problemBox(v.problem)); box.replaceChildren(card); return; }
     build(); all();
   };
@@ -179,7 +183,7 @@ WB.reach = (element, props, trigger, watch) => {
   const box = element.querySelector(".wb-reach");
   let v = {}, later = 0, classes = "", wide = false;
   const parts = {};
-  const tell = doing => trigger("select", {do: doing, scenario: v.scenario, prior: v.prior, target: v.target, defense: v.defense, classes, wide});
+  const tell = doing => trigger("select", {do: doing, scenario: v.scenario, prior: v.prior, victim: v.target, defense: v.defense, classes, wide});
 
   const look = newest(async () => {
     clearTimeout(later);
@@ -200,7 +204,7 @@ WB.reach = (element, props, trigger, watch) => {
   };
   const wake = () => { later = setTimeout(() => visible(box) ? look() : wake(), 1500); };
   const pictures = async found => {
-    const stamp = v.stamp, [wanted, images] = await Promise.all([found.wanted, found.images].map(async u => row(await fetch(u))));
+    const stamp = v.stamp, [wanted, images] = await Promise.all([found.wanted, found.images].map(picture));
     if (stamp !== v.stamp) return;
     const cards = Array.from({length: found.count}, (_, i) => {
       const card = make("figure", "wb-reached"), told = found.verdicts[i], cap = make("figcaption");
@@ -234,8 +238,9 @@ WB.reach = (element, props, trigger, watch) => {
   const draw = () => {
     const next = props.value || {};
     if (!next.scenario || next.stamp === v.stamp) return;
-    const other = next.scenario !== v.scenario;
-    v = next; box.dataset.prior = `${v.scenario}/${v.prior}`; if (other) classes = `0-${Math.min(v.most, v.classes.length) - 1}`; wide = wide && v.wide;
+    const other = next.scenario !== v.scenario, same = ["scenario", "prior", "target", "defense", "problem"].every(k => next[k] === v[k]);
+    v = next; if (same && !v.problem && parts.go) { look(); return; }
+    box.dataset.prior = `${v.scenario}/${v.prior}`; if (other) classes = `0-${Math.min(v.most, v.classes.length) - 1}`; wide = wide && v.wide;
     clearTimeout(later); delete box.dataset.state;
     if (v.problem) { box.replaceChildren(); return; }
     if (v.private || v.slow) { const card = make("section", "wb-card-text"); card.append(make("h2", null, "How far does it reach?"), make("p", "wb-note", v.slow ? "This prior draws too slowly for its latents to be searched." : v.private)); box.replaceChildren(card); return; }
@@ -248,7 +253,7 @@ WB.reach = (element, props, trigger, watch) => {
 WB.training = (element, props, trigger, watch) => {
   const box = element.querySelector(".wb-training");
   let v = {}, later = 0, last = null, seen = null, shownStep = null, stopping = "", asked = 0, quality = "quick";
-  const tell = (doing, more) => { trigger("select", {do: doing, scenario: v.scenario, prior: v.prior, target: v.target, defense: v.defense, quality, ...more}); setTimeout(look, 300); setTimeout(look, 1200); };
+  const tell = (doing, more) => { trigger("select", {do: doing, scenario: v.scenario, prior: v.prior, victim: v.target, defense: v.defense, quality, ...more}); setTimeout(look, 300); setTimeout(look, 1200); };
 
   const look = newest(async () => {
     clearTimeout(later);
@@ -263,7 +268,7 @@ WB.training = (element, props, trigger, watch) => {
       const news = JSON.stringify([found.trained, t && t.id, t && t.ended, t && t.sampled.length]);
       const changed = last !== null && news !== last && (found.trained || (t && t.ended)); last = news;
       show(found);
-      if (changed) trigger("change");
+      if (changed) trigger("input");
     } catch (error) { box.replaceChildren(make("p", "wb-problem", error.message)); }
     again(going);
   });

@@ -12,9 +12,10 @@ WB.runs = (element, props, trigger, watch) => {
     const tr = make("tr"), ask = (what, more) => trigger("select", {do: what, run: r.id, ...more});
     tr.dataset.run = r.id; tr.dataset.state = r.state;
     const thumb = make("td", "wb-thumb"), picture = make("img");
-    picture.src = `/wb/runs/${r.id}/frames/latest.webp`; picture.alt = ""; picture.loading = "lazy"; picture.addEventListener("error", () => picture.remove());
+    const training = r.kind === "training";
+    picture.src = training ? `/wb/trainings/${r.id}/samples/latest.webp` : `/wb/runs/${r.id}/frames/latest.webp`; picture.alt = ""; picture.loading = "lazy"; picture.addEventListener("error", () => picture.remove());
     thumb.append(picture);
-    const name = make("td", "wb-who"), title = make("b", null, r.name || r.what), under = make("small", null, `${r.name ? r.what + " · " : ""}${r.count} images, seed ${r.seed} · ${r.id}`);
+    const name = make("td", "wb-who"), title = make("b", null, r.name || r.what), under = make("small", null, `${r.name ? r.what + " · " : ""}${training ? (r.steps ? `${r.steps.toLocaleString("en")} steps` : "a training") : `${r.count} images`}, seed ${r.seed} · ${r.id}`);
     name.append(title, under); if (r.reason && r.state !== "finished") name.append(make("small", "wb-reason", r.reason));
     const state = make("td"); state.append(make("span", "wb-state", r.state));
     const acts = make("td", "wb-acts");
@@ -27,11 +28,13 @@ WB.runs = (element, props, trigger, watch) => {
     });
     const remove = button("Delete", () => { remove.replaceWith(sure); sure.focus(); }, "wb-plain wb-red");
     const sure = button("Really delete?", () => ask("delete"), "wb-plain wb-red");
-    list.append(button("Run again", () => ask("again")), button("Fork from the end", () => ask("fork")), rename,
+    if (training) list.append(rename);
+    else list.append(button("Run again", () => ask("again")), button("Fork from the end", () => ask("fork")), rename,
       link("Sheet (PNG)", `/wb/runs/${r.id}/sheet.png`), link("Film (GIF)", `/wb/runs/${r.id}/frames.gif`), link("Record (JSON)", `/wb/runs/${r.id}/run.json`));
     if (r.ended && r.accuracy != null) list.append(link("Result (safetensors)", `/wb/runs/${r.id}/result.safetensors`));
     list.append(r.ended ? remove : button("Stop", () => ask("stop"), "wb-plain wb-red"));
-    acts.append(button(r.ended ? "Replay" : "Watch", () => ask("open"), "wb-button"), button("Judge", () => ask("judge"), "wb-button"), more);
+    if (training) acts.append(button(r.ended ? "Look" : "Watch", () => ask("watch"), "wb-button"), more);
+    else acts.append(button(r.ended ? "Replay" : "Watch", () => ask("open"), "wb-button"), button("Judge", () => ask("judge"), "wb-button"), more);
     tr.append(thumb, name, state, make("td", "num", r.accuracy == null ? "–" : `${r.accuracy} %`), make("td", "num", r.seconds == null ? "–" : `${r.seconds} s`), make("td", null, r.when), acts);
     return tr;
   };

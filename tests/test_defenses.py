@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+from functools import cache
+
 import pytest
 import torch
-from conftest import CLASSES, SHAPE, QuadrantVictim
+from conftest import CLASSES, SHAPE, LinearPrior, QuadrantVictim
 from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.core.defended import DEFENSES, Plan
-from workbench.core.errors import Incompatible, KnobError, UnknownName, UsageError
-from workbench.core.knobs import configure
+from workbench.core.errors import DataMissing, Incompatible, KnobError, NotFinite, UnknownName, UsageError
+from workbench.core.knobs import configure, knobs_of
 from workbench.core.records import Access, RunConfig
+from workbench.core.weights import amend_card, load_weights, read_card
+from workbench.defenses import load_target, train_target
+from workbench.defenses.bido import hidden_blocks, outputs_of
+from workbench.defenses.dependence import coco, gaussian_kernel, hsic, linear_kernel
+from workbench.defenses.dp_sgd import without_batch_norm
+from workbench.defenses.mid import StochasticHead, divergence
+from workbench.defenses.neg_ls import smoothed_loss, smoothing_at
+from workbench.defenses.netguard import find_fakes
 from workbench.defenses.released import with_winner
+from workbench.defenses.wen import within
+from workbench.scenarios import Labelled, Scenario, Split
+from workbench.scenarios.base import split_by_class
+from workbench.scenarios.digits import Digits
+from workbench.targets import Classifier, load_classifier, pretraining
+from workbench.targets.pretraining import public_name
+from workbench.targets.store import release_name, target_card, target_problem, weights_name
+from workbench.targets.training import Case, Recipe, accuracy
 from workbench.targets.view import AveragingView, TargetView, view_of
 
 OUTPUTS = [e.key for e in DEFENSES if e.info["stage"] == "output"]
@@ -173,3 +193,428 @@ def test_a_run_that_asks_again_is_recorded_as_such():
     assert RunConfig.from_json(config.to_json()) == config
     without = {k: v for k, v in config.to_json().items() if k != "asks"}
     assert RunConfig.from_json(without).asks == 1
+
+
+# Training
+
+
+class Stripes(Scenario):
+    """Three classes of 16x16 stripes: upright, lying, slanted, in noise. Any network learns them in a second."""
+
+    key, title, summary = "stripes", "Stripes", ""
+    input_shape, class_names = (1, 16, 16), ("upright", "lying", "slanted")
+    private_source, public_source = "made up", "made up"
+
+    def load_private(self) -> Split:
+        return split_by_class(self.drawn(40, 0), 30, 0)
+
+    def drawn(self, each: int, seed: int) -> Labelled:
+        rng = torch.Generator().manual_seed(seed)
+        rows, columns = torch.meshgrid(torch.arange(16.0), torch.arange(16.0), indexing="ij")
+        labels = torch.arange(3).repeat_interleave(each)
+        way = torch.stack([columns, rows, (rows + columns) / 2**0.5])[labels]
+        waves = (way + torch.rand(len(labels), 1, 1, generator=rng)).sin()
+        return Labelled((0.5 + 0.3 * waves + 0.1 * torch.randn(waves.shape, generator=rng)).clamp(0, 1)[:, None], labels)
+
+    def public_labelled(self, folder=None) -> Labelled:
+        return self.drawn(40, 1)
+
+
+RECIPE = Recipe(epochs=8, batch=30, shift=0.0, scale=0.0, rotate=0.0, contrast=0.0)
+TRAININGS = [e.key for e in DEFENSES if e.info["stage"] == "training"]
+ALONE = [k for k in TRAININGS if k != "netguard"]  # what needs no prior
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bench(tmp_path_factory):
+    """Give this module a folder of weights of its own, so that what one test trains another may use."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKBENCH_MODELS", str(tmp_path_factory.mktemp("models")))
+        patch.setattr(pretraining, "EXAMPLES", 600)
+        yield
+
+
+@cache
+def trained(defense: str, arch: str = "mlp", recipe: Recipe = RECIPE):
+    """Train a toy target; return it as it is loaded, its card and what was reported."""
+    progress = list(train_target(Stripes(), arch, defense=defense, recipe=recipe))
+    return load_classifier("stripes", arch, defense), target_card("stripes", arch, defense), progress
+
+
+@pytest.mark.parametrize("key", ALONE)
+def test_a_defended_target_still_learns_its_task(key):
+    model, card, progress = trained(LIGHT.get(key, key))
+    heldout = Stripes().private.heldout
+    assert accuracy(model, heldout) >= 0.9 and card["heldout_accuracy"] == pytest.approx(accuracy(model, heldout), abs=0.03)
+    assert card["defense"]["text"] == LIGHT.get(key, key) and set(card["defense"]["knobs"]) == set(knobs_of(DEFENSES[key]))
+    assert progress[-1].epoch == progress[-1].total and all(p.loss == p.loss for p in progress)
+    assert not model.training and not any(p.requires_grad for p in model.parameters())
+    assert not [m for m in model.modules() if m._forward_hooks or m._backward_hooks]
+
+
+# The toy has 135 images, too few for the default ε.
+LIGHT = {"dp-sgd": "dp-sgd(epsilon=2000)"}
+
+
+@pytest.mark.parametrize("key", ALONE)
+def test_the_same_seed_makes_the_same_target(key):
+    short = replace(RECIPE, epochs=1)
+    first, second = (trained.__wrapped__(key, recipe=short)[0] for _ in range(2))
+    other = trained(key, recipe=replace(short, seed=1))[0]
+    x = Stripes().private.heldout.images
+    assert torch.equal(first(x), second(x)) and not torch.equal(first(x), other(x))
+
+
+@pytest.mark.parametrize("key", ALONE)
+def test_a_defense_makes_another_target_than_none(key):
+    short = replace(RECIPE, epochs=4)
+    x = Stripes().private.heldout.images
+    assert not torch.allclose(trained(key, recipe=short)[0](x), trained("none", recipe=short)[0](x), atol=1e-3)
+
+
+@pytest.mark.parametrize("key", TRAININGS)
+def test_a_defense_at_training_goes_with_one_at_the_output(key):
+    text = f"{key}+rounding"
+    assert weights_name("stripes", "mlp", text) == weights_name("stripes", "mlp", key) == f"stripes/target-mlp-{key}"
+    if key in ALONE:
+        list(train_target(Stripes(), "mlp", defense=key, recipe=replace(RECIPE, epochs=1)))
+        bare, x = load_classifier("stripes", "mlp", key), Stripes().private.heldout.images
+        scores = load_target("stripes", "mlp", text)(x).softmax(1)
+        assert torch.equal(scores.argmax(1), bare(x).argmax(1))
+        assert torch.allclose(scores, configure(DEFENSES["rounding"]).wrap(bare)(x).softmax(1))
+
+
+def test_other_strengths_are_other_weights():
+    few = replace(RECIPE, epochs=1)
+    list(train_target(Stripes(), "mlp", defense="mid", recipe=few))
+    list(train_target(Stripes(), "mlp", defense="mid(strength=0.3)", recipe=few))
+    assert weights_name("stripes", "mlp", "mid(strength=0.3)") == "stripes/target-mlp-mid,strength=0.3"
+    assert [target_card("stripes", "mlp", f"mid{s}")["defense"]["knobs"]["strength"] for s in ("", "(strength=0.3)")] == [0.01, 0.3]
+    assert "--defense 'mid(strength=5)'" in target_problem("stripes", "mlp", "mid(strength=5)")
+
+
+def test_a_training_that_diverges_keeps_the_weights_that_were_there():
+    few = replace(RECIPE, epochs=1)
+    list(train_target(Stripes(), "mlp", defense="mid", recipe=few))
+    before = target_card("stripes", "mlp", "mid")
+    with pytest.raises(NotFinite, match="strength of the defense"):
+        list(train_target(Stripes(), "mlp", defense="mid", recipe=replace(few, epochs=9, lr=1e18)))
+    assert target_card("stripes", "mlp", "mid") == before
+
+
+@pytest.mark.usefixtures("models")
+@pytest.mark.parametrize(("text", "words"), [
+    ("rounding", "nothing to train"), ("mid+rounding", "Train with --defense mid alone"), ("bido", "has none")])
+def test_what_cannot_be_trained_says_why(text, words):
+    with pytest.raises(Incompatible, match=words):
+        list(train_target(Stripes(), "softmax", defense=text))
+
+
+# One by one: BiDO
+
+
+def test_dependence_is_nought_of_a_constant_and_full_of_itself():
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randn(12, 3, generator=rng, dtype=torch.double)
+    k, constant = gaussian_kernel(x, 1.0), torch.ones(12, 12, dtype=torch.double)
+    assert hsic(k, constant).item() == pytest.approx(0, abs=1e-6) and coco(k, constant).item() == pytest.approx(0, abs=1e-6)
+    # A full-rank centred kernel has m − 1 directions, each of which agrees with itself.
+    assert hsic(k, k).item() == pytest.approx(11, abs=0.2)
+
+
+def test_dependence_by_hand():
+    """Two points: the centred linear kernel of ±1 is [[1, −1], [−1, 1]], of norm 2 and eigenvalue 2."""
+    k = linear_kernel(torch.tensor([[1.0], [-1.0]], dtype=torch.double))
+    assert coco(k, k).item() == pytest.approx(4**0.5 / 2)
+    share = 2 / (2 + 1e-5 * 2)
+    assert hsic(k, k).item() == pytest.approx(share**2, abs=1e-9)
+    assert gaussian_kernel(torch.tensor([[0.0, 0.0], [3.0, 4.0]]), 5.0)[0, 1].item() == pytest.approx(math.exp(-25 / 100))
+
+
+@given(st.integers(0, 99))
+def test_dependence_does_not_depend_on_the_order_of_the_images(seed):
+    rng = torch.Generator().manual_seed(seed)
+    x, y = (torch.randn(8, 3, generator=rng, dtype=torch.double) for _ in range(2))
+    order = torch.randperm(8, generator=rng)
+    for measure in (hsic, coco):
+        here = measure(gaussian_kernel(x), gaussian_kernel(y))
+        assert torch.allclose(here, measure(gaussian_kernel(y), gaussian_kernel(x)))
+        assert torch.allclose(here, measure(gaussian_kernel(x[order]), gaussian_kernel(y[order])))
+        assert -1e-9 <= here.item() <= 7.01
+
+
+@pytest.mark.parametrize("measure", [hsic, coco])
+def test_dependence_has_a_slope_everywhere(measure):
+    x = torch.zeros(6, 4, requires_grad=True)  # all alike: the kernel has no spread at all
+    measure(gaussian_kernel(x), linear_kernel(torch.eye(6))).backward()
+    assert torch.isfinite(x.grad).all()
+
+
+def test_bido_sees_every_block_and_leaves_no_hook():
+    model = Classifier("resnet", (1, 16, 16), 3)
+    layers = hidden_blocks(model)
+    assert len(layers) == 6 and hidden_blocks(Classifier("softmax", (1, 16, 16), 3)) == []
+    with outputs_of(layers) as found:
+        model(torch.rand(2, 1, 16, 16))
+    assert [f.shape[0] for f in found] == [2] * 6 and found[-1].shape == (2, 128)
+    with pytest.raises(RuntimeError), outputs_of(layers):
+        model(torch.rand(2, 5, 16, 16))
+    assert not [m for m in model.modules() if m._forward_hooks]
+
+
+def test_bido_drives_the_image_out_of_the_hidden_layers():
+    def dependence(defense: str) -> float:
+        model, x = trained(defense, "resnet")[0], Stripes().private.heldout.images
+        with outputs_of(hidden_blocks(model)) as found, torch.no_grad():
+            model(x)
+        return sum(hsic(gaussian_kernel(z), gaussian_kernel(x.flatten(1))).item() for z in found)
+
+    assert dependence("bido(strength=3)") < 0.8 * dependence("none")
+
+
+# MID
+
+
+def test_the_divergence_is_that_of_two_normal_distributions():
+    mean, deviation = torch.tensor([[0.5, -1.0]]), torch.tensor([[0.7, 1.3]])
+    exact = torch.distributions.kl_divergence(torch.distributions.Normal(mean, deviation), torch.distributions.Normal(0.0, 1.0))
+    assert torch.allclose(divergence(mean, deviation), exact.sum(1))
+    assert divergence(torch.zeros(1, 4), torch.ones(1, 4)).item() == 0
+
+
+def test_the_bottleneck_is_random_in_training_only():
+    head, x = StochasticHead(4, 3, 2), torch.randn(5, 4)
+    torch.manual_seed(0)
+    assert not torch.equal(head(x), head(x)) and head.paid.shape == (5,)
+    head.eval()
+    assert torch.equal(head(x), head(x))
+    mean = head.encode(x)[:, :3]
+    assert torch.equal(head(x), head.classify(mean))
+
+
+def test_a_dearer_bottleneck_lets_less_through():
+    def information(strength: float) -> float:
+        model, x = trained(f"mid(strength={strength})")[0], Stripes().private.heldout.images
+        mean, raw = model.head.encode(model.features(x)).chunk(2, 1)
+        return divergence(mean, torch.nn.functional.softplus(raw - 5)).mean().item()
+
+    assert information(0.3) < 0.7 * information(0.001)
+
+
+# Negative label smoothing
+
+
+@given(st.floats(-0.5, 0.5), st.integers(0, 3))
+def test_smoothing_is_torchs_own_where_that_allows_it(alpha, label):
+    logits, labels = torch.tensor([[1.0, -2.0, 0.5, 3.0]]), torch.tensor([label])
+    ours = smoothed_loss(logits, labels, alpha)
+    if alpha >= 0:
+        assert torch.allclose(ours, torch.nn.functional.cross_entropy(logits, labels, label_smoothing=alpha).view(1), atol=1e-5)
+    logs = -logits.log_softmax(1)[0]
+    assert torch.allclose(ours, ((1 - alpha) * logs[label] + alpha * logs.mean()).view(1))
+
+
+@pytest.mark.parametrize(("done", "expected"), [(0, 0), (0.5, 0), (0.625, -0.1), (0.75, -0.2), (0.9, -0.2)])
+def test_negative_smoothing_is_brought_in_slowly(done, expected):
+    assert smoothing_at(-0.2, done) == pytest.approx(expected)
+    assert smoothing_at(0.2, done) == 0.2
+
+
+# DP-SGD
+
+
+def test_batch_norm_is_replaced_as_opacus_would():
+    from opacus.validators import ModuleValidator
+
+    for arch in ("resnet", "cnn", "mlp"):
+        model = Classifier(arch, (1, 32, 32), 3)
+        fixed = ModuleValidator.fix(model)
+        count = without_batch_norm(model)
+        assert [str(m) for m in model.modules()] == [str(m) for m in fixed.modules()] and (count > 0) == (arch != "mlp")
+
+
+def test_the_card_says_what_privacy_was_spent():
+    _, card, _ = trained("dp-sgd(epsilon=5,delta=0.001)", arch="resnet", recipe=replace(RECIPE, epochs=1))
+    told = card["defense"]
+    assert told["epsilon"] == pytest.approx(5, rel=0.05) and told["delta"] == 0.001 and told["accountant"] == "RDP (Opacus)"
+    assert told["noise_multiplier"] > 0 and told["batch_norms_replaced"] == 12 and "added or removed" in told["promise"]
+
+
+def test_less_epsilon_is_more_noise():
+    noise = [trained(f"dp-sgd(epsilon={e})", recipe=replace(RECIPE, epochs=1))[1]["defense"]["noise_multiplier"]
+             for e in (1, 10)]
+    assert noise[0] > 2 * noise[1]
+
+
+@pytest.mark.parametrize("epsilon", ["0", "-1", "nan"])
+def test_no_privacy_budget_is_refused(epsilon):
+    with pytest.raises(KnobError, match="epsilon"):
+        Plan.of(f"dp-sgd(epsilon={epsilon})")
+
+
+def test_an_empty_batch_is_a_step_of_noise():
+    shaping = configure(DEFENSES["dp-sgd"]).shaping(Case(Stripes(), "mlp"))
+    model = Classifier("mlp", (1, 16, 16), 3)
+    assert shaping.loss(model, torch.zeros(0, 1, 16, 16), torch.zeros(0, dtype=torch.long), 0.0).item() == 0
+
+
+# TL-DMI
+
+
+def test_frozen_layers_are_the_public_ones():
+    model, card, progress = trained("tl-dmi(frozen=0.6)", "resnet", replace(RECIPE, epochs=2))
+    public = load_weights(public_name("stripes", "resnet"))[0]
+    body = {f"body.{k}": v for k, v in model.body.state_dict().items() if v.is_floating_point()}
+    same = [k for k, v in body.items() if torch.equal(v, public[k])]
+    assert {p.phase for p in progress} == {"public classes", "training images"}
+    assert same[:3] == [k for k in body][:3] and 0 < len(same) < len(body)  # from the image on
+    assert card["defense"]["frozen_parameters"] > 0 and card["defense"]["public"]["name"] == "stripes/public-resnet"
+    again = trained("tl-dmi(frozen=0.5)", "resnet", replace(RECIPE, epochs=1))[2]
+    assert {p.phase for p in again} == {"training images"}
+
+
+@pytest.mark.usefixtures("models")
+def test_without_public_classes_transfer_says_what_is_missing(monkeypatch):
+    monkeypatch.setattr(Stripes, "public_labelled", Scenario.public_labelled)
+    with pytest.raises(DataMissing, match="TL-DMI starts from a resnet of public classes"):
+        list(train_target(Stripes(), "resnet", defense="tl-dmi"))
+
+
+# Purifier and adversarial noise
+
+
+LEARNT = [k for k in OUTPUTS if DEFENSES[k].learns]
+
+
+@pytest.fixture(scope="module")
+def undefended():
+    return trained("none")[0]
+
+
+@pytest.fixture(scope="module", params=LEARNT)
+def surrounded(request, undefended):
+    """Train what is put around the undefended toy; return its key."""
+    list(train_target(Stripes(), "mlp", defense=request.param))
+    return request.param
+
+
+def test_what_is_put_around_a_target_is_trained_beside_it(surrounded, undefended):
+    x, name = Stripes().private.heldout.images, release_name("stripes", "mlp", surrounded)
+    assert name == f"stripes/target-mlp+{surrounded}" and weights_name("stripes", "mlp", surrounded) == "stripes/target-mlp"
+    guard = load_target("stripes", "mlp", surrounded)
+    scores = guard(x).softmax(1)
+    assert torch.equal(scores, load_target("stripes", "mlp", surrounded)(x).softmax(1))
+    assert torch.isfinite(scores).all() and torch.equal(scores.argmax(1), undefended(x).argmax(1))
+    assert (scores - undefended(x).softmax(1)).abs().max() > 1e-3 and not guard.training
+    card = read_card(name)
+    assert card["heldout_accuracy"] == pytest.approx(accuracy(undefended, Stripes().private.heldout), abs=1e-4)
+    assert card["defense"]["text"] == surrounded and not any(k.startswith("target.") for k in load_weights(name)[0])
+
+
+def test_what_was_fitted_to_another_target_is_refused(surrounded):
+    assert target_problem("stripes", "mlp", surrounded) is None
+    card = read_card("stripes/target-mlp")
+    amend_card("stripes/target-mlp", card["sha256"], {"sha256": "of another training"})
+    try:
+        assert "was trained again after" in target_problem("stripes", "mlp", surrounded)
+    finally:
+        amend_card("stripes/target-mlp", "of another training", {"sha256": card["sha256"]})
+
+
+@pytest.mark.parametrize("key", LEARNT)
+def test_missing_surroundings_say_how_to_train_them(key):
+    trained("neg-ls")
+    with pytest.raises(DataMissing, match="No weights named"):
+        load_target("stripes", "mlp", f"neg-ls+{key}")
+    assert target_problem("stripes", "mlp", f"neg-ls+{key}").endswith(
+        f"There is no {key} around the mlp for stripes under neg-ls. Train it with: python -m workbench train target "
+        f"--arch mlp --scenario stripes --defense neg-ls+{key}")
+
+
+def test_the_purifier_makes_confidences_of_members_and_others_alike(undefended):
+    private, text = Stripes().private, "purifier(divergence=1)"
+    list(train_target(Stripes(), "mlp", defense=text))
+
+    def spread(model) -> float:
+        return torch.cat([model(part.images).softmax(1).amax(1) for part in (private.train, private.heldout)]).std().item()
+
+    assert spread(load_target("stripes", "mlp", text)) < 0.5 * spread(undefended)
+
+
+def test_the_purifier_swaps_labels_of_marked_members_only():
+    guard = configure(DEFENSES["purifier"], {"radius": 1e-4}).wrap(Classifier("softmax", (1, 4, 4), 3))
+    guard.members = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1]])
+    guard.swapped = torch.tensor([True, False])
+    asked = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.69, 0.21, 0.1]])
+    assert guard.labels(asked).tolist() == [1, 1, 0]
+
+
+def test_adversarial_noise_stays_within_its_budget_and_raises_the_error(undefended):
+    list(train_target(Stripes(), "mlp", defense="wen(budget=0.3)"))
+    guard, x = load_target("stripes", "mlp", "wen(budget=0.3)"), Stripes().private.heldout.images
+    honest = undefended(x).softmax(1)
+    moved = guard(x).softmax(1)
+    assert ((moved - honest).abs().sum(1) <= 0.3 + 1e-3).all()
+
+    def error(p):
+        return (guard.inverse(p) - x).pow(2).mean().item()
+
+    assert error(moved) > error(honest)
+    with torch.no_grad():
+        assert torch.equal(guard(x), guard(x))
+
+
+@given(st.integers(0, 999), st.floats(0.01, 2))
+def test_within_keeps_simplex_budget_and_winner(seed, budget):
+    rng = torch.Generator().manual_seed(seed)
+    p, q = torch.rand(2, 6, 4, generator=rng).softmax(2)
+    found = within(q, p, p.argmax(1), budget)
+    assert torch.allclose(found.sum(1), torch.ones(6), atol=1e-5) and (found >= 0).all()
+    assert ((found - p).abs().sum(1) <= budget + 1e-5).all()
+    own = found.gather(1, p.argmax(1)[:, None])
+    assert (own + 1e-5 >= found).all()
+
+
+# NetGuard
+
+
+def white(c: int) -> torch.Tensor:
+    """Return the image of class `c` that the known-answer victim is surest of, (1, 8, 8)."""
+    small = torch.zeros(1, 1, 4).index_fill(2, torch.tensor([c]), 1.0).view(1, 1, 2, 2)
+    return torch.nn.functional.interpolate(small, scale_factor=4)[0]
+
+
+def test_fakes_are_believed_by_the_target_and_not_by_the_second_opinion():
+    victim, prior, how = QuadrantVictim(), LinearPrior().eval(), configure(DEFENSES["netguard"], {"fakes": 4})
+
+    class Other(torch.nn.Module):
+        def features(self, x):
+            return x.flatten(1) - 0.5
+
+    centres = torch.stack([(white(c) - 0.5).flatten() for c in range(CLASSES)])
+    runs = {}
+    for unlike in (0.0, 3.0):
+        rng = torch.Generator().manual_seed(0)
+        *_, (_, _, found) = find_fakes(victim, Other(), prior, centres, replace(how, unlike=unlike), rng)
+        labels = torch.arange(CLASSES).repeat_interleave(4)
+        sure = victim(found).softmax(1).gather(1, labels[:, None])
+        alike = torch.nn.functional.cosine_similarity(Other().features(found), centres[labels])
+        runs[unlike] = sure.mean().item(), alike.mean().item()
+    assert runs[0.0][0] > 0.9 and runs[3.0][1] < runs[0.0][1] - 0.1
+
+
+def test_fakes_are_mixed_with_the_images_that_are_replayed():
+    shaping = configure(DEFENSES["netguard"], {"strength": 0.5}).shaping(Case(Stripes(), "resnet"))
+    train = Stripes().private.train
+    with pytest.raises(DataMissing, match="no fake that the target believes"):
+        shaping.data(train)
+    shaping.fakes = Labelled(torch.zeros(2, 1, 16, 16), torch.tensor([0, 1]))
+    mixed = shaping.data(train)
+    assert torch.equal(mixed.images[: len(train)], train.images) and len(mixed) == len(train) + round(0.5 * len(train))
+    assert shaping.recipe(RECIPE).epochs == 2
+
+
+@pytest.mark.usefixtures("models")
+def test_netguard_without_its_parts_says_what_is_missing():
+    with pytest.raises(DataMissing, match="NetGuard goes on from the undefended target"):
+        list(train_target(Digits(), "resnet", defense="netguard", recipe=RECIPE))

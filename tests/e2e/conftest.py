@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from workbench.core.paths import models_dir
+
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -56,8 +58,11 @@ class Served:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     runs, port = tmp_path_factory.mktemp("runs"), free_port()
     said = (tmp_path_factory.mktemp("log") / "app.log").open("w+")
+    models = tmp_path_factory.mktemp("weights") / "models"  # a copy, for trainings write into it
+    shutil.copytree(models_dir(), models, ignore=shutil.ignore_patterns(".*"))
     process = subprocess.Popen([sys.executable, "app.py", "--port", str(port), "--runs", str(runs), "--device", "cpu"],
-                               cwd=ROOT, stdout=said, stderr=subprocess.STDOUT, start_new_session=True)
+                               cwd=ROOT, stdout=said, stderr=subprocess.STDOUT, start_new_session=True,
+                               env={**os.environ, "WORKBENCH_MODELS": str(models)})
     app = Served(f"http://127.0.0.1:{port}", port, runs)
     try:
         end = time.monotonic() + STARTING

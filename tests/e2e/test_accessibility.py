@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-TABS = ["Target", "Invert", "Judge", "Runs"]
+TABS = ["Target", "Prior", "Invert", "Judge", "Runs"]
 
 
 @pytest.fixture(scope="module")

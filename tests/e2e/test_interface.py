@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.conftest import ROOT, Served, Visit
 
-TABS = ("Target", "Invert", "Judge", "Runs")
+TABS = ("Target", "Prior", "Invert", "Judge", "Runs")
 ENDED = ".wb-live[data-state=finished], .wb-live[data-state=stopped], .wb-live[data-state=failed]"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -32,6 +34,10 @@ class Released(nn.Module):
         confidences = self.target(images).softmax(1)
         released = with_winner(self.release(confidences, images), self.labels(confidences))
         return (released / released.sum(1, keepdim=True)).log()
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the card says besides the knobs, once this is trained."""
+        return {}
 
     def own_weights(self) -> dict[str, Tensor]:
         """Return the tensors of this module without those of the target behind it."""

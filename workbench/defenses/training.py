@@ -15,7 +15,7 @@ from workbench.core.weights import read_card, save_weights
 from workbench.scenarios import Scenario
 from workbench.targets import load_classifier, weights_name
 from workbench.targets.store import release_name
-from workbench.targets.training import Case, Progress, Recipe, train_classifier
+from workbench.targets.training import Case, Progress, Recipe, accuracy, train_classifier
 
 
 def defense_problem(arch: str, defense: str) -> str | None:
@@ -60,10 +60,14 @@ def _train_release(scenario: Scenario, arch: str, defense: str, case: Case, name
     torch.manual_seed(case.seed)
     released = part.defense.wrap(model).to(case.device)
     yield from part.defense.learn(released, case)
-    of = weights_name(scenario.key, arch, defense)
+    released.eval()
+    private, of = scenario.private, weights_name(scenario.key, arch, defense)
     save_weights(name or release_name(scenario.key, arch, defense), released.own_weights(), {
         "what": f"{part.title} around {of}", "arch": arch, "scenario": scenario.key, "target": of,
         "target_sha256": read_card(of)["sha256"],
-        "defense": {"text": str(replace(plan, training=None)), "knobs": values_of(part.defense)},
+        "defense": {"text": str(replace(plan, training=None)), "knobs": values_of(part.defense),
+                    **released.facts()},
+        "train_accuracy": round(accuracy(released, private.train), 4),
+        "heldout_accuracy": round(accuracy(released, private.heldout), 4),
         "paper": DEFENSES.entry(part.key).info["paper"], "seed": case.seed,
         "seconds": round(time.monotonic() - start, 1), "device": str(case.device), "quality": "full"})

@@ -52,7 +52,8 @@ class Tuning:
     def __init__(self, model: Prior, setting: Setting, how: Any, faster: Mapping[str, float] | None = None) -> None:
         self.how, self.total, self.recipe = how, how.steps, asdict(how)
         form = dict(device=setting.device, memory_format=torch.channels_last)
-        self.model, self.target = model.to(**form).train(), setting.target
+        # A copy of the target, laid out anew: convolutions then take a third less time on a CPU.
+        self.model, self.target = model.to(**form).train(), copy.deepcopy(setting.target).to(**form)
         self.public, self.flips, self.device = setting.public.to(setting.device), setting.flips, setting.device
         self.seed, self.num_classes = setting.seed, setting.num_classes
         self.critic = [p for name, p in model.named_parameters() if name.startswith("critic")]

@@ -25,7 +25,7 @@ from workbench.runs.chores import Chore, Chores
 from workbench.runs.neighbours import FEATURES, PIXELS, Pool, embed, usual_distance
 from workbench.scenarios import SCENARIOS, Scenario
 from workbench.targets import Classifier, load_classifier
-from workbench.targets.store import EVALUATOR, target_problem
+from workbench.targets.store import EVALUATOR, target_card, target_problem
 
 SHEET, SLOW_SHEET = 24, 8  # samples of one seed; fewer of a prior that samples slowly
 WAY = 25  # images from one sample to another
@@ -137,12 +137,13 @@ class Explorer:
     """
 
     def __init__(self, cache: Path) -> None:
-        self.cache, self.chores = cache, Chores()
+        self.cache, self.searches, self.readings = cache, Chores(), Chores()
         self._models: OrderedDict[str, Prior] = OrderedDict()
         self._lock, self._decoding = threading.Lock(), threading.Lock()
 
     def close(self) -> None:
-        self.chores.close()
+        self.searches.close()
+        self.readings.close()
 
     def prior(self, chosen: Chosen) -> Prior:
         """Return the prior whose weights are there now; raises what `load_prior` does."""
@@ -197,8 +198,10 @@ class Explorer:
     def pools(self, scenario: str) -> tuple[Chore, Chore]:
         """Return the chores that read the private and the public images; their results are `Private` and `Pool`."""
         place = SCENARIOS[scenario]()
-        return (self.chores.start(("private", scenario), lambda chore: self._private(place, chore)),
-                self.chores.start(("public", scenario, place.public_folder()), lambda chore: self._public(place, chore)))
+        judge = None if target_problem(scenario, EVALUATOR) else target_card(scenario, EVALUATOR)["sha256"]
+        return (self.readings.start(("private", scenario, judge), lambda chore: self._private(place, chore)),
+                self.readings.start(("public", scenario, judge, place.public_folder()),
+                                  lambda chore: self._public(place, chore)))
 
     def _public(self, place: Scenario, chore: Chore) -> Pool:
         chore.report(0.0, "Reading the public images")
@@ -236,13 +239,13 @@ class Explorer:
             raise UsageError(f"The '{chosen.prior}' prior has no layers with latents of their own.")
         sha = chosen.card()["sha256"]
         key = ("reach", chosen, sha, tuple(classes), wide)
-        if (chore := self.chores.get(key)) is not None and not (start and chore.ended):
+        if (chore := self.searches.get(key)) is not None and not (start and chore.ended):
             return chore
         named = f"{chosen.scenario}-{sha[:16]}-{'-'.join(map(str, classes))}{'-wide' if wide else ''}.safetensors"
         path = self.cache / named
         if not path.is_file() and not start:
             return None
-        return self.chores.start(key, lambda chore: self._reach(chosen, classes, wide, path, chore))
+        return self.searches.start(key, lambda chore: self._reach(chosen, classes, wide, path, chore))
 
     def _reach(self, chosen: Chosen, classes: list[int], wide: bool, path: Path, chore: Chore) -> Reached:
         if path.is_file():

@@ -13,6 +13,7 @@ from torch import Tensor
 from workbench.core.errors import DataMissing, UsageError
 from workbench.core.paths import data_dir
 from workbench.core.registry import Registry
+from workbench.scenarios.images import read_classes
 
 SCENARIOS: Registry[type[Scenario]] = Registry("scenario", "workbench.scenarios")
 
@@ -56,6 +57,7 @@ class Scenario:
     Attributes:
         split_seed: fixes which private images are held out; part of the scenario, not of a run.
         ships_public: whether public images come with this scenario.
+        evaluator: the architecture that judges this scenario's reconstructions; never a target.
         borrows: a scenario whose colour priors also serve this one, seen in grey; None if it has its own.
     """
 
@@ -70,6 +72,7 @@ class Scenario:
     flips: ClassVar[bool] = False
     default_target: ClassVar[str] = "resnet"
     default_prior: ClassVar[str] = "gan"
+    evaluator: ClassVar[str] = "evaluator"
     ships_public: ClassVar[bool] = False
     split_seed: ClassVar[int] = 0
     borrows: ClassVar[str | None] = None
@@ -96,6 +99,20 @@ class Scenario:
             DataMissing: the scenario ships none and no folder was named.
         """
         raise NotImplementedError
+
+    def public_labelled(self, folder: Path | None = None) -> Labelled:
+        """Return public images with classes of their own, none of them private.
+
+        Args:
+            folder: a folder for each class; what the scenario ships if None.
+
+        Raises:
+            DataMissing: the scenario ships none and no folder was named.
+        """
+        if folder is None:
+            raise DataMissing(f"{self.key} ships no public images with labels. Name a folder that holds a folder of images "
+                              "for each public class with --data.")
+        return Labelled(*read_classes(folder, self.input_shape))
 
     def public_folder(self) -> Path | None:
         """Return the folder of public images that this machine has: ``data/<key>-public``, else the lender's."""

@@ -47,6 +47,13 @@ class Digits(Scenario):
         private = digits.labels < self.num_classes
         return split_by_class(Labelled(digits.images[private], digits.labels[private]), 400, self.split_seed)
 
+    def public_labelled(self, folder: Path | None = None) -> Labelled:
+        if folder is not None:
+            return super().public_labelled(folder)
+        digits = self.packaged()
+        public = digits.labels >= self.num_classes
+        return Labelled(digits.images[public], digits.labels[public] - self.num_classes)
+
     def public(self, folder: Path | None = None) -> Tensor:
         if folder is None:
             digits = self.packaged()

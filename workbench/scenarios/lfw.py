@@ -69,6 +69,7 @@ class LFW(Scenario):
     private_source = "Labeled Faces in the Wild, the 62 people with 20 or more photographs, at most 60 of each"
     public_source = "everyone else in LFW, and other people's aligned faces such as CelebA's"
     flips = True
+    evaluator = "mobilefacenet"
 
     def load_private(self) -> Split:
         for folder in photograph_folders():

@@ -7,10 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from workbench.core.defended import Plan
 from workbench.core.errors import DataMissing, Incompatible
 from workbench.core.weights import has_weights, load_weights, read_card
+from workbench.scenarios import Scenario
 from workbench.targets.architectures import ARCHITECTURES, Classifier
 
 EVALUATOR = "evaluator"
@@ -23,6 +25,17 @@ def weights_name(scenario: str, arch: str, defense: str = "none") -> str:
     """
     role = EVALUATOR if arch == EVALUATOR else f"target-{arch}"
     return f"{scenario}/{role}{Plan.of(defense).suffix}"
+
+
+def built_as(scenario: Scenario, arch: str) -> str:
+    """Return the architecture behind a name: a scenario chooses what its evaluator is."""
+    return scenario.evaluator if arch == EVALUATOR else arch
+
+
+def shipped_body(scenario: str, arch: str) -> dict[str, Tensor]:
+    """Return the weights of a pretrained body, kept in what is shipped; raises `DataMissing`, `WeightsCorrupt`."""
+    tensors, _ = load_weights(weights_name(scenario, arch))
+    return {name.removeprefix("body."): value for name, value in tensors.items() if name.startswith("body.")}
 
 
 def release_name(scenario: str, arch: str, defense: str) -> str | None:
@@ -68,7 +81,7 @@ def load_classifier(scenario: str, arch: str, defense: str = "none", device: tor
     if problem := target_problem(scenario, arch, str(replace(plan, output=None))):
         raise DataMissing(problem)
     tensors, card = load_weights(weights_name(scenario, arch, defense))
-    model = Classifier(arch, tuple(card["shape"]), card["num_classes"])
+    model = Classifier(card.get("arch", arch), tuple(card["shape"]), card["num_classes"])
     if plan.training is not None:
         model = plan.training.defense.build(model)
     try:

@@ -18,7 +18,7 @@ from workbench.core.knobs import values_of
 from workbench.core.weights import save_weights
 from workbench.scenarios import Labelled, Scenario
 from workbench.targets.architectures import ARCHITECTURES, Classifier
-from workbench.targets.store import weights_name
+from workbench.targets.store import built_as, shipped_body, weights_name
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Shaping:
 
 def recipe_for(scenario: Scenario, arch: str, seed: int = 0) -> Recipe:
     """Return the architecture's recipe, with fewer epochs where each class has hundreds of images."""
-    recipe = replace(Recipe(seed=seed), **ARCHITECTURES.entry(arch).info.get("recipe", {}))
+    recipe = replace(Recipe(seed=seed), **ARCHITECTURES.entry(built_as(scenario, arch)).info.get("recipe", {}))
     if len(scenario.private.train) > 100 * scenario.num_classes:
         recipe = replace(recipe, epochs=max(12, recipe.epochs // 3), batch=64)
     return recipe
@@ -166,6 +166,7 @@ def fit(model: Classifier, data: Labelled, recipe: Recipe, *, flips: bool, phase
     """
     shaping = shaping or Shaping()
     device = next(model.parameters()).device
+    model.to(memory_format=torch.channels_last)  # a third faster on a CPU
     rng = torch.Generator().manual_seed(recipe.seed)
     torch.manual_seed(recipe.seed)  # dropout draws from the global generator
     if recipe.optimiser == "sgd":
@@ -181,7 +182,7 @@ def fit(model: Classifier, data: Labelled, recipe: Recipe, *, flips: bool, phase
             shaping.mode(trained)
             total = 0.0
             for index in shaping.batches(len(data), recipe.batch, rng):
-                images = warp(data.images[index], recipe, flips, rng).to(device)
+                images = warp(data.images[index], recipe, flips, rng).to(device, memory_format=torch.channels_last)
                 loss = shaping.loss(trained, images, data.labels[index].to(device), epoch / recipe.epochs)
                 stepping.zero_grad(set_to_none=True)
                 loss.backward()
@@ -217,7 +218,9 @@ def train_classifier(scenario: Scenario, arch: str, *, seed: int = 0, device: st
 
     def fresh() -> Classifier:
         torch.manual_seed(recipe.seed)
-        model = Classifier(arch, scenario.input_shape, scenario.num_classes)
+        model = Classifier(built_as(scenario, arch), scenario.input_shape, scenario.num_classes)
+        if ARCHITECTURES.entry(model.arch).info.get("pretrained"):
+            model.body.load_state_dict(shipped_body(scenario.key, arch))
         if recipe.zero_head:
             torch.nn.init.zeros_(model.head.weight)
         return (part.defense.build(model) if part else model).to(device)
@@ -235,7 +238,7 @@ def train_classifier(scenario: Scenario, arch: str, *, seed: int = 0, device: st
     tensors = {k: v for k, v in model.state_dict().items()}
     defended = {} if part is None else {"defense": {"text": str(part), "knobs": values_of(part.defense), **shaping.facts()}}
     save_weights(name or weights_name(scenario.key, arch, defense), tensors, {
-        "what": f"{ARCHITECTURES.entry(arch).title} of {scenario.key}" + (f", {part.title}" if part else ""), "arch": arch,
+        "what": f"{ARCHITECTURES.entry(model.arch).title} of {scenario.key}" + (f", {part.title}" if part else ""), "arch": model.arch,
         "scenario": scenario.key, "shape": list(scenario.input_shape), "num_classes": scenario.num_classes,
         "data": scenario.private_source, "recipe": asdict(recipe), **defended,
         **{k: round(v, 4) for k, v in measured.items()},

@@ -118,6 +118,12 @@ def add_prior_routes(server: FastAPI, app: App) -> None:
     def training(chosen: Which) -> Response:
         return JSONResponse(training_told(app, chosen), headers=NO_STORE)
 
+    @server.get("/wb/trainings/{run}/samples/latest.webp")
+    def newest(run: str) -> Response:
+        folder = app.store.training(run)
+        data = folder.samples(max(folder.sampled(), default=0))
+        return Response(data, media_type="image/webp", headers=NO_STORE)
+
     @server.get("/wb/trainings/{run}/samples/{step}.webp")
     def trained(run: str, step: int) -> Response:
         return Response(app.store.training(run).samples(step), media_type="image/webp", headers=NO_STORE)

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from workbench.core.errors import WorkbenchError
-from workbench.core.records import RunConfig
+from workbench.core.records import RunConfig, TrainingConfig
 from workbench.core.registry import Registry
 from workbench.runs.explore import Explorer
 from workbench.runs.scheduler import Scheduler
@@ -33,6 +33,7 @@ class App:
         panel: the settings in Invert.
         ended: fires after the shown run has ended.
         explorer: what looks at priors.
+        wanted: what the Prior tab is to show a browser session when it opens next.
     """
 
     store: RunStore
@@ -47,6 +48,7 @@ class App:
 
     def __post_init__(self) -> None:
         self.explorer = Explorer(self.store.root / ".reach")
+        self.wanted: dict[str, TrainingConfig] = {}
 
     def when_opened(self, key: str, look: Callable[..., Any], inputs: Any, outputs: Any, **how: Any) -> None:
         """Call `look` each time a tab is turned to; to be called last in the tab's build function.

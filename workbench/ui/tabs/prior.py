@@ -154,16 +154,26 @@ def build(app: App) -> None:
         return {**show(key, name, victim, "none"), defense: gr.Dropdown(value="none", visible=False),
                 target: gr.Dropdown(app.catalog.targets(key), value=victim, visible=PRIORS[name].tuned)}
 
+    def opened(key: str, name: str, victim: str | None, defended: str | None, request: gr.Request) -> dict[Any, Any]:
+        """Show what the pickers say, or the prior of the training that was asked for elsewhere."""
+        asked = app.wanted.pop(request.session_hash or "", None)
+        if asked is None or asked.prior is None:
+            return {scenario: gr.skip(), **show(key, name, victim, defended)}
+        on, victim = PRIORS[asked.prior].tuned, asked.target or SCENARIOS[asked.scenario].default_target
+        return {**show(asked.scenario, asked.prior, victim, asked.defense), scenario: asked.scenario,
+                target: gr.Dropdown(app.catalog.targets(asked.scenario), value=victim, visible=on),
+                defense: gr.Dropdown(value=asked.defense, visible=on and len(DEFENSES.keys()) > 1)}
+
     quiet = dict(show_progress="hidden", api_visibility="private", concurrency_limit=4)
     outputs = [prior, target, defense, *parts]
-    app.when_opened("prior", show, pickers, outputs, **quiet)
+    app.when_opened("prior", opened, pickers, [scenario, *outputs], **quiet)
     scenario.input(other, scenario, outputs, **quiet)
     gr.on([prior.input, target.input, defense.input], show, pickers, outputs, **quiet)
 
     def act(event: gr.EventData, request: gr.Request) -> None:
         """Do what the parts' buttons ask for; they then ask for the news themselves."""
         with told():
-            chosen = Chosen(event.scenario, event.prior, event.target or None, event.defense)
+            chosen = Chosen(event.scenario, event.prior, event.victim or None, event.defense)
             if event.do == "train":
                 app.scheduler.train(training_config(chosen, quality=event.quality, resume=bool(event.resume)),
                                     owner=request.session_hash or "")
@@ -179,4 +189,4 @@ def build(app: App) -> None:
 
     gr.on([training.select, reach.select], act, None, None, **LIGHT)
     # A training has ended, or has published better weights: everything that shows the prior looks again.
-    training.change(show, pickers, outputs, **quiet)
+    training.input(show, pickers, outputs, **quiet)

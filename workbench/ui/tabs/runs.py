@@ -12,6 +12,7 @@ import gradio as gr
 from workbench.attacks import ATTACKS
 from workbench.core.errors import StoreError, UsageError, WorkbenchError
 from workbench.core.records import Fork, RunConfig
+from workbench.priors import PRIORS
 from workbench.runs.store import RunSummary
 from workbench.ui.shell import LIGHT, App, tab, told
 from workbench.ui.tabs.judge import arrow, number
@@ -30,13 +31,22 @@ def ago(then: float) -> str:
 
 def row(summary: RunSummary) -> dict[str, Any]:
     """Return one line of the table as plain data; the page writes it as text, never as markup."""
+    shared = {"id": summary.id, "kind": summary.kind, "name": summary.name or "", "state": summary.state.value,
+              "ended": summary.state.ended, "seed": summary.seed, "when": ago(summary.created), "reason": summary.reason,
+              "seconds": None if summary.seconds is None else round(summary.seconds, 1)}
+    if summary.kind == "training":
+        what = f"target {summary.target}" if summary.attack == "target" else (
+            f"{PRIORS.entry(summary.attack).title if summary.attack in PRIORS else summary.attack} prior"
+            + (f" for {summary.target}" if summary.target else ""))
+        return {**shared, "what": f"Training: {what} on {summary.scenario}{defended(summary)}", "steps": summary.steps}
     attack = ATTACKS.entry(summary.attack).title if summary.attack in ATTACKS else summary.attack
-    return {"id": summary.id, "name": summary.name or "", "state": summary.state.value, "ended": summary.state.ended,
-            "what": f"{attack} on {summary.scenario}/{summary.target}"
-                    + ("" if summary.defense == "none" else f" + {summary.defense}"),
-            "count": summary.candidates, "seed": summary.seed, "when": ago(summary.created),
-            "accuracy": None if summary.accuracy is None else round(100 * summary.accuracy),
-            "seconds": None if summary.seconds is None else round(summary.seconds, 1), "reason": summary.reason}
+    return {**shared, "what": f"{attack} on {summary.scenario}/{summary.target}{defended(summary)}",
+            "count": summary.candidates,
+            "accuracy": None if summary.accuracy is None else round(100 * summary.accuracy)}
+
+
+def defended(summary: RunSummary) -> str:
+    return "" if summary.defense == "none" else f" + {summary.defense}"
 
 
 def differences(a: RunConfig, b: RunConfig) -> list[tuple[str, Any, Any]]:
@@ -85,8 +95,8 @@ def build(app: App) -> None:
     beside = gr.HTML(apply_default_css=False, elem_id="compared")
 
     def listed() -> dict[Any, Any]:
-        summaries = app.store.list(200)
-        offered = [(f"{s.name or s.id} ({s.state.value})", s.id) for s in summaries]
+        summaries = app.store.list(200, kind=None)
+        offered = [(f"{s.name or s.id} ({s.state.value})", s.id) for s in summaries if s.kind == "run"]
         return {table: {"rows": [row(s) for s in summaries], "seq": time.time_ns()},
                 first: gr.Dropdown(offered), second: gr.Dropdown(offered)}
 
@@ -100,7 +110,20 @@ def build(app: App) -> None:
     def act(event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         """Do what a line's buttons ask for."""
         with told():
-            folder = app.store.folder(event.run)
+            folder = app.store.job(event.run)
+            if event.do == "delete":
+                app.store.delete(folder.id)
+                return listed()
+            if event.do == "stop":
+                app.scheduler.stop(folder.id)
+                return listed()
+            if event.do == "rename":
+                app.store.update(folder.id, name=str(event.name).strip()[:LONGEST_NAME])
+                return listed()
+            if event.do == "watch":
+                app.wanted[request.session_hash or ""] = app.store.training(folder.id).config()
+                return {app.tabs: gr.Tabs(selected="prior")}
+            folder = app.store.folder(folder.id)
             if event.do == "open":
                 return opened(folder.id)
             if event.do == "judge":
@@ -112,15 +135,6 @@ def build(app: App) -> None:
                 if frame is None:
                     raise StoreError(f"Run {folder.id} has no frame to go on from.")
                 return opened(app.submit(replace(folder.config(), fork=Fork(folder.id, frame)), request))
-            if event.do == "rename":
-                app.store.update(folder.id, name=str(event.name).strip()[:LONGEST_NAME])
-                return listed()
-            if event.do == "delete":
-                app.store.delete(folder.id)
-                return listed()
-            if event.do == "stop":
-                app.scheduler.stop(folder.id)
-                return listed()
             raise UsageError("There is no such action.")
 
     table.select(act, None, [app.run, app.tabs, *outputs], **LIGHT)

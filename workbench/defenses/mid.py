@@ -1,0 +1,76 @@
+"""MID: a stochastic layer before the logits bounds what they can tell of the image.
+
+Wang et al., AAAI 2021, https://arxiv.org/abs/2009.05241: cross-entropy + β·I(X; Ŷ), the information
+bounded as in the variational information bottleneck (Alemi et al., ICLR 2017): the hidden code z is
+N(μ(x), σ(x)²) and pays its divergence from N(0, I). When it serves, z is the mean: the model is the same
+function every time, and an attacker gains nothing by asking again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from workbench.core.knobs import knob
+from workbench.defenses.base import Defense, defense
+from workbench.targets import Classifier
+from workbench.targets.training import Case, Shaping
+
+
+def divergence(mean: Tensor, deviation: Tensor) -> Tensor:
+    """Return the divergence of N(mean, deviation²) from N(0, I) in nats, (n,), of (n, k) each."""
+    return 0.5 * (mean**2 + deviation**2 - 1 - 2 * deviation.log()).sum(1)
+
+
+class StochasticHead(nn.Module):
+    """Features (n, F) to logits (n, K) by way of a random code (n, k); by way of its mean in eval mode.
+
+    Attributes:
+        paid: (n,) divergence of the last training batch's codes, in nats.
+    """
+
+    def __init__(self, features: int, code: int, num_classes: int) -> None:
+        super().__init__()
+        self.encode, self.classify = nn.Linear(features, 2 * code), nn.Linear(code, num_classes)
+        self.paid: Tensor | None = None
+
+    def forward(self, features: Tensor) -> Tensor:
+        mean, raw = self.encode(features).chunk(2, 1)
+        if not self.training:
+            return self.classify(mean)
+        deviation = F.softplus(raw - 5)
+        self.paid = divergence(mean, deviation)
+        return self.classify(mean + deviation * torch.randn_like(mean))
+
+
+@defense("mid", title="MID", stage="training", paper="Wang et al., AAAI 2021", order=2, strength="strength",
+         levels=(1e-3, 0.003, 0.01, 0.03, 0.1),
+         summary="A noisy bottleneck before the logits makes every bit about the image cost something.")
+@dataclass(frozen=True)
+class MID(Defense):
+    strength: float = knob(0.01, 1e-5, 10.0, log=True, help="Weight β of the information that the code carries.")
+    code: int = knob(64, 2, 512, help="Length k of the code.")
+
+    def build(self, model: Classifier) -> Classifier:
+        model.head = StochasticHead(model.head.in_features, self.code, model.num_classes)
+        return model
+
+    def shaping(self, case: Case) -> Shaping:
+        return Bottleneck(self.strength)
+
+
+class Bottleneck(Shaping):
+    """Charges for the information in the code."""
+
+    def __init__(self, beta: float) -> None:
+        self.beta = beta
+
+    def loss(self, model: nn.Module, images: Tensor, labels: Tensor, done: float) -> Tensor:
+        logits = model(images)
+        return F.cross_entropy(logits, labels) + self.beta * model.head.paid.mean()
+
+    def end(self, model: nn.Module) -> None:
+        model.head.paid = None
