@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -53,7 +54,8 @@ class Walk:
         """Take one stride, pushed down the gradient by `strength` times the noise's length."""
         t, after = self.plan[self.taken]
         dims = tuple(range(1, gradient.ndim))
-        share = self.predicted.norm(dim=dims, keepdim=True) / gradient.norm(dim=dims, keepdim=True).clamp_min(1e-20)
+        length = partial(torch.linalg.vector_norm, dim=dims, keepdim=True)
+        share = length(self.predicted) / length(gradient).clamp_min(1e-20)
         noise = self.predicted + strength * share * gradient
         self.x.copy_(self.prior.noised(self.prior.clean_of(self.x, noise, t), noise, after))
         self.taken += 1

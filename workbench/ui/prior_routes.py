@@ -121,8 +121,9 @@ def add_prior_routes(server: FastAPI, app: App) -> None:
     @server.get("/wb/trainings/{run}/samples/latest.webp")
     def newest(run: str) -> Response:
         folder = app.store.training(run)
-        data = folder.samples(max(folder.sampled(), default=0))
-        return Response(data, media_type="image/webp", headers=NO_STORE)
+        if not (steps := folder.sampled()):
+            return Response(status_code=204, headers=NO_STORE)  # nothing is wrong; there is no picture yet
+        return Response(folder.samples(steps[-1]), media_type="image/webp", headers=NO_STORE)
 
     @server.get("/wb/trainings/{run}/samples/{step}.webp")
     def trained(run: str, step: int) -> Response:

@@ -91,7 +91,9 @@ def add_routes(server: FastAPI, app: App) -> None:
     @server.get("/wb/runs/{run}/frames/latest.webp")
     def newest(run: str) -> Response:
         folder = store.folder(run)
-        return picture(folder.sheet(exports.last_frame(folder)))
+        if (last := folder.latest()) is None:
+            return Response(status_code=204, headers=PRIVATE)  # nothing is wrong; there is no picture yet
+        return picture(folder.sheet(last))
 
     @server.get("/wb/runs/{run}/frames/{frame}.webp")
     def frame(run: str, frame: int) -> Response:
