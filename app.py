@@ -25,7 +25,9 @@ def port_problem(host: str, port: int) -> str | None:
 
 
 def main() -> int:
+    from workbench.core.errors import WorkbenchError
     from workbench.core.paths import runs_dir
+    from workbench.targets.sources import add_options, allow_from
 
     parser = argparse.ArgumentParser(prog="app.py", description="Model Inversion Workbench")
     parser.add_argument("--host", default="127.0.0.1")
@@ -33,13 +35,18 @@ def main() -> int:
     parser.add_argument("--runs", type=Path, default=runs_dir(), metavar="DIR", help="where runs are kept")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, help="threads of torch (default: cores - 1)")
+    add_options(parser)
     options = parser.parse_args()
+    try:
+        allow_from(options)
+    except WorkbenchError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
     if problem := port_problem(options.host, options.port):
         print(problem, file=sys.stderr)
         return 1
     import uvicorn
 
-    from workbench.core.errors import WorkbenchError
     from workbench.runs.scheduler import Scheduler
     from workbench.runs.store import RunStore
     from workbench.ui.server import create

@@ -33,8 +33,9 @@ from workbench.scenarios import SCENARIOS
 
 BLACK_BOX = [a.key for a in ATTACKS if a.info["access"] is not Access.WHITE_BOX and a.key != "random"]
 ASK_FIRST = {"yang", "zhu", "lokt"}
-# What spends as many queries as it is given: enough steps, and no rule that stops earlier.
-ENDLESS = {"steps": 10**9, "queries": 10**9, "images": 10**9}
+# What spends as many queries as it is given: enough steps, or, where steps cost none, images to ask about.
+ENDLESS = {"steps": 10**9}
+ENDLESS_ASKING = {"queries": 10**9, "images": 10**9}
 
 
 class Marks:
@@ -52,8 +53,8 @@ class Marks:
 
 def endless(attack: str, chosen: dict[str, str]) -> dict[str, object]:
     """Return knob values with which an attack is limited by its budget alone."""
-    declared = knobs_of(ATTACKS[attack])
-    longest = {k: min(v, int(declared[k].hi)) for k, v in ENDLESS.items() if k in declared}
+    declared, asking = knobs_of(ATTACKS[attack]), ENDLESS_ASKING if attack in ASK_FIRST else ENDLESS
+    longest = {k: min(v, int(declared[k].hi)) for k, v in asking.items() if k in declared}
     return {**longest, **{k: v for k, v in chosen.items() if k in declared}}
 
 
@@ -69,7 +70,8 @@ def frames_at(lab: Lab, scenario: str, attack: str, classes: list[int], marks: l
     try:
         for frame in frames_of(config, context):
             last = frame
-            while control.marks and frame.queries >= control.marks[0]:
+            # One that asks first has found nothing yet when its queries are spent.
+            while attack not in ASK_FIRST and control.marks and frame.queries >= control.marks[0]:
                 control.marks.pop(0)
                 found.append(frame)
     except BudgetSpent:

@@ -79,7 +79,8 @@ class LOKT:
     def run(self, ctx: AttackContext) -> Iterator[Frame]:
         streams, box = Streams(ctx), Box.of(ctx.prior, ctx.rng, self.bound)
         start = box.clamp(ctx.start if ctx.start is not None else streams.sample(ctx.prior))
-        asked = ctx.target.affordable(self.queries)
+        looks = len(start) * -(-self.steps // self.confirm) if self.confirm else 0  # questions left for the search
+        asked = min(self.queries, max(ctx.target.affordable(self.queries + looks) - looks, ctx.target.affordable(len(start))))
         sizes = [asked - ROUNDS * (asked // 5), *[asked // 5] * ROUNDS]
         batches = max(1, asked // BATCH)
         total = sum(-(-size // CHUNK) for size in sizes) + self.stand_ins * self.epochs * batches + self.steps

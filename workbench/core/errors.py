@@ -13,6 +13,8 @@
         ├── AccessDenied      an attack asked the target for more than its access level grants
         ├── BudgetSpent       an attack asked for more queries than its budget allows
         ├── NotFinite         a loss, a latent or an image became NaN or infinite
+        ├── TargetAway        a target elsewhere does not answer, for now
+        ├── BadAnswer         a target elsewhere answers with something that is no answer
         └── StoreError        the run folder cannot be read or written
 """
 
@@ -76,6 +78,14 @@ class BudgetSpent(Failure):
 
 
 class NotFinite(Failure):
+    pass
+
+
+class TargetAway(Failure):
+    pass
+
+
+class BadAnswer(Failure):
     pass
 
 

@@ -14,6 +14,7 @@ from workbench.priors import PRIORS
 from workbench.priors.base import prior_problem
 from workbench.scenarios import SCENARIOS
 from workbench.targets import ARCHITECTURES, target_problem
+from workbench.targets.sources import foreign_problem, is_foreign
 from workbench.targets.store import EVALUATOR
 
 
@@ -61,6 +62,12 @@ def problems(config: RunConfig) -> list[str]:
         check(lambda: PRIORS.entry(config.prior) and None)
     if config.target == EVALUATOR:
         found.append("The evaluator judges and is never attacked. Choose another target.")
+    elif is_foreign(config.target):
+        if scenario is not None and attack is not None:
+            check(lambda: foreign_problem(config.target, scenario.item.input_shape, scenario.item().num_classes,
+                                          attack.info["access"]))
+        if config.defense != "none":
+            found.append("What defends a target elsewhere is put around it where it runs: choose no defense here.")
     elif check(lambda: ARCHITECTURES.entry(config.target)) is not None and scenario is not None and defended:
         check(lambda: target_problem(config.scenario, config.target, config.defense))
     if attack is not None:

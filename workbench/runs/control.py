@@ -83,9 +83,9 @@ class RunControl:
             news, self._news = self._news, []
         return news
 
-    def wait(self) -> None:
-        """Return at once, or when a paused run is resumed, stepped or stopped."""
+    def wait(self, seconds: float | None = None) -> None:
+        """Return at once, or when a paused run is resumed, stepped or stopped, or after so many seconds."""
         with self._change:
-            self._change.wait_for(lambda: not self._paused or self._stopped or self._steps > 0)
+            self._change.wait_for(lambda: not self._paused or self._stopped or self._steps > 0, seconds)
             if self._paused and self._steps:
                 self._steps -= 1

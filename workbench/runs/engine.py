@@ -12,12 +12,12 @@ from typing import Any, Protocol
 
 import torch
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from workbench.attacks import ATTACKS, AttackContext, AttackInfo
 from workbench.core.errors import BudgetSpent, Incompatible, WorkbenchError
 from workbench.core.knobs import configure, knobs_of
-from workbench.core.records import Frame, RunConfig, RunState
+from workbench.core.records import Access, Frame, RunConfig, RunState
 from workbench.core.weights import write_atomically
 from workbench.metrics.judge import Judgement, judge
 from workbench.priors import Prior
@@ -27,6 +27,9 @@ from workbench.runs.folder import RunFolder
 from workbench.runs.lab import Lab, describe
 from workbench.runs.recorder import Recorder, note_event
 from workbench.runs.sheet import Grid, compose, webp
+from workbench.runs.vigil import StoppedWaiting, Vigil
+from workbench.scenarios import Scenario
+from workbench.targets.sources import is_foreign, open_target, source_of
 from workbench.targets.store import target_card
 from workbench.targets.view import view_of
 
@@ -106,18 +109,35 @@ def _prior_name(config: RunConfig) -> str:
     return weights_name(config.scenario, config.prior, config.target, config.defense)
 
 
-def build_context(config: RunConfig, lab: Lab, control: Any, start: Tensor | None = None) -> AttackContext:
-    """Return what the attack is given: the target behind its threat model, the prior, the classes."""
+def build_context(config: RunConfig, lab: Lab, control: Any, start: Tensor | None = None,
+                  vigil: Vigil | None = None) -> AttackContext:
+    """Return what the attack is given: the target behind its threat model, the prior, the classes.
+
+    Args:
+        vigil: waits for a target elsewhere that goes away; without one, the attack gets the `TargetAway`.
+    """
     scenario, info = lab.scenario(config.scenario), AttackInfo.of(ATTACKS.entry(config.attack))
-    model = lab.target(config.scenario, config.target, config.defense, released=not info.access.inside)
+    if is_foreign(config.target):
+        model, best = _elsewhere(config, scenario, info.access, vigil)
+    else:
+        model, best = lab.target(config.scenario, config.target, config.defense, released=not info.access.inside), {}
     view = view_of(model, info.access, asks=config.asks, budget=config.budget, num_classes=scenario.num_classes,
-                   input_shape=scenario.input_shape)
+                   input_shape=scenario.input_shape, **best)
     public, public_note = lab.public(config.scenario) if info.public else (None, "")
     return AttackContext(
         target=view, prior=_prior(config, lab) if config.prior else None,
         classes=candidate_classes(config).to(lab.device), rng=torch.Generator().manual_seed(config.seed),
         device=lab.device, control=control, restarts=config.restarts, start=start, public=public,
         public_note=public_note, flips=scenario.flips)
+
+
+def _elsewhere(config: RunConfig, scenario: Scenario, access: Access, vigil: Vigil | None) -> tuple[nn.Module, dict[str, int]]:
+    """Return a target elsewhere, opened anew for each run, and how many scores it releases where it says so."""
+    target = open_target(config.target, scenario.input_shape)
+    if wrong := target.offer.problem(config.target, scenario.input_shape, scenario.num_classes, access):
+        raise Incompatible([wrong])
+    best = {"k": target.offer.k} if target.offer.access is Access.TOP_K else {}
+    return (vigil.over(target) if vigil else target), best
 
 
 def frames_of(config: RunConfig, context: AttackContext) -> Iterator[Frame]:
@@ -142,13 +162,16 @@ def execute(config: RunConfig, folder: RunFolder, lab: Lab, *, control: RunContr
     state, reason = RunState.FINISHED, ""
     try:
         torch.use_deterministic_algorithms(True, warn_only=True)
-        ledger.update(folder.id, RunState.RUNNING, started=time.time(), device=describe(lab.device))
+        where = {"source": source_of(config.target).address} if is_foreign(config.target) else {}
+        ledger.update(folder.id, RunState.RUNNING, started=time.time(), device=describe(lab.device), **where)
         scenario = lab.scenario(config.scenario)
         grid = Grid.of(len(config.classes) * config.restarts, scenario.input_shape)
         start = starting_point(config, lab, folder.path.parent)
         plane, space = _plane(config, lab)
         recorder = Recorder(folder, grid, plane, fps=fps)
-        context = build_context(config, lab, _Pace(control, recorder), start)
+        vigil = Vigil(control, lambda kind, text: note_event(folder, last.step if last else 0, kind, text=text),
+                      lambda state, why: ledger.update(folder.id, state, reason=why), clock.held)
+        context = build_context(config, lab, _Pace(control, recorder), start, vigil)
         _set_scene(config, folder, lab, grid, plane, space)
         clock.start()
         with closing(frames_of(config, context)) as frames:
@@ -169,6 +192,8 @@ def execute(config: RunConfig, folder: RunFolder, lab: Lab, *, control: RunContr
                 if control.stopped:
                     state, reason = RunState.STOPPED, f"stopped at step {frame.step}"
                     break
+    except StoppedWaiting:
+        state, reason = RunState.STOPPED, f"stopped at step {last.step if last else 0}, while the target was away"
     except BudgetSpent as error:
         reason = f"ended early: {error}"
     except WorkbenchError as error:
@@ -228,7 +253,8 @@ def _conclude(config: RunConfig, folder: RunFolder, lab: Lab, last: Frame, secon
     figures: dict[str, Any] = {
         "steps": last.step, "seconds": round(seconds, 3), "queries": last.queries,
         "steps_per_second": round(last.step / seconds, 2) if seconds > 0 else None,
-        "target_accuracy": target_card(config.scenario, config.target, config.defense).get("heldout_accuracy")}
+        "target_accuracy": None if is_foreign(config.target) else target_card(
+            config.scenario, config.target, config.defense).get("heldout_accuracy")}
     context = lab.evaluation(config.scenario)
     if context is not None:
         found = judge(images, labels, context)

@@ -21,6 +21,7 @@ from workbench.priors.plane import Plane
 from workbench.runs.engine import candidate_classes
 from workbench.runs.folder import RunFolder
 from workbench.runs.lab import Lab
+from workbench.targets.sources import is_foreign
 
 CELLS = 33  # along each side
 COARSEST = 8  # stride, in cells, of the first picture
@@ -124,6 +125,8 @@ def landscape_of(run: RunFolder, candidate: int, lab: Lab, *, frame: int | None 
     config, frame = run.config(), run.latest() if frame is None else frame
     if config.prior is None:
         raise Incompatible(["This attack searched pixels and has no latents to map. Choose a run with a prior."])
+    if is_foreign(config.target):
+        raise Incompatible(["A map would ask the target elsewhere hundreds of times that no run counts, so none is drawn."])
     if not 0 <= candidate < (count := len(config.classes) * config.restarts):
         raise Incompatible([f"There is no candidate {candidate}; the run has {count}, from 0 to {count - 1}."])
     if frame is None:

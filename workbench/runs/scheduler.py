@@ -25,6 +25,7 @@ from workbench.runs.store import RunStore
 from workbench.runs.training_folder import TrainingFolder
 from workbench.runs.trainings import trained_name, training_problems
 from workbench.scenarios import SCENARIOS
+from workbench.targets.sources import as_options
 
 USUAL_SECONDS = 45.0  # a run's length, as long as none has ended yet
 CRASHES = 3  # workers that may die in a row before the queue is held
@@ -252,7 +253,7 @@ class Scheduler:
         self._worker_state = "starting"
         self._worker = subprocess.Popen(
             [sys.executable, "-m", "workbench.runs.worker", "--runs", str(self.store.root.resolve()), "--device",
-             self.device, "--threads", str(self.threads), "--fps", str(self.fps)],
+             self.device, "--threads", str(self.threads), "--fps", str(self.fps), *as_options()],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, bufsize=1)
         threading.Thread(target=self._read, args=(self._worker,), name="worker reports", daemon=True).start()
 

@@ -27,6 +27,7 @@ from workbench.runs.lab import Lab, describe
 from workbench.runs.store import RunStore
 from workbench.runs.training_folder import TrainingFolder
 from workbench.runs.training_job import carry_out
+from workbench.targets.sources import add_options, allow_from
 
 
 class Worker:
@@ -90,7 +91,9 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--fps", type=float, default=10.0)
+    add_options(parser)
     options = parser.parse_args()
+    allow_from(options)
     logging.basicConfig(level=logging.WARNING)
     torch.set_num_threads(options.threads)
     worker = Worker(RunStore(options.runs), Lab(options.device), options.fps)

@@ -16,6 +16,7 @@ from workbench.priors.base import prior_problem
 from workbench.runs.sheet import Grid, webp
 from workbench.scenarios import SCENARIOS, Scenario
 from workbench.targets import ARCHITECTURES, load_classifier
+from workbench.targets.sources import sources
 from workbench.targets.store import target_card, target_problem
 
 SHOWN = 12  # photographs of a class in the gallery, at most
@@ -53,6 +54,10 @@ class Catalog:
         """Return (title, key) of every architecture that may be attacked; untrained ones say so."""
         return [(e.title + (" (not trained)" if target_problem(scenario, e.key, defense) else ""), e.key)
                 for e in ARCHITECTURES if e.info.get("role", "target") == "target"]
+
+    def foreign(self) -> list[tuple[str, str]]:
+        """Return (title, key) of every target elsewhere that the command line allows."""
+        return [(f"{s.name} ({'HTTP' if s.kind == 'http' else 'ONNX file'})", s.key) for s in sources()]
 
     @kept
     def class_sheet(self, scenario: str) -> tuple[bytes, Grid]:

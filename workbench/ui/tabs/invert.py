@@ -60,7 +60,7 @@ class Panel:
                 self.go = gr.Button("Run", variant="primary", elem_id="run-button")
             self.scenario = gr.Dropdown(catalog.scenarios(), value=first.scenario, label="Scenario", filterable=False)
             with gr.Row(elem_classes="wb-tight"):
-                self.target = gr.Dropdown(catalog.targets(first.scenario), value=first.target, label="Target",
+                self.target = gr.Dropdown(catalog.targets(first.scenario) + catalog.foreign(), value=first.target, label="Target",
                                           filterable=False, min_width=120)
                 self.defense = gr.Dropdown([(e.title, e.key) for e in DEFENSES], value=first.defense, label="Defense",
                                            filterable=False, min_width=120, visible=len(DEFENSES.keys()) > 1)
@@ -119,7 +119,8 @@ class Panel:
         first_of = AttackInfo.of(ATTACKS.entry(config.attack))
         return {
             self.scenario: config.scenario,
-            self.target: gr.Dropdown(self.app.catalog.targets(config.scenario, config.defense), value=config.target),
+            self.target: gr.Dropdown(self.app.catalog.targets(config.scenario, config.defense)
+                                     + self.app.catalog.foreign(), value=config.target),
             self.defense: config.defense,
             self.attack: gr.Dropdown(attack_choices(config.scenario, config.target), value=config.attack),
             self.prior: gr.Dropdown(value=config.prior or first_of.prior,

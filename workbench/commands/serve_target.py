@@ -1,0 +1,75 @@
+"""``serve-target``: offer a scenario's target over HTTP, to be attacked from elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+
+from workbench.commands.base import command
+from workbench.core.errors import UsageError
+from workbench.core.records import Access
+from workbench.defenses import load_target
+from workbench.runs.lab import pick_device
+from workbench.runs.scheduler import default_threads
+from workbench.scenarios import SCENARIOS
+from workbench.targets.foreign import Offer
+
+
+def offer_of(options: argparse.Namespace) -> Offer:
+    """Return what the flags say is released; raises `UsageError`."""
+    place = SCENARIOS[options.scenario]()
+    arch, classes = options.arch or place.default_target, place.num_classes
+    if options.top_k is not None and not 1 <= options.top_k <= classes:
+        raise UsageError(f"--top-k {options.top_k}: the scenario has {classes} classes; allowed: 1 to {classes}.")
+    if options.rate is not None and not 0 < options.rate < 1e9:
+        raise UsageError("--rate must be above 0 images a second.")
+    if not 0 <= options.port < 65536:
+        raise UsageError(f"--port {options.port} is out of range; allowed: 0 to 65535, 0 takes a free one.")
+    access = Access.LABEL if options.labels_only else Access.TOP_K if options.top_k else Access.SCORES
+    return Offer(place.input_shape, classes, access, options.top_k or classes, title=f"{options.scenario}/{arch}")
+
+
+@command("serve-target", "Offer a target over HTTP", order=7)
+class ServeTarget:
+    @staticmethod
+    def arguments(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--scenario", required=True)
+        parser.add_argument("--arch", help="which target (default: the scenario's)")
+        parser.add_argument("--defense", default="none", help="such as bido, rounding or bido+rounding")
+        released = parser.add_mutually_exclusive_group()
+        released.add_argument("--top-k", type=int, metavar="K", help="release the K best scores only")
+        released.add_argument("--labels-only", action="store_true", help="release the predicted class only")
+        parser.add_argument("--rate", type=float, metavar="N", help="answer at most N images a second")
+        parser.add_argument("--host", default="127.0.0.1", help="who may ask (default: this machine alone)")
+        parser.add_argument("--port", type=int, default=7861)
+        parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+        parser.add_argument("--threads", type=int, help="threads of torch (default: cores - 1)")
+
+    @staticmethod
+    def run(options: argparse.Namespace) -> int:
+        import socket
+
+        import uvicorn
+
+        from workbench.runs.offering import offering
+
+        offer, device = offer_of(options), pick_device(options.device)
+        torch.set_num_threads(options.threads or default_threads())
+        arch = options.arch or SCENARIOS[options.scenario].default_target
+        model = load_target(options.scenario, arch, options.defense, device).to(memory_format=torch.channels_last)
+        family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+        with socket.socket(family) as line:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                line.bind((options.host, options.port))
+            except OSError as error:
+                raise UsageError(f"Cannot listen on {options.host}:{options.port} ({error.strerror}). Choose another with "
+                                 "--port.") from None
+            where = f"http://{f'[{options.host}]' if ':' in options.host else options.host}:{line.getsockname()[1]}/"
+            print(f"{offer.title} ({options.defense}) releases {offer.access.title.lower()}: {where}", flush=True)
+            print(f"Attack it with: python -m workbench run --scenario {options.scenario} --endpoint it={where} "
+                  "--target http:it --attack ...", flush=True)
+            server = uvicorn.Server(uvicorn.Config(offering(model, offer, options.rate), log_level="warning"))
+            server.run(sockets=[line])
+        return 0

@@ -1,0 +1,84 @@
+"""Waiting for a target elsewhere that went away: the run pauses inside its question and goes on when it is answered."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from torch import Tensor, nn
+
+from workbench.core.errors import TargetAway
+from workbench.core.records import RunState
+from workbench.runs.control import RunControl
+from workbench.targets.foreign import ForeignTarget
+
+log = logging.getLogger(__name__)
+
+FIRST_LOOK, LONGEST_LOOK = 1.0, 15.0  # seconds between looks whether the target is back; doubled each time
+
+
+class StoppedWaiting(Exception):
+    """The run was stopped while its target was away."""
+
+
+class Attended(nn.Module):
+    """A target elsewhere, some of whose questions take as long as it is away.
+
+    Args:
+        wait: called with the fault; returns when asking again is worth it, or raises to give up.
+    """
+
+    def __init__(self, target: ForeignTarget, wait: Callable[[TargetAway], None]) -> None:
+        super().__init__()
+        self.target, self.wait = target, wait
+
+    def forward(self, images: Tensor) -> Tensor:
+        while True:
+            try:
+                return self.target(images)
+            except TargetAway as error:
+                self.wait(error)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Attended:
+        return self
+
+
+class Vigil:
+    """Files a run as paused while its target is away.
+
+    It goes on when the target answers again or the person resumes it. A run that was paused before stays so.
+
+    Args:
+        note: files an event, such as "away", with its message.
+        file: files the run's state and reason.
+        held: a context in which the run's time stands still.
+    """
+
+    def __init__(self, control: RunControl, note: Callable[[str, str], None], file: Callable[[RunState, str], None],
+                 held: Callable[[], AbstractContextManager[None]], first_look: float = FIRST_LOOK) -> None:
+        self.control, self.note, self.file, self.held, self.first_look = control, note, file, held, first_look
+
+    def over(self, target: ForeignTarget) -> Attended:
+        return Attended(target, lambda error: self._wait(error, target.back))
+
+    def _wait(self, error: TargetAway, back: Callable[[], bool]) -> None:
+        paused_before, look = self.control.paused, self.first_look
+        self.note("away", str(error))
+        log.warning("paused: %s", error)
+        self.file(RunState.PAUSED, f"{error} It goes on when the target is back.")
+        self.control.pause()
+        with self.held():
+            while self.control.paused and not self.control.stopped:
+                self.control.wait(look)
+                if self.control.stopped or back():
+                    break
+                look = min(2 * look, LONGEST_LOOK)
+        if self.control.stopped:
+            raise StoppedWaiting
+        if not paused_before:
+            self.control.resume()
+        self.note("back", "")
+        log.warning("going on: the target answers again")
+        self.file(RunState.RUNNING, "")
