@@ -67,13 +67,23 @@ def table(folder: RunFolder) -> str:
         return f'<p class="wb-note">Run {escape(folder.id)} is {escape(state)}. {escape(why)}</p>'
     found, floor, ceiling = judged["reconstruction"], judged.get("baseline"), judged.get("ceiling")
     body = "".join(row(m, found, floor, ceiling) for m in found["overall"])
+    spent = cost(manifest, found["overall"].get("acc@1"))
     return (f'<section class="wb-card-text"><h2>{found["n"]} reconstructions</h2>'
             f'<p class="wb-note">An evaluator judges: a separate network, trained on all private images, which the '
             f"attacker never saw. <b>Floor</b>: random samples of the prior. <b>Ceiling</b>: real photographs that the "
             f"target never saw. ↑ ↓ say which way more leaked. Ranges are 95 % intervals; with few images they are wide."
             f'</p><div class="wb-scroll"><table class="wb-table wb-metrics" data-testid="metrics"><thead><tr>'
             f"<th>measure</th><th class='num'>this run</th><th class='num'>floor</th><th class='num'>ceiling</th>"
-            f"<th></th></tr></thead><tbody>{body}</tbody></table></div></section>")
+            f"<th></th></tr></thead><tbody>{body}</tbody></table></div>{spent}</section>")
+
+
+def cost(manifest: dict[str, Any], accuracy: float | None) -> str:
+    """Return what a run paid in queries, and the accuracy it got for a thousand of them, as HTML."""
+    asked, classes = manifest.get("queries"), len(manifest["config"]["classes"])
+    if not asked:
+        return '<p class="wb-note" data-testid="queries">The target was not asked.</p>' if asked == 0 else ""
+    gained = "" if accuracy is None else f" {1e5 * accuracy * classes / asked:.3g} % Acc@1 per 1,000 queries a class."
+    return (f'<p class="wb-note" data-testid="queries">{asked:,} queries, {asked / classes:,.0f} a class.{gained}</p>')
 
 
 def per_class(folder: RunFolder) -> str:

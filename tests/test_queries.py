@@ -1,0 +1,26 @@
+"""What queries are told of: a table over budgets, and the accuracy that they bought."""
+
+from __future__ import annotations
+
+from workbench.attacks import ATTACKS
+from workbench.runs.grids import GRIDS
+from workbench.ui.tabs.judge import cost
+
+
+def test_the_table_has_every_black_box_attack_at_every_budget():
+    cells = list(GRIDS["table-queries"]())
+    for entry in ATTACKS:
+        own = [c for c in cells if c.config.attack == entry.key]
+        if entry.info["access"].inside or entry.key == "random":
+            assert not own
+            continue
+        for scenario in ("digits", "faces"):
+            budgets = [c.config.budget / len(c.config.classes) for c in own if c.group == scenario]
+            assert budgets == [1_000, 5_000, 20_000, 100_000], entry.key
+
+
+def test_judge_says_what_a_thousand_queries_bought():
+    manifest = {"queries": 10_000, "config": {"classes": [0, 1, 2, 3, 4]}}
+    assert "10,000 queries, 2,000 a class" in cost(manifest, 0.8) and "40 % Acc@1 per 1,000 queries a class" in cost(manifest, 0.8)
+    assert "Acc@1" not in cost(manifest, None)
+    assert "not asked" in cost({**manifest, "queries": 0}, 0.8) and cost({"config": manifest["config"]}, 0.8) == ""
