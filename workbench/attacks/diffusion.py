@@ -56,7 +56,7 @@ class Walk:
         dims = tuple(range(1, gradient.ndim))
         length = partial(torch.linalg.vector_norm, dim=dims, keepdim=True)
         share = length(self.predicted) / length(gradient).clamp_min(1e-20)
-        noise = self.predicted + strength * share * gradient
+        noise = self.predicted + strength * self.prior.alpha(t) ** 0.5 * share * gradient
         self.x.copy_(self.prior.noised(self.prior.clean_of(self.x, noise, t), noise, after))
         self.taken += 1
 
