@@ -111,3 +111,26 @@ def test_a_target_can_be_trained_by_one_command(capsys, tmp_path, monkeypatch):
     assert "held-out accuracy" in captured.out and "█" in captured.err
     card = json.loads((tmp_path / "models/faces/target-softmax.json").read_text())
     assert card["recipe"]["epochs"] == 3 and len(card["sha256"]) == 64
+
+
+def test_a_defended_target_and_what_goes_around_it_are_trained_by_one_command(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_MODELS", str(tmp_path / "models"))
+    ask = ["train", "target", "--scenario", "faces", "--arch", "softmax", "--device", "cpu", "--defense"]
+    assert main([*ask, "mid", "--epochs", "2"]) == 0
+    assert "█" in capsys.readouterr().err
+    card = json.loads((tmp_path / "models/faces/target-softmax-mid.json").read_text())
+    assert card["recipe"]["epochs"] == 2 and card["defense"]["text"] == "mid"
+    assert main([*ask, "mid+purifier"]) == 0
+    captured = capsys.readouterr()
+    assert "under mid+purifier" in captured.out and "█" in captured.err
+    assert len(list((tmp_path / "models/faces").glob("*purifier*.json"))) == 1
+
+
+@pytest.mark.parametrize(("defense", "words"), [
+    ("rounding", "nothing to train"), ("dp-sgd(epsilon=0)", "allowed"), ("bidoo", "Did you mean 'bido'"),
+    ("purifier", "knobs instead of --epochs")])
+def test_a_defense_that_cannot_be_trained_is_refused_and_costs_nothing(defense, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_MODELS", str(tmp_path / "models"))
+    assert main(["train", "target", "--scenario", "faces", "--arch", "softmax", "--epochs", "1", "--defense", defense]) == 2
+    assert words in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.safetensors"))

@@ -15,9 +15,11 @@ from torch import Tensor
 
 from workbench.commands import rebuilding
 from workbench.commands.base import assignments, command
+from workbench.core.defended import Plan
 from workbench.core.errors import UsageError
 from workbench.core.staging import promote, staged_name
-from workbench.core.weights import write_atomically
+from workbench.core.weights import read_card, write_atomically
+from workbench.defenses import train_target
 from workbench.priors import PRIORS
 from workbench.priors.base import prior_card, weights_name
 from workbench.runs.lab import pick_device
@@ -25,8 +27,8 @@ from workbench.runs.sheet import Grid, compose
 from workbench.runs.trainings import QUALITIES, checkpoint_path, train_prior
 from workbench.scenarios import SCENARIOS
 from workbench.targets import ARCHITECTURES
-from workbench.targets.store import EVALUATOR, target_card
-from workbench.targets.training import Recipe, recipe_for, train_classifier
+from workbench.targets.store import EVALUATOR, release_name, target_card
+from workbench.targets.training import Recipe, recipe_for
 
 
 def bar(done: int, total: int, text: str) -> None:
@@ -36,14 +38,19 @@ def bar(done: int, total: int, text: str) -> None:
 
 def classifier(options: argparse.Namespace, arch: str) -> None:
     place = SCENARIOS[options.scenario]()
-    if options.defense != "none":
-        raise UsageError("A defended target cannot be trained from here yet; leave --defense out.")
+    plan = Plan.of(options.defense)
+    if plan.parts and arch == EVALUATOR:
+        raise UsageError("The evaluator judges attacks and is never defended; leave --defense out.")
+    if plan.output is not None and plan.output.defense.learns and options.epochs is not None:
+        raise UsageError(f"'{plan.output.key}' is put around a trained target and has knobs instead of --epochs; write them "
+                         f"as {plan.output.key}(knob=value).")
     recipe = recipe_for(place, arch, options.seed)
     if options.as_card:
-        recipe = carded(recipe, target_card(options.scenario, arch), place.evaluator if arch == EVALUATOR else arch)
+        recipe = carded(recipe, target_card(options.scenario, arch, options.defense), place.evaluator if arch == EVALUATOR else arch)
     if options.epochs is not None:
         recipe = replace(recipe, epochs=options.epochs)
-    for p in train_classifier(place, arch, seed=options.seed, device=str(pick_device(options.device)), recipe=recipe):
+    for p in train_target(place, arch, defense=str(plan), seed=options.seed, device=str(pick_device(options.device)),
+                          recipe=recipe):
         shown = "" if p.accuracy != p.accuracy else f"  accuracy {p.accuracy:.3f}"
         bar(p.epoch, p.total, f"{p.phase}  loss {p.loss:.4f}{shown}")
     print(file=sys.stderr)
@@ -89,7 +96,7 @@ class Train:
         parser.add_argument("--arch", default="resnet", help="target architecture")
         parser.add_argument("--prior", default="gan")
         parser.add_argument("--target", help="what a tuned prior is tuned to; the scenario's default target if left out")
-        parser.add_argument("--defense", default="none", help="the target's defense, for a tuned prior")
+        parser.add_argument("--defense", default="none", help="the target's defense, such as bido, purifier or 'bido(strength=2)'")
         parser.add_argument("--quality", choices=QUALITIES,
                             help="quick (the default): two cores; full: a GPU; shipped: also lift what is there as quick")
         parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change the prior's recipe")
@@ -120,7 +127,10 @@ class Train:
         arch = EVALUATOR if options.what == "evaluator" else options.arch
         ARCHITECTURES.entry(arch)
         classifier(options, arch)
-        card = target_card(options.scenario, arch)
-        print(f"{options.scenario}/{arch}: held-out accuracy {card['heldout_accuracy']:.4f}, "
-              f"training {card['train_accuracy']:.4f}, {card['seconds']:.0f} s")
+        around = release_name(options.scenario, arch, options.defense)
+        card = read_card(around) if around else target_card(options.scenario, arch, options.defense)
+        defended = "" if options.defense == "none" else f" under {options.defense}"
+        spent = f", ε {card['defense']['epsilon']:g}" if "epsilon" in card.get("defense", {}) else ""
+        print(f"{options.scenario}/{arch}{defended}: held-out accuracy {card['heldout_accuracy']:.4f}, "
+              f"training {card['train_accuracy']:.4f}, {card['seconds']:.0f} s{spent}")
         return None
