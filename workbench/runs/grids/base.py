@@ -41,9 +41,9 @@ class Cell:
         return " / ".join(filter(None, (self.group, self.row, self.column)))
 
 
-def grid(key: str, *, title: str, text: str):
+def grid(key: str, *, title: str, text: str, order: int = 100):
     """Register a function that returns the cells of a grid."""
-    return GRIDS.register(key, title=title, text=text)
+    return GRIDS.register(key, title=title, text=text, order=order)
 
 
 def weights_of(config: RunConfig) -> dict[str, str]:

@@ -15,7 +15,7 @@ OPTIONS = {"logit loss": {"identity_loss": "logit"}, "LOMMA": {"identity_loss": 
 
 
 @grid("table-white-box", title="White-box attacks",
-      text="Every attack with its demo preset on the ResNet that each scenario ships, all classes, seed 0.")
+      text="Every attack with its demo preset on the ResNet that each scenario ships, all classes, seed 0.", order=1)
 def white_box() -> Iterator[Cell]:
     for scenario in ("faces", "digits", "lfw"):
         for key in ROWS:

@@ -83,7 +83,7 @@ def build(app: App) -> None:
                             interactive=True, filterable=False, elem_id="grid-which")
         metric = gr.Dropdown([(title, key) for key, title in METRICS.items()], value="acc@1", label="Measure",
                              interactive=True, filterable=False, elem_id="grid-metric")
-        fill = gr.Button("Run what is missing", elem_id="grid-fill")
+        fill = gr.Button("Run what is missing", size="sm", min_width=160, scale=0, elem_id="grid-fill")
     words = gr.HTML(apply_default_css=False)
     shown = gr.HTML(apply_default_css=False, elem_id="grid-table",
                     js_on_load="element.addEventListener('click', e => { const b = e.target.closest('[data-open]'); "

@@ -48,15 +48,17 @@ def model_card(catalog: Catalog, scenario: str, arch: str) -> str:
 
 
 def known(catalog: Catalog, scenario: str) -> str:
-    """Return what the attacker has: public data and priors with samples, as HTML."""
-    place, parts = catalog.scenario(scenario), []
-    for key, title, problem in catalog.priors(scenario):
-        picture = (f'<p class="wb-note">{escape(problem)}</p>' if problem else
-                   f'<img class="wb-samples" src="/wb/scenarios/{escape(scenario)}/priors/{escape(key)}.webp" '
-                   f'alt="{SAMPLES} random samples of the {escape(title)} prior">')
-        parts.append(f"<h3>{escape(title)} prior, {SAMPLES} random samples</h3>{picture}")
+    """Return what the attacker has: public data and the priors, the scenario's usual one with samples, as HTML."""
+    place, usual = catalog.scenario(scenario), SCENARIOS[scenario].default_prior
+    priors = catalog.priors(scenario)
+    title, problem = next((title, problem) for key, title, problem in priors if key == usual)
+    picture = (f'<p class="wb-note">{escape(problem)}</p>' if problem else
+               f'<img class="wb-samples" src="/wb/scenarios/{escape(scenario)}/priors/{escape(usual)}.webp" '
+               f'alt="{SAMPLES} random samples of the {escape(title)} prior">')
+    others = [title for key, title, problem in priors if key != usual and not problem]
+    also = f'<p class="wb-note">Also trained: {escape(", ".join(others))}. See Prior.</p>' if others else ""
     return (f'<section class="wb-card-text"><h2>What the attacker knows</h2><p>{escape(place.public_source)}.</p>'
-            f"{''.join(parts)}</section>")
+            f"<h3>{escape(title)} prior, {SAMPLES} random samples</h3>{picture}{also}</section>")
 
 
 def gallery(catalog: Catalog, scenario: str, page: int) -> str:
