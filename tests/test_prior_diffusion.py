@@ -303,7 +303,7 @@ def test_saved_and_loaded_it_draws_the_same(models):
     assert prior_problem("digits", "diffusion") is None
     found, z = load_prior("digits", "diffusion"), prior.sample(2, rng())
     assert torch.allclose(found.decode(z), prior.decode(z), atol=0.02)  # half precision
-    assert found.plane.basis.shape == (1024, 3) and found.plane.cloud.shape == (64, 3)
+    assert found.plane.basis.shape == (1024, 3) and found.plane.cloud.shape == (400, 3)
     assert torch.allclose(found.plane.basis.T @ found.plane.basis, torch.eye(3), atol=1e-2)
     assert found.plane.project(z).shape == (2, 3)
 

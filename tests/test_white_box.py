@@ -314,7 +314,7 @@ def test_a_push_is_a_share_of_the_noise_down_the_gradient():
         walk.step(slope, strength)
     moved = walks[1].x - walks[0].x
     a, b = prior.alpha(500), prior.alpha(400)
-    length = 0.5 * prior.predict(x, 500)[1].norm(dim=1)
+    length = 0.5 * a**0.5 * prior.predict(x, 500)[1].norm(dim=1)  # shrinks with the signal
     expected = length * ((1 - b) ** 0.5 - (b * (1 - a) / a) ** 0.5)
     assert torch.allclose(moved[:, 2], expected, atol=1e-5) and (moved[:, 2] < 0).all()
     assert torch.equal(moved[:, :2], torch.zeros(3, 2))

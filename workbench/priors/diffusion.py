@@ -34,6 +34,7 @@ from workbench.priors.base import Prior, Setting, prior
 from workbench.priors.plane import Plane, principal_plane
 
 CLEAN = -1  # the step after the last: no noise is left
+CLOUD = 500  # points of noise in the latent plot
 
 
 class Denoised(NamedTuple):
@@ -157,10 +158,11 @@ class Diffusion(Prior):
 
         Samples are far fewer than dimensions, so a regression would only find their accidents. But were images
         Gaussian, with covariance Σ, DDIM would be the map Σ^½, along whose principal directions images change
-        most, and by themselves.
+        most, and by themselves. The cloud is of other noise, which on any orthonormal basis is N(0, I): the noise
+        of these very images lies along their directions more than any new one would.
         """
         basis, centre = principal_plane(images.flatten(1)).basis, torch.zeros_like(latents[0])
-        return Plane(centre, basis, latents @ basis)
+        return Plane(centre, basis, torch.randn(CLOUD, 3, generator=torch.Generator().manual_seed(0)).to(basis))
 
     @classmethod
     def trainer(cls, setting: Setting, recipe: Mapping[str, Any]) -> Any:
