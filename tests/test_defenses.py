@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import pytest
 import torch
@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from workbench.core.defended import DEFENSES, Plan
 from workbench.core.errors import DataMissing, Incompatible, KnobError, NotFinite, UnknownName, UsageError
 from workbench.core.knobs import configure, knobs_of
-from workbench.core.records import Access, RunConfig
-from workbench.core.weights import amend_card, load_weights, read_card
+from workbench.core.records import Access, RunConfig, TrainingConfig
+from workbench.core.weights import amend_card, has_weights, load_weights, read_card
 from workbench.defenses import load_target, train_target
 from workbench.defenses.bido import hidden_blocks, outputs_of
 from workbench.defenses.dependence import coco, gaussian_kernel, hsic, linear_kernel
@@ -26,6 +26,8 @@ from workbench.defenses.neg_ls import smoothed_loss, smoothing_at
 from workbench.defenses.netguard import find_fakes
 from workbench.defenses.released import with_winner
 from workbench.defenses.wen import within
+from workbench.runs import training_job, trainings
+from workbench.runs.trainings import trained_name, training_problems
 from workbench.scenarios import Labelled, Scenario, Split
 from workbench.scenarios.base import split_by_class
 from workbench.scenarios.digits import Digits
@@ -541,6 +543,22 @@ def test_the_purifier_makes_confidences_of_members_and_others_alike(undefended):
         return torch.stack([sure[labels == k].std() for k in range(3)]).mean().item()
 
     assert spread(load_target("stripes", "mlp", text)) < 0.2 * spread(undefended)
+
+
+def test_a_queued_training_leaves_the_target_that_it_is_put_around(undefended, monkeypatch):
+    monkeypatch.setattr(training_job, "SCENARIOS", {"stripes": Stripes})
+    config, before = TrainingConfig("target", "stripes", target="mlp", defense="purifier"), read_card("stripes/target-mlp")
+    list(training_job._target_reports(config, torch.device("cpu")))
+    assert trained_name(config) == "stripes/target-mlp+purifier" and has_weights(trained_name(config))
+    assert read_card("stripes/target-mlp") == before
+
+
+def test_a_training_with_nothing_to_train_or_to_be_put_around_is_refused(monkeypatch):
+    monkeypatch.setattr(trainings, "SCENARIOS", {"stripes": Stripes})
+    fresh = partial(TrainingConfig, "target", "stripes", target="cnn")
+    assert "nothing to train" in training_problems(fresh(defense="rounding"))[0]
+    assert "no trained cnn" in training_problems(fresh(defense="purifier"))[0]
+    assert training_problems(fresh(defense="bido")) == []
 
 
 def test_the_purifier_swaps_labels_of_marked_members_only():

@@ -15,6 +15,7 @@ from workbench.core.errors import WorkbenchError
 from workbench.core.records import RunState, TrainingConfig
 from workbench.core.staging import discard, promote, staged_name
 from workbench.core.weights import write_atomically
+from workbench.defenses import train_target
 from workbench.priors.training import Progress
 from workbench.runs.control import RunControl
 from workbench.runs.engine import Ledger
@@ -23,7 +24,7 @@ from workbench.runs.sheet import Grid, webp
 from workbench.runs.training_folder import TrainingFolder
 from workbench.runs.trainings import train_prior, trained_name
 from workbench.scenarios import SCENARIOS
-from workbench.targets.training import recipe_for, train_classifier
+from workbench.targets.training import recipe_for
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +77,8 @@ def reports(config: TrainingConfig, device: torch.device) -> Iterator[Progress]:
 def _target_reports(config: TrainingConfig, device: torch.device) -> Iterator[Progress]:
     place, start = SCENARIOS[config.scenario](), time.monotonic()
     recipe = recipe_for(place, config.target, config.seed)
-    for p in train_classifier(place, config.target, seed=config.seed, device=str(device), recipe=recipe,
-                              defense=config.defense):
+    for p in train_target(place, config.target, seed=config.seed, device=str(device), recipe=recipe,
+                          defense=config.defense):
         losses = {"loss": p.loss} | ({} if p.accuracy != p.accuracy else {"accuracy": p.accuracy})
         yield Progress(p.epoch, p.total, losses, time.monotonic() - start)
 

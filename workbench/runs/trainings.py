@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ from workbench.core.defended import Plan
 from workbench.core.errors import DataMissing, KnobError, UsageError, WorkbenchError
 from workbench.core.paths import models_dir
 from workbench.core.records import TrainingConfig
+from workbench.defenses.training import defense_problem
 from workbench.priors import PRIORS, Prior
 from workbench.priors.base import Setting, load_prior, prior_problem, weights_name
 from workbench.priors.training import Progress, train
 from workbench.scenarios import SCENARIOS, Scenario
 from workbench.targets import ARCHITECTURES, load_classifier
-from workbench.targets.store import target_problem
+from workbench.targets.store import release_name, target_problem
 from workbench.targets.store import weights_name as target_weights_name
 
 QUALITIES = ("quick", "full")
@@ -34,7 +36,8 @@ def trained_name(config: TrainingConfig) -> str:
     """Return the name of the weights that a training makes."""
     if config.what == "prior":
         return weights_name(config.scenario, config.prior, config.target, config.defense)
-    return target_weights_name(config.scenario, config.target, config.defense)
+    around = release_name(config.scenario, config.target, config.defense)
+    return around or target_weights_name(config.scenario, config.target, config.defense)
 
 
 def training_problems(config: TrainingConfig) -> list[str]:
@@ -71,8 +74,10 @@ def _prior_training_problems(config: TrainingConfig, place: Scenario) -> list[st
 
 def _target_training_problems(config: TrainingConfig, place: Scenario, plan: Plan) -> list[str]:
     ARCHITECTURES.entry(config.target or "")
-    defended = plan.training and plan.training.defense.problem(config.target)
-    return [problem for problem in (place.problem(), defended) if problem]
+    around = None
+    if plan.output is not None:  # it is put around a target, which must be there
+        around = target_problem(config.scenario, config.target, str(replace(plan, output=None)))
+    return [p for p in (place.problem(), defense_problem(config.target, config.defense), around) if p]
 
 
 def overrides_for(recipe: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
