@@ -54,12 +54,13 @@ class Served:
                 return error.code, error.read(), dict(error.headers)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     runs, port = tmp_path_factory.mktemp("runs"), free_port()
     said = (tmp_path_factory.mktemp("log") / "app.log").open("w+")
     models = tmp_path_factory.mktemp("weights") / "models"  # a copy, for trainings write into it
-    shutil.copytree(models_dir(), models, ignore=shutil.ignore_patterns(".*"))
+    # Without one prior, so that there is something to train.
+    shutil.copytree(models_dir(), models, ignore=shutil.ignore_patterns(".*", "prior-conditional-gan*"))
     process = subprocess.Popen([sys.executable, "app.py", "--port", str(port), "--runs", str(runs), "--device", "cpu"],
                                cwd=ROOT, stdout=said, stderr=subprocess.STDOUT, start_new_session=True,
                                env={**os.environ, "WORKBENCH_MODELS": str(models)})
@@ -87,7 +88,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         said.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator:
     playwright = pytest.importorskip("playwright.sync_api")
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -107,7 +108,7 @@ class Visit:
     faults: list[str] = field(default_factory=list)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def visit(served: Served, chromium: object) -> Iterator[Callable[..., Visit]]:
     """Return a function that opens the application in a browser context of its own."""
     contexts = []

@@ -71,7 +71,7 @@ def shown(visit: Callable[..., Visit]) -> dict:
 
 def test_one_click_shows_faces_and_ends(shown: dict) -> None:
     page = shown["first"].page
-    assert shown["seconds"] < 20
+    assert shown["seconds"] < 60  # what the landing tab promises
     assert state(page) == "finished"
     assert page.get_by_test_id("card").count() == 8
     drawn = page.evaluate("""() => [...document.querySelectorAll('.wb-card canvas')].map(c => {

@@ -140,8 +140,8 @@ def default_config(scenario: str, attack: str, *, preset: str = "demo", knobs: d
 def _presets() -> list[dict[str, Any]]:
     return [
         {"key": "eight-faces", "title": "Eight private faces",
-         "text": "GMI searches a face generator for eight people whom a ResNet was trained on.",
-         "config": default_config("faces", "gmi", classes=list(range(8)))},
+         "text": "GMI, with LOMMA's logit loss, searches a face generator for eight people whom a ResNet was trained on.",
+         "config": default_config("faces", "gmi", classes=list(range(8)), knobs={"identity_loss": "logit"})},
         {"key": "bare-pixels", "title": "Faces from bare pixels",
          "text": "MI-Face (2015) climbs a softmax regression's confidence pixel by pixel. No prior at all.",
          "config": default_config("faces", "mi-face", target="softmax", classes=list(range(8)),
@@ -151,7 +151,7 @@ def _presets() -> list[dict[str, Any]]:
          "config": default_config("digits", "gmi", restarts=2)},
         {"key": "everyone", "title": "All forty people",
          "text": "The whole private data set in one batch. Takes a few minutes on two cores.",
-         "config": default_config("faces", "gmi")},
+         "config": default_config("faces", "gmi", knobs={"identity_loss": "logit"})},
     ]
 
 
