@@ -51,6 +51,7 @@ class Curves {
     strips.push(losses.length > 1 ? {title: losses.slice(1).join(", "), columns: losses.slice(1)} : {title: "queries", columns: ["queries"]});
     return strips.map(s => ({...s, columns: s.columns.map(at)}));
   }
+  positive(rows) { const c = this.strips()[0].columns[0]; return rows.every(r => r[c] > 0); }
   traces() {
     const dash = ["solid", "dash", "dot"], traces = [];
     this.strips().forEach((s, i) => s.columns.forEach((c, k) => traces.push({
@@ -67,7 +68,7 @@ class Curves {
       hoverlabel: {bgcolor: k.paper, font: {color: k.text}},
       xaxis: {gridcolor: k.grid, zeroline: false, nticks: 6, anchor: "y3", title: {text: "step", standoff: 4, font: {size: 14}}}};
     strips.forEach((s, i) => {
-      layout[i ? `yaxis${i + 1}` : "yaxis"] = {domain: domain[i], gridcolor: k.grid, zeroline: false, nticks: 3, range: s.range, tickformat: i === 1 ? ".0%" : s.title === "queries" ? "~s" : ".3~g", type: i === 0 && this.rows.length > 2 && this.rows.every(r => r[s.columns[0]] > 0) ? "log" : "linear", fixedrange: !!s.range, automargin: false};
+      layout[i ? `yaxis${i + 1}` : "yaxis"] = {domain: domain[i], gridcolor: k.grid, zeroline: false, nticks: 3, range: s.range, tickformat: i === 1 ? ".0%" : s.title === "queries" ? "~s" : ".3~g", type: i === 0 && (this.log = this.rows.length > 2 && this.positive(this.rows)) ? "log" : "linear", fixedrange: !!s.range, automargin: false};
       layout.annotations.push({text: s.title, xref: "paper", yref: "paper", x: 0, y: domain[i][1], xanchor: "left", yanchor: "bottom", showarrow: false, font: {size: 14, color: k.text}});
     });
     return layout;
@@ -84,6 +85,7 @@ class Curves {
     this.busy = true;
     try {
       const P = await WB.plotly();
+      if (this.log && !this.positive(this.rows.slice(this.sent))) this.fresh = true; // a loss below zero has no place on a log axis
       if (!this.ready || this.fresh) {
         const sent = this.rows.length;
         if (!this.ready) { COUNT.newPlot++; await P.newPlot(this.box, this.traces(), this.layout(), CONFIG); this.ready = true; }
