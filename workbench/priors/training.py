@@ -93,7 +93,8 @@ def batch_of(public: Tensor, size: int, rng: torch.Generator) -> Tensor:
 
 
 def train(key: str, trainer: Trainer, setting: Setting, *, source: str, checkpoint: Path | None = None,
-          target: str | None = None, defense: str = "none", name: str | None = None) -> Iterator[Progress]:
+          target: str | None = None, defense: str = "none", name: str | None = None,
+          facts: Mapping[str, Any] | None = None) -> Iterator[Progress]:
     """Train and save a prior, yielding progress every 20 steps.
 
     What there is, is saved at every checkpoint, so that a training that is cut short still leaves a prior;
@@ -105,6 +106,7 @@ def train(key: str, trainer: Trainer, setting: Setting, *, source: str, checkpoi
             removed at the end.
         target, defense: what a tuned prior is tuned to.
         name: where the weights are saved, if not where `load_prior` looks for them.
+        facts: what else the card says.
 
     Raises:
         NotFinite: a loss diverged; what the last checkpoint saved stays.
@@ -141,7 +143,7 @@ def train(key: str, trainer: Trainer, setting: Setting, *, source: str, checkpoi
                 "data": source, "public_images": len(setting.public), "recipe": dict(trainer.recipe),
                 "steps": step + 1, "quality": setting.quality, "finished": last, "seconds": round(seconds, 1),
                 "device": setting.device.type, "threads": torch.get_num_threads(), "seed": setting.seed,
-                "paper": trainer.paper, **({"target": target, "defense": defense} if target else {})})
+                "paper": trainer.paper, **(facts or {}), **({"target": target, "defense": defense} if target else {})})
         try:
             yield Progress(step + 1, trainer.total, values, seconds, samples)
         except GeneratorExit:

@@ -17,6 +17,8 @@ from workbench.core.weights import amend_card, read_card
 from workbench.metrics.distribution import fid, spread_ratio, support
 from workbench.priors import Prior, load_prior
 from workbench.priors.base import lender_of, prior_card, prior_problem, weights_name
+from workbench.scenarios import SCENARIOS
+from workbench.scenarios.leaks import leak_check
 from workbench.targets import Classifier, load_classifier
 from workbench.targets.store import EVALUATOR, target_card, target_problem
 
@@ -123,15 +125,20 @@ def judge_prior(scenario: str, key: str, public: Tensor, *, n: int | None = None
         target, defense: what a tuned prior is tuned to.
 
     Raises:
-        UnknownName, DataMissing, WeightsCorrupt.
+        UnknownName, WeightsCorrupt.
+        DataMissing: among others, a private image is among the public ones.
         UsageError: too few images for such figures.
     """
     if problem := target_problem(scenario, EVALUATOR) or prior_problem(scenario, key, target, defense):
         raise DataMissing(problem)
-    name = weights_name(lender_of(scenario, key) or scenario, key, target, defense)
+    lender = lender_of(scenario, key)
+    name = weights_name(lender or scenario, key, target, defense)
     sha256 = prior_card(scenario, key, target, defense)["sha256"]
     prior = load_prior(scenario, key, device, target=target, defense=defense)
     evaluator = load_classifier(scenario, EVALUATOR, device=device)
     found = measure(prior, evaluator, public, n=n, seed=seed, sha256=target_card(scenario, EVALUATOR)["sha256"])
-    amend_card(name, sha256, {"figures": {**read_card(name).get("figures", {}), scenario: found.to_json()}})
+    told: dict[str, Any] = {"figures": {**read_card(name).get("figures", {}), scenario: found.to_json()}}
+    if lender is None and (checked := leak_check(SCENARIOS[scenario](), public)):
+        told["leak_check"] = checked
+    amend_card(name, sha256, told)
     return found

@@ -20,6 +20,7 @@ from workbench.priors import PRIORS, Prior
 from workbench.priors.base import Setting, load_prior, prior_problem, weights_name
 from workbench.priors.training import Progress, train
 from workbench.scenarios import SCENARIOS, Scenario
+from workbench.scenarios.leaks import leak_check
 from workbench.targets import ARCHITECTURES, load_classifier
 from workbench.targets.store import release_name, target_problem
 from workbench.targets.store import weights_name as target_weights_name
@@ -114,7 +115,8 @@ def train_prior(scenario: str, key: str, *, data: Path | None = None, source: st
         like: a card's recipe to follow; ignored if it is of another version of this prior's training.
 
     Raises:
-        UnknownName, DataMissing, KnobError, NotFinite.
+        UnknownName, KnobError, NotFinite.
+        DataMissing: among others, a private image is among the public ones.
         UsageError: among others, another process is training this prior.
     """
     place, kind = SCENARIOS[scenario](), PRIORS[key]
@@ -130,6 +132,7 @@ def train_prior(scenario: str, key: str, *, data: Path | None = None, source: st
         victim, base = load_classifier(scenario, target, defense, device), load_prior(scenario, "gan", device)
     if public is None:
         public = place.public(data) if data else place.public_here()
+    checked = leak_check(place, public, data or place.public_folder())
     checkpoint = checkpoint_path(scenario, key, target, defense)
     setting = Setting(scenario, public, place.flips, device, quality, seed, victim, place.num_classes, base,
                       checkpoint.parent)
@@ -141,7 +144,7 @@ def train_prior(scenario: str, key: str, *, data: Path | None = None, source: st
         if not resume:
             checkpoint.unlink(missing_ok=True)
         yield from train(key, trainer, setting, source=source or place.public_source, checkpoint=checkpoint,
-                         target=target, defense=defense, name=name)
+                         target=target, defense=defense, name=name, facts={"leak_check": checked} if checked else {})
 
 
 @contextmanager

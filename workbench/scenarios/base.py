@@ -13,7 +13,7 @@ from torch import Tensor
 from workbench.core.errors import DataMissing, UsageError
 from workbench.core.paths import data_dir
 from workbench.core.registry import Registry
-from workbench.scenarios.images import read_classes
+from workbench.scenarios.images import image_paths, read_classes
 
 SCENARIOS: Registry[type[Scenario]] = Registry("scenario", "workbench.scenarios")
 
@@ -132,6 +132,11 @@ class Scenario:
         if problem := self.public_problem():
             raise DataMissing(problem)
         return self.public(self.public_folder())
+
+    def public_name(self, row: int, folder: Path | None = None) -> str:
+        """Return what image `row` of `public(folder)` is called: its file, where it has one of its own."""
+        paths = image_paths(folder) if folder else []
+        return str(paths[row].relative_to(folder)) if row < len(paths) else f"public image {row}"
 
     def problem(self) -> str | None:
         """Return why the private images cannot be read here, or None."""

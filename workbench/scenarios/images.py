@@ -24,6 +24,11 @@ def read_image(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
         return np.atleast_3d(np.asarray(image)).transpose(2, 0, 1)
 
 
+def image_paths(folder: Path) -> list[Path]:
+    """Return every image file below `folder`, in order of path."""
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+
+
 def read_folder(folder: Path, shape: tuple[int, int, int]) -> Tensor:
     """Return every image below `folder`, (N, C, H, W) float32 in [0, 1], in order of path.
 
@@ -32,7 +37,7 @@ def read_folder(folder: Path, shape: tuple[int, int, int]) -> Tensor:
     """
     if not folder.is_dir():
         raise DataMissing(f"{folder} is not a folder. Name one that holds face or digit images.")
-    images = _read(sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES), folder, shape)
+    images = _read(image_paths(folder), folder, shape)
     if len(images) < FEWEST:
         raise DataMissing(f"{folder} holds {len(images)} images; at least {FEWEST} are needed.")
     return torch.from_numpy(np.stack(images)).float() / 255
@@ -50,7 +55,7 @@ def read_classes(folder: Path, shape: tuple[int, int, int]) -> tuple[Tensor, Ten
         raise DataMissing(f"{folder} is not a folder. Name one that holds a folder of images for each class.")
     images, labels, classes = [], [], 0
     for part in sorted(p for p in folder.iterdir() if p.is_dir()):
-        paths = sorted(p for p in part.rglob("*") if p.suffix.lower() in SUFFIXES)
+        paths = image_paths(part)
         if len(paths) >= FEWEST_OF_CLASS:
             images += _read(paths, folder, shape)
             labels += [classes] * len(paths)

@@ -2,8 +2,9 @@
 
 A perceptual hash (signs of the lowest frequencies of a cosine transform) and the correlation of thumbnails
 each name the public images nearest to every private one; of those, pixels decide. Found are copies that were
-mirrored, moved by a twentieth of the width, resampled, brightened, or given another contrast. Not found are
-copies cut to another size, and other photographs of the same person.
+mirrored, moved by two or four of 64 pixels, compressed, brightened, or given another contrast. Not surely found
+are copies moved by an odd number of pixels; not found those cut to another size, and other photographs of the
+same person.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -105,18 +107,25 @@ def likeness(a: Tensor, b: Tensor) -> Tensor:
     return torch.stack([(window * middle).sum(1) for window in shifted]).amax(0)
 
 
-def refuse_leaks(scenario: Scenario, public: Tensor, folder: Path | None = None) -> None:
-    """Raise `DataMissing` if `public` (M, C, H, W) holds a private image; without the private images nothing is known.
+def leak_check(scenario: Scenario, public: Tensor, folder: Path | None = None) -> dict[str, Any]:
+    """Return what a prior's card says of the comparison of `public` (M, C, H, W) with the private images.
+
+    Empty where the private images are not here to be compared with.
 
     Args:
         folder: where `public` was read from, for the message.
+
+    Raises:
+        DataMissing: a private image is among the public ones; the message names both.
     """
     if scenario.problem() is not None:
-        return
+        return {}
     private = scenario.private.all
-    if found := leaks(private.images, public):
-        name = scenario.class_names[private.labels[found[0].private]]
+    found = closest(private.images, public)
+    first, copies = found[0], sum(pair.likeness >= LEAST for pair in found)
+    if copies:
         raise DataMissing(
-            f"{len(found)} private images of {scenario.key} are among the public ones: {scenario.public_name(found[0].public, folder)} "
-            f"shows {name} (correlation {found[0].likeness:.3f}). A prior must not have seen them; remove them and start "
-            "again.")
+            f"{copies} private images of {scenario.key} are among the public ones: "
+            f"{scenario.public_name(first.public, folder)} shows {scenario.class_names[private.labels[first.private]]} "
+            f"(correlation {first.likeness:.3f}). A prior must not have seen them; remove them and start again.")
+    return {"private_images": len(private), "closest": round(first.likeness, 3), "copy_from": LEAST}
