@@ -10,6 +10,8 @@ from dataclasses import replace
 import pytest
 
 from workbench.__main__ import main
+from workbench.attacks import ATTACKS
+from workbench.core.defended import DEFENSES
 from workbench.core.errors import StoreError
 from workbench.runs.compat import default_config
 from workbench.runs.grids import GRIDS, Cell, GridFile, filling
@@ -92,6 +94,16 @@ def test_a_damaged_grid_file_is_named(tmp_path):
     (tmp_path / "grids" / "t.json").write_text("{")
     with pytest.raises(StoreError, match=r"t\.json"):
         GridFile.of(tmp_path, "t").records()
+
+
+def test_the_table_of_defenses_has_every_defense_and_no_output_that_is_never_met():
+    cells = list(GRIDS["table-defenses"]())
+    for entry in DEFENSES:
+        own = [c.config for c in cells if c.config.defense == entry.key]
+        inside = {c.attack for c in own if ATTACKS.entry(c.attack).info["access"].inside}
+        assert {c.scenario for c in own} == {"digits", "faces"}
+        assert bool(inside) == (entry.info["stage"] != "output")
+        assert {"brep-mi", "yang"} <= {c.attack for c in own}
 
 
 def test_the_command_shows_a_table_without_running(tmp_path, monkeypatch, capsys):

@@ -41,7 +41,7 @@ def keep(records: list[dict[str, Any]], preset: str, folder: Path) -> None:
             record["sheet"] = sheet_name(record)
             write_atomically(folder / preset / record["sheet"], sheet_of(store.folder(record["run"])))
     write_atomically(folder / f"{preset}.json", json.dumps(records, indent=1).encode())
-    write_atomically(folder / f"{preset}.md", markdown(records).encode())
+    write_atomically(folder / f"{preset}.md", markdown(records, GRIDS.entry(preset).info["rows"]).encode())
 
 
 @command("grid", "Fill a table of runs", order=4)
@@ -74,5 +74,6 @@ class Grid:
                    for cell in cells]
         if options.write is not None:
             keep(records, options.preset, options.write)
-        print(json.dumps({"grid": options.preset, "cells": records}) if options.json else markdown(records))
+        print(json.dumps({"grid": options.preset, "cells": records}) if options.json
+              else markdown(records, entry.info["rows"]))
         return 1 if any(record["state"] == "failed" for record in records) else 0

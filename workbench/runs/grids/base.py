@@ -41,9 +41,13 @@ class Cell:
         return " / ".join(filter(None, (self.group, self.row, self.column)))
 
 
-def grid(key: str, *, title: str, text: str, order: int = 100):
-    """Register a function that returns the cells of a grid."""
-    return GRIDS.register(key, title=title, text=text, order=order)
+def grid(key: str, *, title: str, text: str, rows: str = "attack", order: int = 100):
+    """Register a function that returns the cells of a grid.
+
+    Args:
+        rows: what a row is, as a noun.
+    """
+    return GRIDS.register(key, title=title, text=text, rows=rows, order=order)
 
 
 def weights_of(config: RunConfig) -> dict[str, str]:

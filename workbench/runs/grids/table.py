@@ -24,22 +24,27 @@ def figure(record: dict[str, Any], name: str) -> str:
     return text if floor.get(name) is None else f"{text} ({floor[name]:.{digits}f})"
 
 
-def markdown(records: list[dict[str, Any]]) -> str:
-    """Return the records as Markdown, a table for each column of the grid."""
+def markdown(records: list[dict[str, Any]], rows: str = "attack") -> str:
+    """Return the records as Markdown, a table for each column of the grid.
+
+    Args:
+        rows: what a row is.
+    """
     parts = []
     for group in dict.fromkeys((r.get("group", ""), r["column"]) for r in records):
-        rows = [r for r in records if (r.get("group", ""), r["column"]) == group]
-        head = ["attack", "n", *COLUMNS, "steps/s", "seconds"]
+        inside = [r for r in records if (r.get("group", ""), r["column"]) == group]
+        head = [rows, "n", *COLUMNS, "target accuracy", "steps/s", "seconds"]
         lines = [f"**{' / '.join(filter(None, group))}**", "", f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-        for record in rows:
+        for record in inside:
             if record["state"] != "finished":
                 lines.append(f"| {record['row']} | {record['state']}: {record.get('reason', '')[:120]} "
                              + "| " * (len(head) - 1) + "|")
                 continue
             n = len(record["config"]["classes"]) * record["config"]["restarts"]
-            speed = record.get("steps_per_second")
+            speed, accuracy = record.get("steps_per_second"), record.get("target_accuracy")
             cells = [record["row"], str(n), *(figure(record, name) for name in COLUMNS.values()),
-                     "–" if speed is None else f"{speed:.3g}", f"{record['seconds']:.0f}"]
+                     "–" if accuracy is None else f"{accuracy:.3f}", "–" if speed is None else f"{speed:.3g}",
+                     f"{record['seconds']:.0f}"]
             lines.append(f"| {' | '.join(cells)} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
