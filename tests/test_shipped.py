@@ -17,7 +17,7 @@ from workbench.commands import main, rebuilding
 from workbench.commands.base import COMMANDS
 from workbench.commands.training import carded
 from workbench.core.errors import DataMissing, UnknownName
-from workbench.core.weights import has_weights, read_card, save_weights
+from workbench.core.weights import has_weights, read_card, save_weights, weights_path
 from workbench.priors import PRIORS
 from workbench.priors.base import prior as register_prior
 from workbench.priors.training import checkpoint_facts
@@ -213,6 +213,22 @@ def test_cards_name_weights_that_no_registry_does(toy, models):
     assert found["toy/prior-tuned-for-softmax"] == Piece("prior", "toy", "tuned", "softmax")
     assert set(found) == {*ALL, "toy/prior-tuned-for-softmax"}
     assert reasons(plan(Wish(missing=True)))["toy/prior-wide"] == "its card cannot be read"
+
+
+def test_what_a_defense_puts_around_an_output_is_made_after_its_target(toy):
+    ship(*ALL, quality="full")
+    ship("toy/target-cnn-mid", quality="full", arch="cnn", defense={"text": "mid"})
+    for target in ("toy/target-cnn", "toy/target-cnn-mid"):
+        ship(f"{target}+purifier", quality="full", arch="cnn", target=target, defense={"text": "purifier"})
+    made = {job.name: job for job in plan(Wish())}
+    assert made["toy/target-cnn+purifier"].needs == ("toy/target-cnn",)
+    assert made["toy/target-cnn-mid+purifier"].needs == ("toy/target-cnn-mid",)
+    assert "mid+purifier" in made["toy/target-cnn-mid+purifier"].arguments
+    order = list(made)
+    assert order.index("toy/target-cnn-mid+purifier") > order.index("toy/target-cnn-mid")
+    assert not names(plan(Wish(missing=True)))
+    weights_path("toy/target-cnn").unlink()
+    assert reasons(plan(Wish(missing=True)))["toy/target-cnn+purifier"] == "its target is trained again"
 
 
 def test_without_private_images_no_classifier_is_trained(toy):

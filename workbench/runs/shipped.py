@@ -1,7 +1,7 @@
 """Rebuilding every shipped weight: what is to be made, in which order, why, and the doing of it.
 
 What is wanted follows from the registries (every target and prior of every scenario) and from the cards in
-``models/`` (a target under a defense, a prior tuned to another target). Each weight is one process of the
+``models/`` (a target under a defense, what a defense puts around one, a prior tuned to another target). Each weight is one process of the
 command line, so that several can run at once and one that dies takes nothing with it.
 """
 
@@ -29,10 +29,10 @@ from workbench.runs.quality import figures_of
 from workbench.runs.trainings import checkpoint_path
 from workbench.scenarios import SCENARIOS, Scenario
 from workbench.targets import ARCHITECTURES
-from workbench.targets.store import EVALUATOR
+from workbench.targets.store import EVALUATOR, release_name
 from workbench.targets.store import weights_name as target_name
 
-TARGETS, EVALUATORS, GANS, OTHERS, TUNED, FIGURES = range(6)  # the order of making
+TARGETS, RELEASES, EVALUATORS, GANS, OTHERS, TUNED, FIGURES = range(7)  # the order of making
 PROGRAM = (sys.executable, "-m", "workbench")
 PATIENCE = 20.0  # seconds that a process has to end when asked
 
@@ -62,7 +62,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Piece:
-    """One file of weights: a target, the evaluator or a prior."""
+    """One file of weights: a target, what is put around its output, the evaluator or a prior."""
 
     what: str  # "target", "evaluator" or "prior"
     scenario: str
@@ -74,12 +74,17 @@ class Piece:
     def name(self) -> str:
         if self.what == "prior":
             return prior_name(self.scenario, self.key, self.target, self.defense)
-        return target_name(self.scenario, self.key, self.defense)
+        return self.around or target_name(self.scenario, self.key, self.defense)
+
+    @property
+    def around(self) -> str | None:
+        """The weights of what a defense puts around the output, None if this piece is no such thing."""
+        return release_name(self.scenario, self.key, self.defense) if self.what == "target" else None
 
     @property
     def stage(self) -> int:
         if self.what != "prior":
-            return EVALUATORS if self.what == "evaluator" else TARGETS
+            return EVALUATORS if self.what == "evaluator" else RELEASES if self.around else TARGETS
         return TUNED if PRIORS[self.key].tuned else GANS if self.key == "gan" else OTHERS
 
 
@@ -200,6 +205,9 @@ def _carded(name: str) -> Piece | None:
     defense = defense["text"] if isinstance(defense, dict) else defense
     key = stem.removeprefix("prior-").split("-for-")[0]
     if stem.startswith("target-") and card.get("arch") in ARCHITECTURES:
+        if "+" in stem:  # its card names what is around the output, the target's card what was done in training
+            trained = card_of(card.get("target", "")).get("defense", {}).get("text")
+            defense = "+".join(filter(None, (trained, defense)))
         piece = Piece("target", scenario, card["arch"], defense=defense)
     elif stem.startswith("prior-") and key in PRIORS:
         piece = Piece("prior", scenario, key, card.get("target"), defense)
@@ -225,7 +233,7 @@ def plan(wish: Wish, done: Iterable[str] = ()) -> list[Job]:
         if piece.name in done:
             continue
         reason = _reason(piece, wish)
-        if reason is None and piece.stage == TUNED and any(j.name == _victim(piece) for j in jobs):
+        if reason is None and piece.stage in (TUNED, RELEASES) and any(j.name == _victim(piece) for j in jobs):
             reason = "its target is trained again"
         if reason:
             jobs.append(_training(piece, wish, places[piece.scenario], reason))
@@ -254,7 +262,9 @@ def _unfinished(piece: Piece) -> dict[str, Any]:
 
 
 def _victim(piece: Piece) -> str:
-    return target_name(piece.scenario, piece.target or SCENARIOS[piece.scenario].default_target, piece.defense)
+    """Return the target that a tuned prior, or what is put around an output, is fitted to."""
+    target = piece.key if piece.what == "target" else piece.target or SCENARIOS[piece.scenario].default_target
+    return target_name(piece.scenario, target, piece.defense)
 
 
 def _training(piece: Piece, wish: Wish, place: Place, reason: str) -> Job:
@@ -265,6 +275,7 @@ def _training(piece: Piece, wish: Wish, place: Place, reason: str) -> Job:
     quality = wish.quality or card.get("quality", "quick")
     if piece.what == "target":
         arguments += ["--arch", piece.key]
+        needs = (_victim(piece),) if piece.around else ()
     elif piece.what == "prior":
         arguments += ["--prior", piece.key, "--quality", quality, *place.data_arguments,
                       "--source", place.scenario.public_source]
