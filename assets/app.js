@@ -27,6 +27,26 @@ document.addEventListener("keydown", e => {
   else if ((e.key === "ArrowLeft" || e.key === "ArrowRight") && e.target.type !== "range" && e.target.type !== "radio" && e.target.getAttribute("role") !== "tab") { view.by(e.key === "ArrowLeft" ? -1 : 1); e.preventDefault(); }
 });
 
+// Gradio shows no message of an event that does not queue, and ours do not: so it is taken from the answer.
+const TOLD_MS = 12000;
+function tell(title, text) {
+  const box = by("wb-told") || document.body.appendChild(Object.assign(document.createElement("div"), {id: "wb-told"}));
+  box.setAttribute("role", "alert");
+  for (const old of box.children) if (old.dataset.text === text) old.remove();
+  const note = document.createElement("div"), head = document.createElement("b"), close = document.createElement("button");
+  note.dataset.text = text; note.dataset.testid = "told"; head.textContent = title;
+  close.type = "button"; close.textContent = "×"; close.setAttribute("aria-label", "Close"); close.addEventListener("click", () => note.remove());
+  note.append(head, close, Object.assign(document.createElement("p"), {textContent: text}));
+  box.append(note); setTimeout(() => note.remove(), TOLD_MS);
+}
+const ask = window.fetch;
+window.fetch = async (...what) => {
+  const answer = await ask(...what);
+  if (answer.status === 500 && String(what[0]?.url || what[0]).includes("/gradio_api/run/"))
+    answer.clone().json().then(e => e.error && e.visible !== false && tell(e.title || "Error", e.error), () => {});
+  return answer;
+};
+
 async function look() {
   const line = by("wb-device");
   if (line && !document.hidden) try {

@@ -19,7 +19,7 @@ WB.cards = (element, props, trigger, watch) => {
 // value: {scenario, names, picked, image, columns, tile, noun}
 WB.classes = (element, props, trigger, watch) => {
   const box = element.querySelector(".wb-classes");
-  const put = picked => { props.value = {...props.value, picked: [...picked].sort((a, b) => a - b)}; draw(); trigger("change"); };
+  const put = picked => { props.value = {...props.value, picked: [...picked].sort((a, b) => a - b)}; draw(); trigger("submit"); };
   const draw = () => {
     const v = props.value; if (!v.names) return;
     const picked = new Set(v.picked), head = make("div", "wb-field-head");
@@ -44,7 +44,7 @@ WB.classes = (element, props, trigger, watch) => {
   watch("value", draw); draw();
 };
 
-// value: {attack, spec: [{name, kind, lo, hi, log, choices, live, help, unit}], values}
+// value: {attack, prefix, title, spec: [{name, kind, lo, hi, log, choices, live, help, unit}], values}
 const STEPS = 1000;
 const toSlider = (k, v) => Math.round(STEPS * (k.log ? Math.log(v / k.lo) / Math.log(k.hi / k.lo) : (v - k.lo) / (k.hi - k.lo)));
 const nice = (k, v) => k.kind === "int" ? Math.round(v) : +v.toPrecision(3);
@@ -52,7 +52,7 @@ const fromSlider = (k, s) => nice(k, s <= 0 ? k.lo : s >= STEPS ? k.hi : k.log ?
 
 WB.knobs = (element, props, trigger, watch) => {
   const box = element.querySelector(".wb-knobs");
-  let drawn = null, sending = 0;
+  let drawn = null, sending = 0, turned = {};
   const lock = () => {
     const busy = WB.running && WB.running === props.value.attack;
     box.querySelectorAll("[data-knob]").forEach(row => row.querySelectorAll("input, select").forEach(e => { e.disabled = busy && row.dataset.live !== "true"; }));
@@ -61,11 +61,15 @@ WB.knobs = (element, props, trigger, watch) => {
   const put = (k, value, settled) => {
     props.value = {...props.value, values: {...props.value.values, [k.name]: value}};
     clearTimeout(sending);
-    const tell = () => { if (k.live && WB.running === props.value.attack && WB.view) trigger("input", {run: WB.view.run, name: k.name, value}); trigger("change"); };
+    if (k.live) turned[k.name] = value;  // gathered, for another knob may be turned before this one is sent
+    const tell = () => {
+      if (Object.keys(turned).length && WB.running === props.value.attack && WB.view) trigger("input", {run: WB.view.run, values: turned});
+      turned = {}; trigger("submit");
+    };
     if (settled) tell(); else sending = setTimeout(tell, 150);
   };
   const row = k => {
-    const value = props.value.values[k.name], e = make("div", "wb-knob"), id = `knob-${k.name}`;
+    const value = props.value.values[k.name], e = make("div", "wb-knob"), id = `${props.value.prefix || ""}knob-${k.name}`;
     e.dataset.knob = k.name; e.dataset.live = k.live; e.title = k.help;
     const label = make("label", "wb-label", k.name.replaceAll("_", " ")); label.htmlFor = id;
     if (k.live) { const dot = make("i", "wb-dot"); dot.title = "Can be turned while the run goes"; label.append(dot); }
@@ -96,9 +100,10 @@ WB.knobs = (element, props, trigger, watch) => {
   };
   const draw = () => {
     const v = props.value; if (!v.spec) return;
+    if (!v.spec.length) { drawn = null; box.replaceChildren(); return; }
     if (drawn === JSON.stringify([v.attack, v.stamp])) return;
-    drawn = JSON.stringify([v.attack, v.stamp]);
-    const head = make("div", "wb-field-head"); head.append(make("span", "wb-label", "Knobs"));
+    drawn = JSON.stringify([v.attack, v.stamp]); turned = {};
+    const head = make("div", "wb-field-head"); head.append(make("span", "wb-label", v.title || "Knobs"));
     if (v.spec.some(k => k.live)) { const note = make("span", "wb-hint"); note.append(make("i", "wb-dot"), " can be turned during a run"); head.append(note); }
     box.replaceChildren(head, ...v.spec.map(row)); lock();
   };

@@ -13,6 +13,7 @@ const $ = (root, selector) => root.querySelector(selector);
 const make = (tag, cls, text) => { const e = document.createElement(tag); if (cls) e.className = cls; if (text != null) e.textContent = text; return e; };
 const count = n => n == null ? "–" : Math.round(n).toLocaleString("en");
 const span = s => s == null ? "–" : s < 60 ? `${Math.ceil(s)} s` : s < 3600 ? `${Math.floor(s / 60)} min ${Math.round(s % 60)} s` : `${(s / 3600).toFixed(1)} h`;
+const session = (key, value) => { try { if (value != null) sessionStorage.setItem(key, value); return sessionStorage.getItem(key); } catch { return value; } };
 const percent = v => v == null ? "–" : `${Math.round(100 * v)} %`;
 Object.assign(WB, {$, make, count, span, percent});
 
@@ -37,25 +38,33 @@ function ink() {
 const CONFIG = {displayModeBar: false, displaylogo: false, responsive: false, doubleClick: "reset"};
 
 class Curves {
-  constructor(box) { this.box = box; this.rows = []; this.head = null; this.sent = 0; this.marks = []; this.cursor = null; this.P = null; this.ready = false; }
-  reset() { this.rows = []; this.head = null; this.sent = 0; this.marks = []; this.cursor = null; this.fresh = true; }
+  constructor(box) { this.box = box; this.rows = []; this.head = null; this.sent = 0; this.marks = []; this.cursor = null; this.P = null; this.ready = false; this.axis = "step"; }
+  reset() { this.rows = []; this.head = null; this.sent = 0; this.marks = []; this.cursor = null; this.fresh = true; this.sure = false; this.quiet = 0; }
   add(line) {
     const cells = line.split(",");
-    if (!this.head) { this.head = cells; return; }
-    this.rows.push(cells.map(c => c === "" ? null : +c));
+    if (!this.head) { this.head = cells; this.fresh = true; return; }
+    const row = cells.map(c => c === "" ? null : +c);
+    if (row[4] != null && !this.sure) { this.sure = true; this.fresh ||= this.head.length > 7; }
+    if (this.rows.length && row[3] === this.rows[this.rows.length - 1][3]) this.quiet++;
+    this.rows.push(row);
   }
-  // Which columns the three strips show.
+  x(row) { return row[this.axis === "queries" ? 3 : 1]; }
+  // Which columns the three strips show; an attack that sees labels alone knows no confidence.
   strips() {
-    const losses = this.head.slice(5), at = name => this.head.indexOf(name);
-    const strips = [{title: losses[0] || "loss", columns: losses.slice(0, 1)}, {title: "confidence", columns: ["confidence"], range: [-0.03, 1.03]}];
-    strips.push(losses.length > 1 ? {title: losses.slice(1).join(", "), columns: losses.slice(1)} : {title: "queries", columns: ["queries"]});
+    const losses = this.head.slice(5), at = name => this.head.indexOf(name), rest = losses.slice(1);
+    const strips = [{title: losses[0] || "loss", columns: losses.slice(0, 1)}];
+    if (this.sure || rest.length < 2) strips.push({title: "confidence", columns: ["confidence"], range: [-0.03, 1.03]});
+    else strips.push({title: rest[0], columns: rest.splice(0, 1)});
+    const other = this.axis === "queries" ? "step" : "queries";
+    strips.push(rest.length ? {title: rest.join(", "), columns: rest} : {title: other, columns: [other]});
     return strips.map(s => ({...s, columns: s.columns.map(at)}));
   }
   positive(rows) { const c = this.strips()[0].columns[0]; return rows.every(r => r[c] > 0); }
   traces() {
+    if (!this.head) return [];
     const dash = ["solid", "dash", "dot"], traces = [];
     this.strips().forEach((s, i) => s.columns.forEach((c, k) => traces.push({
-      x: this.rows.map(r => r[1]), y: this.rows.map(r => r[c]), name: this.head[c], xaxis: "x", yaxis: i ? `y${i + 1}` : "y",
+      x: this.rows.map(r => this.x(r)), y: this.rows.map(r => r[c]), name: this.head[c], xaxis: "x", yaxis: i ? `y${i + 1}` : "y",
       mode: "lines", line: {width: 2.5, color: i === 1 ? PALETTE[0] : i === 0 ? PALETTE[1] : PALETTE[2], dash: dash[k % 3]}, column: c,
       hovertemplate: "%{y:.4g}<extra>%{fullData.name}</extra>"})));
     return traces;
@@ -66,9 +75,9 @@ class Curves {
     const layout = {margin: {l: 58, r: 10, t: 4, b: 34}, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, hovermode: "x unified",
       font: {size: 14, color: k.quiet, family: getComputedStyle(document.body).fontFamily}, shapes: this.shapes(), uirevision: "keep", annotations: [],
       hoverlabel: {bgcolor: k.paper, font: {color: k.text}},
-      xaxis: {gridcolor: k.grid, zeroline: false, nticks: 6, anchor: "y3", title: {text: "step", standoff: 4, font: {size: 14}}}};
+      xaxis: {gridcolor: k.grid, zeroline: false, nticks: 6, anchor: "y3", title: {text: this.axis, standoff: 4, font: {size: 14}}, tickformat: this.axis === "queries" ? "~s" : "", hoverformat: ",d"}};
     strips.forEach((s, i) => {
-      layout[i ? `yaxis${i + 1}` : "yaxis"] = {domain: domain[i], gridcolor: k.grid, zeroline: false, nticks: 3, range: s.range, tickformat: i === 1 ? ".0%" : s.title === "queries" ? "~s" : ".3~g", type: i === 0 && (this.log = this.rows.length > 2 && this.positive(this.rows)) ? "log" : "linear", fixedrange: !!s.range, automargin: false};
+      layout[i ? `yaxis${i + 1}` : "yaxis"] = {domain: domain[i], gridcolor: k.grid, zeroline: false, nticks: 3, range: s.range, tickformat: s.title === "confidence" ? ".0%" : s.title === "queries" || s.title === "step" ? "~s" : ".3~g", type: i === 0 && (this.log = this.rows.length > 2 && this.positive(this.rows)) ? "log" : "linear", fixedrange: !!s.range, automargin: false};
       layout.annotations.push({text: s.title, xref: "paper", yref: "paper", x: 0, y: domain[i][1], xanchor: "left", yanchor: "bottom", showarrow: false, font: {size: 14, color: k.text}});
     });
     return layout;
@@ -76,25 +85,30 @@ class Curves {
   shapes() {
     const k = ink();
     const at = (x, line) => ({type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line});
-    const shapes = this.marks.map(m => at(m.step, {color: k.quiet, width: 1.5, dash: "dash"}));
-    if (this.cursor != null) shapes.push(at(this.cursor, {color: k.accent, width: 2}));
+    const shapes = this.marks.map(m => at(this.axis === "queries" ? this.queriesAt(m.step) : m.step, {color: k.quiet, width: 1.5, dash: "dash"}));
+    const held = this.cursor == null ? null : this.rowOf(this.cursor);
+    if (held) shapes.push(at(this.x(held), {color: k.accent, width: 2}));
     return shapes;
   }
+  queriesAt(step) { let found = 0; for (const r of this.rows) { if (r[1] > step) break; found = r[3]; } return found; }
+  turn(axis) { if (axis !== this.axis) { this.axis = axis; this.fresh = true; } }
   async draw() {
-    if (!this.head || this.busy || !this.box.clientWidth) return;
+    if ((!this.head && !(this.ready && this.fresh)) || this.busy || !this.box.clientWidth) return;
     this.busy = true;
     try {
       const P = await WB.plotly();
-      if (this.log && !this.positive(this.rows.slice(this.sent))) this.fresh = true; // a loss below zero has no place on a log axis
+      if (this.log && this.ready && !this.fresh && !this.positive(this.rows.slice(this.sent))) { // a loss below zero has no place on a log axis
+        this.log = false;
+        await P.relayout(this.box, {"yaxis.type": "linear", "yaxis.autorange": true});
+      }
       if (!this.ready || this.fresh) {
-        const sent = this.rows.length;
+        this.sent = this.rows.length; this.fresh = false;
         if (!this.ready) { COUNT.newPlot++; await P.newPlot(this.box, this.traces(), this.layout(), CONFIG); this.ready = true; }
         else { COUNT.react++; await P.react(this.box, this.traces(), this.layout(), CONFIG); }
-        this.sent = sent; this.fresh = false;
       } else if (this.rows.length > this.sent) {
         const fresh = this.rows.slice(this.sent), columns = this.box.data.map(t => t.column);
         this.sent = this.rows.length; COUNT.extend++;
-        await P.extendTraces(this.box, {x: columns.map(() => fresh.map(r => r[1])), y: columns.map(c => fresh.map(r => r[c]))}, columns.map((_, i) => i));
+        await P.extendTraces(this.box, {x: columns.map(() => fresh.map(r => this.x(r))), y: columns.map(c => fresh.map(r => r[c]))}, columns.map((_, i) => i));
       }
     } finally { this.busy = false; }
   }
@@ -156,17 +170,16 @@ class Latent {
     return this.three ? {...base, scene: {xaxis: axis, yaxis: axis, zaxis: axis, bgcolor: "rgba(0,0,0,0)"}} : {...base, xaxis: axis, yaxis: axis};
   }
   async draw() {
-    if (!this.n || this.busy || !this.box.clientWidth || (!this.rows.length && !this.cloud.length)) return;
+    if (this.busy || !this.box.clientWidth || (!(this.n && (this.rows.length || this.cloud.length)) && !(this.ready && this.fresh))) return;
     this.busy = true;
     try {
       const P = await WB.plotly();
       if (!this.ready || this.fresh || this.tick > MOST_SEGMENTS) {
         while (this.rows.length * this.n / this.stride > MOST_SEGMENTS / 2) this.stride *= 2;
         const traces = this.traces();
-        this.sent = this.rows.length;
+        this.sent = this.rows.length; this.fresh = false;
         if (!this.ready) { COUNT.newPlot++; await P.newPlot(this.box, traces, this.layout(), CONFIG); this.ready = true; }
         else { COUNT.react++; await P.react(this.box, traces, this.layout(), CONFIG); }
-        this.fresh = false;
       } else if (this.rows.length > this.sent) {
         const lines = this.segments(this.sent), heads = this.heads();
         this.sent = this.rows.length;
@@ -257,6 +270,7 @@ class View {
     press("[data-act=live]", () => this.show_frame(null));
     press("[data-act=fork]", () => this.ask({do: "fork", run: this.run, frame: this.shown}));
     press("[data-act=dims]", () => this.dims());
+    for (const b of root.querySelectorAll("[data-axis]")) b.addEventListener("click", () => { session("wb-axis", b.dataset.axis); this.axis(); });
     this.choice = $(root, "[data-act=landscape]"); this.choice.addEventListener("change", () => this.landscape(this.choice.value));
     this.range.addEventListener("input", () => { this.halt(); this.show_frame(+this.range.value); });
     this.zoom = $(root, ".wb-zoom");
@@ -279,7 +293,32 @@ class View {
     const url = new URL(location.href);
     if (v.run) url.searchParams.set("run", v.run); else if (before) url.searchParams.delete("run");  // the first message is empty, and the link not yet read
     history.replaceState(null, "", url);
-    $(this.root, ".wb-verdict").textContent = "";
+    $(this.root, ".wb-verdict").textContent = ""; this.note("", false);
+    this.plots({state: ""});  // what the run before drew goes
+    // Its settings are asked for here: what listens to the run's change itself would wait until the run has ended.
+    if (v.run) this.ask({do: "opened", run: v.run});
+  }
+
+  // Against what the curves stand: an attack that can only ask is told by its queries, unless the person wants steps.
+  axis() {
+    const asks = !!(this.scene && this.scene.black_box), axis = asks ? session("wb-axis") || "queries" : "step";
+    $(this.root, ".wb-axis").hidden = !asks;
+    for (const b of this.root.querySelectorAll("[data-axis]")) b.setAttribute("aria-pressed", b.dataset.axis === axis);
+    this.curves.turn(axis); this.frame_label(); this.hint();
+    this.curves.draw(); this.plots({state: ""});
+  }
+
+  // What lines in the curves mean, where there are such.
+  hint() {
+    const c = this.curves, hints = [...(c.marks.length ? ["dashed: a knob was turned"] : []), ...(c.axis === "queries" && 3 * c.quiet > c.rows.length ? ["upright: steps that ask nothing"] : [])];
+    const span = $(this.root, "[data-cap=curves]"), text = hints.join(", ");
+    if (span.textContent !== text) { span.textContent = text; span.hidden = !text; }
+  }
+
+  note(text, waits) {
+    const p = $(this.root, ".wb-notice");
+    p.hidden = !text; if (p.textContent !== text) p.textContent = text;
+    this.root.classList.toggle("wb-waits", waits);
   }
 
   draw(v) {
@@ -290,13 +329,14 @@ class View {
     if (v.pending || !v.scene) { this.root.dataset.state = "queued"; return; }
     COUNT.drawn++;
     this.scene = v.scene;
-    if (!this.cards.length && v.scene.candidates) this.build(v.scene);
+    if (!this.cards.length && v.scene.candidates) { this.build(v.scene); this.curves.sure = !v.scene.black_box; this.axis(); }
     if (!this.truth && v.scene.truth && this.cards.length) { this.load_truth(); this.root.classList.remove("wb-no-truth"); this.fit(); }
     this.readers.curves.take(v.curves, l => this.curves.add(l));
     this.readers.path.take(v.path, l => this.latent.add(l));
     this.readers.conf.take(v.conf, l => { const c = l.split(","); this.conf.push([+c[0], c.slice(1).map(x => x === "" ? null : +x)]); });
     const marked = this.readers.marks.take(v.marks, l => { const m = JSON.parse(l); if (m.kind === "knob") this.curves.marks.push(m); });
     if (marked) this.curves.relayout();
+    this.hint();
     if (v.frame != null) this.frame = v.frame;
     this.range.max = this.frame;
     if (this.scrub == null && v.sheet) { this.shown = this.frame; this.load(v.sheet, v.frame); }
@@ -316,7 +356,7 @@ class View {
 
   // Asks what was tried around the candidates; at most once a second, and not again where a run has none.
   async look_around(frame, must) {
-    if (this.alone || frame == null || (!must && performance.now() - (this.looked || 0) < 1000)) return;
+    if (this.alone || frame == null || this.next.frame == null || (!must && performance.now() - (this.looked || 0) < 1000)) return;
     this.looked = performance.now();
     const run = this.run, answer = await fetch(`/wb/runs/${run}/clouds/${frame}.json`).catch(() => null);
     if (run !== this.run || !answer) return;
@@ -477,16 +517,19 @@ class View {
     fig("left", s.state === "running" && !judging ? span(s.left) : "–"); fig("queries", count(s.queries));
     const bar = $(this.root, ".wb-progress"); bar.firstElementChild.style.transform = `scaleX(${share / 100})`; bar.setAttribute("aria-valuenow", Math.round(share));
     const pause = $(this.root, "#wb-pause"); pause.textContent = s.state === "paused" ? "Resume" : "Pause"; pause.disabled = !active;
-    $(this.root, "#wb-step").disabled = s.state !== "paused"; $(this.root, "#wb-stop").disabled = !active && s.state !== "queued";
+    const waits = s.state === "paused" && !!s.reason;  // its target is away
+    $(this.root, "#wb-step").disabled = s.state !== "paused" || waits; $(this.root, "#wb-stop").disabled = !active && s.state !== "queued";
     const what = `${this.scene.attack_title} on ${this.scene.scenario_title}`;
-    const words = {queued: s.position > 0 ? `Waiting, ${s.position === 1 ? "next" : `number ${s.position}`} in the queue${s.wait ? `, about ${span(s.wait)}` : ""}` : "Starting", running: judging ? "Judging" : "Running", paused: "Paused", finished: "Finished", stopped: "Stopped", failed: "Failed"}[s.state];
+    const words = {queued: s.position > 0 ? `Waiting, ${s.position === 1 ? "next" : `number ${s.position}`} in the queue${s.wait ? `, about ${span(s.wait)}` : ""}` : "Starting", running: judging ? "Judging" : "Running", paused: waits ? "Waiting for its target" : "Paused", finished: "Finished", stopped: "Stopped", failed: "Failed"}[s.state];
     const ended = ["finished", "stopped", "failed"].includes(s.state);
-    const text = `${words} · ${what}${s.reason && s.state !== "finished" ? ` · ${s.reason}` : ""}`;
+    const text = `${words} · ${what}${s.reason && s.state === "stopped" ? ` · ${s.reason}` : ""}`;
+    this.note(!s.reason || s.state === "stopped" ? "" : s.state === "finished" ? s.reason.replace(/^e/, "E") : s.reason, waits);
+    this.root.classList.toggle("wb-void", ended && this.next.frame == null);
     if (s.state !== this.state || Date.now() - this.said > SAY_MS) {
       const p = $(this.root, ".wb-status"); if (p.textContent !== text) p.textContent = text;
       this.said = Date.now();
     }
-    const title = active ? `${Math.round(share)} % · ${this.scene.attack_title} · Model Inversion Workbench` : `${words.split(",")[0]} · ${this.scene.attack_title} · Model Inversion Workbench`;
+    const title = active && !waits ? `${Math.round(share)} % · ${this.scene.attack_title} · Model Inversion Workbench` : `${words.split(",")[0]} · ${this.scene.attack_title} · Model Inversion Workbench`;
     if (document.title !== title) document.title = title;
     if (s.state !== this.state) { this.state = s.state; WB.state(s.state, this.scene.attack); }
     if (ended && s.metrics && s.metrics["acc@1"] != null) {
@@ -498,8 +541,8 @@ class View {
 
   // -- frames --
   frame_label() {
-    const step = this.curves.stepOf(this.shown);
-    this.output.textContent = `frame ${this.shown == null ? "–" : this.shown}${step == null ? "" : `, step ${count(step)}`}`;
+    const row = this.shown == null ? null : this.curves.rowOf(this.shown);
+    this.output.textContent = `frame ${this.shown == null ? "–" : this.shown}${row == null ? "" : this.curves.axis === "queries" ? `, ${count(row[3])} queries` : `, step ${count(row[1])}`}`;
     this.root.dataset.shown = this.shown == null ? "" : this.shown;
     this.root.classList.toggle("wb-past", this.scrub != null);
   }
@@ -510,7 +553,7 @@ class View {
     }
     frame = Math.max(0, Math.min(this.frame, frame));
     this.scrub = this.shown = frame; this.range.value = frame;
-    this.curves.cursor = this.curves.stepOf(frame); this.curves.relayout(); this.latent.hold(frame);
+    this.curves.cursor = frame; this.curves.relayout(); this.latent.hold(frame);
     this.look_around(frame, true);
     this.frame_label(); this.meters(frame); this.load(`/wb/runs/${this.run}/frames/${frame}.webp`, frame);
   }
@@ -538,7 +581,7 @@ WB.state = (state, attack) => {
 };
 
 WB.live = (element, props, trigger, watch) => {
-  const view = WB.view = new View($(element, ".wb-live"), what => trigger("select", what));
+  const view = WB.view = new View($(element, ".wb-live"), what => trigger(what.do === "fork" ? "submit" : "select", what));
   watch("value", () => view.show(props.value));
   view.show(props.value);
   WB.plotly();

@@ -27,7 +27,7 @@ const ask = async url => {
 };
 const row = async answer => createImageBitmap(await answer.blob());
 const picture = async uri => { const i = new Image(); i.src = uri; await i.decode(); return i; };
-const address = (v, what, more) => `/wb/priors/${encodeURIComponent(v.scenario)}/${encodeURIComponent(v.prior)}/${what}?` + new URLSearchParams({...(v.target ? {target: v.target, defense: v.defense} : {}), ...more});
+const address = (v, what, more) => v.prior === "" ? `/wb/targets/${encodeURIComponent(v.scenario)}/${encodeURIComponent(v.target)}/${what}?` + new URLSearchParams({defense: v.defense}) : `/wb/priors/${encodeURIComponent(v.scenario)}/${encodeURIComponent(v.prior)}/${what}?` + new URLSearchParams({...(v.target ? {target: v.target, defense: v.defense} : {}), ...more});
 const canvas = ([w, h], label) => { const c = make("canvas"); c.width = w; c.height = h; if (label) { c.setAttribute("role", "img"); c.setAttribute("aria-label", label); } return c; };
 const paint = (c, strip, i, n) => { const w = strip.width / n, g = c.getContext("2d"); g.imageSmoothingQuality = "high"; g.drawImage(strip, i * w, 0, w, strip.height, 0, 0, c.width, c.height); };
 const long = s => s == null ? "" : s < 90 ? `${Math.max(1, Math.round(s))} s` : s < 5400 ? `${Math.round(s / 60)} min` : `${(s / 3600).toFixed(1)} h`;
@@ -249,7 +249,7 @@ WB.reach = (element, props, trigger, watch) => {
   watch("value", draw); draw();
 };
 
-// The training of the chosen prior: whether it can be had, how long it takes, how it goes.
+// The training of the chosen prior or, where that is "", target: whether it can be had, how long it takes, how it goes.
 WB.training = (element, props, trigger, watch) => {
   const box = element.querySelector(".wb-training");
   let v = {}, later = 0, last = null, seen = null, shownStep = null, stopping = "", asked = 0, quality = "quick";
@@ -266,7 +266,7 @@ WB.training = (element, props, trigger, watch) => {
       going = t && !t.ended;
       // Ended, or better weights published since the page last looked: let everything else look again.
       const news = JSON.stringify([found.trained, t && t.id, t && t.ended, t && t.sampled.length]);
-      const changed = last !== null && news !== last && (found.trained || (t && t.ended)); last = news;
+      const changed = last === null ? found.trained && v.trained === false : news !== last && (found.trained || (t && t.ended)); last = news;
       show(found);
       if (changed) trigger("input");
     } catch (error) { box.replaceChildren(make("p", "wb-problem", error.message)); }
@@ -288,7 +288,7 @@ WB.training = (element, props, trigger, watch) => {
   const status = t => {
     const p = t.progress;
     if (t.state === "queued") return `Number ${t.position ?? 1} in the queue${t.wait != null ? `; starts in about ${long(t.wait)}` : ""}${t.expected ? `, then takes about ${long(t.expected)}` : ""}.`;
-    if (!t.ended) return stopping === t.id ? "Stopping after the next report …" : p.step ? `Step ${p.step.toLocaleString("en")} of ${p.total.toLocaleString("en")}, ${long(p.seconds)} so far${p.left ? `; about ${long(p.left)} left` : ""}.` : "Preparing: reading the public images.";
+    if (!t.ended) return stopping === t.id ? "Stopping after the next report …" : p.step ? `${t.unit === "epoch" ? "Epoch" : "Step"} ${p.step.toLocaleString("en")} of ${p.total.toLocaleString("en")}, ${long(p.seconds)} so far${p.left ? `; about ${long(p.left)} left` : ""}.` : t.unit === "epoch" ? "Preparing." : "Preparing: reading the public images.";
     if (t.state === "finished") return `Finished${p.seconds ? ` after ${long(p.seconds)}` : ""}.`;
     return `${t.state === "stopped" ? "Stopped" : "Failed"}: ${t.reason}.`.replace("..", ".").replace("Stopped: stopped", "Stopped");
   };
@@ -335,7 +335,8 @@ WB.training = (element, props, trigger, watch) => {
 
   const draw = () => {
     const next = props.value || {};
-    if (!next.scenario || next.stamp === v.stamp) return;
+    if (next.stamp === v.stamp) return;
+    if (!next.scenario) { v = next; last = null; clearTimeout(later); box.replaceChildren(); return; }
     const other = ["scenario", "prior", "target", "defense"].some(k => next[k] !== v[k]);
     v = next; box.dataset.prior = `${v.scenario}/${v.prior}`; if (other) { last = null; box.replaceChildren(); }
     look();

@@ -9,7 +9,7 @@ WB.runs = (element, props, trigger, watch) => {
   const link = (text, href) => { const a = make("a", "wb-plain", text); a.href = href; a.setAttribute("download", ""); return a; };
 
   const line = r => {
-    const tr = make("tr"), ask = (what, more) => trigger("select", {do: what, run: r.id, ...more});
+    const tr = make("tr"), ask = (what, more) => trigger(what === "again" || what === "fork" ? "submit" : "select", {do: what, run: r.id, ...more});
     tr.dataset.run = r.id; tr.dataset.state = r.state;
     const thumb = make("td", "wb-thumb"), picture = make("img");
     const training = r.kind === "training";
@@ -43,7 +43,7 @@ WB.runs = (element, props, trigger, watch) => {
     const rows = props.value.rows || [];
     if (!rows.length) { box.replaceChildren(make("p", "wb-note", "Nothing has run yet. Start an attack in Invert.")); return; }
     const table = make("table", "wb-table"), head = make("tr"), body = make("tbody"), top = make("thead");
-    for (const [text, cls] of [["", "wb-thumb"], ["run", ""], ["state", ""], ["Acc@1", "num"], ["time", "num"], ["when", ""], ["", ""]]) { const th = make("th", cls, text); th.scope = "col"; head.append(th); }
+    for (const [text, cls] of [["", "wb-thumb"], ["run", ""], ["state", ""], ["Acc@1", "num"], ["time", "num"], ["when", ""], ["", ""]]) { const cell = make(text ? "th" : "td", cls, text); if (text) cell.scope = "col"; head.append(cell); }
     top.append(head); body.append(...rows.map(line)); table.append(top, body);
     box.replaceChildren(table);
   };

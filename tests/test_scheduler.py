@@ -90,12 +90,15 @@ def test_two_applications_cannot_share_a_store(scheduler, store):
         Scheduler(RunStore(store.root)).start()
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 def test_closing_files_the_run_as_interrupted_and_a_new_application_finds_it(store):
     scheduler = Scheduler(store, device="cpu", threads=1).start()
-    run = scheduler.submit(config())
+    run, waiting = scheduler.submit(config()), scheduler.submit(config())
     wait_for(lambda: store.folder(run).latest())
     scheduler.close()
-    assert state(store, run) is RunState.FAILED and "interrupted" in store.summary(run).reason
+    for each in (run, waiting):
+        assert state(store, each) is RunState.FAILED and "interrupted" in store.summary(each).reason
+    scheduler.pause(run)  # nobody is there to hear it
     again = Scheduler(RunStore(store.root), device="cpu", threads=1).start()
     try:
         assert store.folder(run).frames()

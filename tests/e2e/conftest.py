@@ -40,9 +40,12 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Served:
+    """The application; `elsewhere` is the port of this machine where it may ask a target called ``bank``."""
+
     url: str
     port: int
     runs: Path
+    elsewhere: int
 
     def get(self, path: str) -> tuple[int, bytes, dict[str, str]]:
         """Return status, body and headers of a page of the application."""
@@ -56,15 +59,15 @@ class Served:
 
 @pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    runs, port = tmp_path_factory.mktemp("runs"), free_port()
+    runs, port, elsewhere = tmp_path_factory.mktemp("runs"), free_port(), free_port()
     said = (tmp_path_factory.mktemp("log") / "app.log").open("w+")
     models = tmp_path_factory.mktemp("weights") / "models"  # a copy, for trainings write into it
     # Without one prior, so that there is something to train.
     shutil.copytree(models_dir(), models, ignore=shutil.ignore_patterns(".*", "prior-conditional-gan*"))
-    process = subprocess.Popen([sys.executable, "app.py", "--port", str(port), "--runs", str(runs), "--device", "cpu"],
-                               cwd=ROOT, stdout=said, stderr=subprocess.STDOUT, start_new_session=True,
+    process = subprocess.Popen([sys.executable, "app.py", "--port", str(port), "--runs", str(runs), "--device", "cpu",
+                                "--endpoint", f"bank=http://127.0.0.1:{elsewhere}/"], cwd=ROOT, stdout=said, stderr=subprocess.STDOUT, start_new_session=True,
                                env={**os.environ, "WORKBENCH_MODELS": str(models)})
-    app = Served(f"http://127.0.0.1:{port}", port, runs)
+    app = Served(f"http://127.0.0.1:{port}", port, runs, elsewhere)
     try:
         end = time.monotonic() + STARTING
         while True:
@@ -113,16 +116,18 @@ def visit(served: Served, chromium: object) -> Iterator[Callable[..., Visit]]:
     """Return a function that opens the application in a browser context of its own."""
     contexts = []
 
-    def go(query: str = "", size: tuple[int, int] = (1440, 900)) -> Visit:
+    def go(query: str = "", size: tuple[int, int] = (1440, 900), late: float = 0) -> Visit:
         context = chromium.new_context(viewport={"width": size[0], "height": size[1]})
         contexts.append(context)
         visited = Visit(context.new_page())
         page, faults = visited.page, visited.faults
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: faults.append(f"page error: {error}"))
         page.on("console", lambda m: faults.append(f"console: {m.text}") if m.type == "error" else None)
         page.on("request", lambda r: None if r.url.startswith((served.url, "data:", "blob:"))
                 else faults.append(f"outside request: {r.url}"))
+        if late:  # each script comes so many seconds after it was asked for
+            page.route("**/wb/assets/*.js", lambda route: (time.sleep(late), route.continue_()))
         page.goto(f"{served.url}/{query}")
         page.get_by_test_id("preset-eight-faces").wait_for()
         return visited

@@ -49,11 +49,11 @@ def test_the_sheet_follows_seed_and_truncation(looking: Visit) -> None:
     page.on("request", lambda r: requests.append(r.url) if "samples.webp" in r.url else None)
     page.evaluate("""() => { const s = document.querySelector("[data-testid=truncation]");
         for (let k = 19; k >= 10; k--) { s.value = k / 20; s.dispatchEvent(new Event("input")); } }""")
-    until(lambda: drawn(page)[1] == "0.50", 15)
+    until(lambda: drawn(page)[1] == "0.50")
     assert len(requests) < 6, "ten turns of the slider are not ten requests"
     seed = drawn(page)[0]
     page.get_by_test_id("prior-dice").click()
-    until(lambda: drawn(page)[0] != seed, 15)
+    until(lambda: drawn(page)[0] != seed)
 
 
 def test_two_clicks_make_a_way_that_plays(looking: Visit) -> None:
@@ -61,11 +61,11 @@ def test_two_clicks_make_a_way_that_plays(looking: Visit) -> None:
     page.get_by_role("button", name="Sample 3", exact=True).click()
     page.get_by_role("button", name="Sample 9", exact=True).click()
     seed = drawn(page)[0]
-    until(lambda: page.locator(".wb-prior").get_attribute("data-way").startswith(f"{seed}.2 {seed}.8"), 15)
+    until(lambda: page.locator(".wb-prior").get_attribute("data-way").startswith(f"{seed}.2 {seed}.8"))
     assert page.locator(".wb-sample[data-end=A]").count() == 2, "in the sheet and in the strip"
     before = int(page.get_by_test_id("way").input_value())
     page.get_by_test_id("way-play").click()
-    until(lambda: int(page.get_by_test_id("way").input_value()) > before + 2, 10)
+    until(lambda: int(page.get_by_test_id("way").input_value()) > before + 2)
     page.get_by_test_id("way-play").click()
     assert min(contrast(page, ".wb-way-strip canvas")) > 20
 
@@ -106,7 +106,7 @@ def test_a_training_is_queued_listed_stopped_and_can_be_resumed(looking: Visit) 
     page.get_by_test_id("train").click()
     going = page.locator(".wb-training[data-state=running]")
     going.wait_for()
-    until(lambda: "Step" in page.get_by_test_id("training-status").inner_text(), 60)
+    until(lambda: "Step" in page.get_by_test_id("training-status").inner_text())
     turn_to(page, "Runs")
     row = page.locator("tr", has_text="Training: GAN prior on digits")
     row.wait_for()

@@ -230,7 +230,7 @@ class Scheduler:
         return order
 
     def _next(self) -> None:
-        if self._running is None and self._waiting and self._worker_state == "ready":
+        if self._running is None and self._waiting and self._worker_state == "ready" and not self._closing:
             turn = self._order()[0]
             self._waiting.remove(turn)
             self._running = turn
@@ -239,7 +239,7 @@ class Scheduler:
     def _command(self, run: str, do: str, **what: Any) -> None:
         self.store.job(run)
         with self._lock:
-            if self._running is not None and self._running.run == run:
+            if self._running is not None and self._running.run == run and not self._closing:
                 self._send({"do": do, "run": run, **what})
 
     def _send(self, command: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from workbench.core.defended import DEFENSES, Plan
 from workbench.core.errors import UsageError
 from workbench.priors import PRIORS, load_prior
 from workbench.priors.base import prior_problem
@@ -17,7 +18,7 @@ from workbench.runs.sheet import Grid, webp
 from workbench.scenarios import SCENARIOS, Scenario
 from workbench.targets import ARCHITECTURES, load_classifier
 from workbench.targets.sources import sources
-from workbench.targets.store import target_card, target_problem
+from workbench.targets.store import target_card, target_problem, trained_defenses
 
 SHOWN = 12  # photographs of a class in the gallery, at most
 SAMPLES = 16
@@ -54,6 +55,11 @@ class Catalog:
         """Return (title, key) of every architecture that may be attacked; untrained ones say so."""
         return [(e.title + (" (not trained)" if target_problem(scenario, e.key, defense) else ""), e.key)
                 for e in ARCHITECTURES if e.info.get("role", "target") == "target"]
+
+    def defenses(self, scenario: str, arch: str, shown: str = "none") -> list[tuple[str, str]]:
+        """Return (title, text) of every defense, of those at other strengths that this target was trained with, and of `shown`."""
+        texts = [e.key for e in DEFENSES] + trained_defenses(scenario, arch) + [shown]
+        return [(Plan.of(text).title, text) for text in dict.fromkeys(texts)]
 
     def foreign(self) -> list[tuple[str, str]]:
         """Return (title, key) of every target elsewhere that the command line allows."""
@@ -92,9 +98,9 @@ class Catalog:
         return webp(images, Grid(SAMPLES, SAMPLES // 2, (model.shape[2], model.shape[1])))
 
     @kept
-    def layers(self, scenario: str, arch: str) -> list[tuple[str, str, str, int]]:
+    def layers(self, scenario: str, arch: str, defense: str = "none") -> list[tuple[str, str, str, int]]:
         """Return name, kind, output shape and parameters of each layer that computes something."""
-        model, found, hooks = load_classifier(scenario, arch), [], []
+        model, found, hooks = load_classifier(scenario, arch, defense), [], []
 
         def note(name: str) -> Callable[..., None]:
             def hook(layer: nn.Module, _: Any, out: Tensor) -> None:
@@ -112,11 +118,11 @@ class Catalog:
             hook.remove()
         return found
 
-    def card(self, scenario: str, arch: str) -> dict[str, Any]:
+    def card(self, scenario: str, arch: str, defense: str = "none") -> dict[str, Any]:
         """Return what is known of a target; raises `UsageError` if it was never trained."""
-        if problem := target_problem(scenario, arch):
+        if problem := target_problem(scenario, arch, defense):
             raise UsageError(problem)
-        return target_card(scenario, arch)
+        return target_card(scenario, arch, defense)
 
     def priors(self, scenario: str) -> list[tuple[str, str, str | None]]:
         """Return key, title and problem, or None, of every prior."""

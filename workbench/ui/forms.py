@@ -13,21 +13,28 @@ from workbench.core.errors import DataMissing
 from workbench.core.knobs import configure, knobs_of, values_of
 from workbench.core.records import RunConfig
 from workbench.ui.catalog import Catalog
-
-SCRIPT = '<script src="/wb/assets/forms.js"></script>'
+from workbench.ui.shell import scripts
 
 
 def custom(kind: str, value: dict[str, Any], *, label: str, elem_id: str) -> gr.HTML:
     """Return a control drawn by the function `kind` of `assets/forms.js`."""
-    return gr.HTML(value=value, html_template=f'<div class="wb-{kind}"></div>', head=SCRIPT, apply_default_css=False,
-                   js_on_load=f"window.WB.{kind}(element, props, trigger, watch)", label=label, elem_id=elem_id)
+    return gr.HTML(value=value, html_template=f'<div class="wb-{kind}"></div>', head=scripts("forms"),
+                   js_on_load=f"window.WB.{kind}(element, props, trigger, watch)", apply_default_css=False,
+                   label=label, elem_id=elem_id)
 
 
-def spec_of(attack: str) -> list[dict[str, Any]]:
-    """Return the attack's knobs as plain data, for the page."""
+def part(kind: str, elem_id: str) -> gr.HTML:
+    """Return a part of a tab, drawn by the function `kind` of `assets/prior.js`."""
+    return gr.HTML(value={}, html_template=f'<div class="wb-{kind}" data-testid="{kind}"></div>',
+                   head=scripts("prior"), apply_default_css=False,
+                   js_on_load=f"window.WB.{kind}(element, props, trigger, watch)", elem_id=elem_id)
+
+
+def spec_of(method: type[Any]) -> list[dict[str, Any]]:
+    """Return the knobs that an attack or a defense declares as plain data, for the page."""
     return [{"name": k.name, "kind": k.kind.__name__, "lo": k.lo, "hi": k.hi, "log": k.log and bool(k.lo),
              "choices": dict(k.choices) if k.choices else None, "live": k.live, "help": k.help, "unit": k.unit}
-            for k in knobs_of(ATTACKS[attack]).values()]
+            for k in knobs_of(method).values()]
 
 
 def knob_value(attack: str, values: Mapping[str, Any] | None = None, *, preset: str = "demo",
@@ -36,7 +43,7 @@ def knob_value(attack: str, values: Mapping[str, Any] | None = None, *, preset: 
     entry = ATTACKS.entry(attack)
     chosen = values if values is not None else values_of(
         configure(entry.item, AttackInfo.of(entry).presets.get(preset, {})))
-    return {"attack": attack, "spec": spec_of(attack), "values": dict(chosen), "stamp": stamp}
+    return {"attack": attack, "spec": spec_of(entry.item), "values": dict(chosen), "stamp": stamp}
 
 
 def class_value(catalog: Catalog, scenario: str, picked: list[int] | tuple[int, ...]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from workbench.core.paths import ASSETS
 from workbench.core.records import RunState
 from workbench.runs.folder import RunFolder
 from workbench.scenarios import SCENARIOS
-from workbench.ui.shell import App
+from workbench.ui.shell import App, scripts
 
 POLL = 0.03  # seconds between looks at the folder
 FASTEST = 1 / 15  # seconds between messages, at least
@@ -119,8 +119,10 @@ class Snapshots:
         if not self._scene.get("total"):
             config, scene = manifest["config"], self.folder.scene()
             cloud = "\n".join(",".join(map(str, point)) for point in scene.get("cloud", []))
+            entry = ATTACKS.entry(config["attack"])
             self._scene = {**scene, "cloud": cloud, "truth": (self.folder.path / "truth.webp").is_file(),
-                           "attack": config["attack"], "attack_title": ATTACKS.entry(config["attack"]).title,
+                           "attack": config["attack"], "attack_title": entry.title,
+                           "black_box": not entry.info["access"].inside,
                            "scenario": config["scenario"], "target": config["target"],
                            "scenario_title": SCENARIOS.entry(config["scenario"]).title,
                            "noun": SCENARIOS[config["scenario"]].class_noun}
@@ -201,7 +203,8 @@ def attacher(app: App) -> Any:
 
 
 def component() -> gr.HTML:
-    """Return the live view; its `select` event carries what the person asked for, as ``{"do": ...}``."""
+    """Return the live view; its `select` and, for what starts a run, `submit` events carry
+    what the person asked for, as ``{"do": ...}``."""
     return gr.HTML(value={"run": "", "seq": 0}, html_template=(ASSETS / "live.html").read_text(),
                    js_on_load="window.WB.live(element, props, trigger, watch)",
-                   head='<script src="/wb/assets/live.js"></script>', apply_default_css=False, elem_id="live")
+                   head=scripts("live"), apply_default_css=False, elem_id="live")

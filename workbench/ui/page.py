@@ -16,12 +16,7 @@ HEAD = """
 <link rel="stylesheet" href="/wb/assets/app.css">
 <link rel="stylesheet" href="/wb/assets/live.css">
 <link rel="stylesheet" href="/wb/assets/prior.css">
-<script src="/wb/assets/live.js"></script>
-<script src="/wb/assets/forms.js"></script>
-<script src="/wb/assets/runs.js"></script>
-<script src="/wb/assets/prior.js"></script>
-<script src="/wb/assets/compare.js"></script>
-<script src="/wb/assets/app.js" defer></script>
+<script src="/wb/assets/app.js"></script>
 """
 
 

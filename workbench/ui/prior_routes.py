@@ -14,19 +14,15 @@ from torch import Tensor
 
 from workbench.core.errors import UsageError
 from workbench.core.records import TrainingConfig
-from workbench.core.weights import has_weights
 from workbench.runs.chores import Chore
-from workbench.runs.estimates import training_estimate
 from workbench.runs.explore import Chosen, Draw, Point, Reached
 from workbench.runs.neighbours import FEATURES, PIXELS
 from workbench.runs.sheet import Grid, webp
-from workbench.runs.trainings import checkpoint_path, trained_name, training_problems
 from workbench.scenarios import SCENARIOS
 from workbench.ui.shell import App
+from workbench.ui.training_routes import NO_STORE, training_told
 
-NO_STORE = {"Cache-Control": "no-store"}
 PICTURES = 128  # sheets kept, for a room full of people who look at the same one
-LINES = 200  # losses sent, at most
 MEASURES = {FEATURES: "L2 in the evaluator's features", PIXELS: "root mean square of the images' difference at 16 × 16 pixels"}
 
 
@@ -116,18 +112,7 @@ def add_prior_routes(server: FastAPI, app: App) -> None:
 
     @server.get(f"{at}/training.json")
     def training(chosen: Which) -> Response:
-        return JSONResponse(training_told(app, chosen), headers=NO_STORE)
-
-    @server.get("/wb/trainings/{run}/samples/latest.webp")
-    def newest(run: str) -> Response:
-        folder = app.store.training(run)
-        if not (steps := folder.sampled()):
-            return Response(status_code=204, headers=NO_STORE)  # nothing is wrong; there is no picture yet
-        return Response(folder.samples(steps[-1]), media_type="image/webp", headers=NO_STORE)
-
-    @server.get("/wb/trainings/{run}/samples/{step}.webp")
-    def trained(run: str, step: int) -> Response:
-        return Response(app.store.training(run).samples(step), media_type="image/webp", headers=NO_STORE)
+        return JSONResponse(training_told(app, training_config(chosen)), headers=NO_STORE)
 
 
 def neighbours(app: App, scenario: str, image: Tensor) -> dict[str, Any]:
@@ -166,38 +151,3 @@ def uri_row(images: Tensor) -> str:
 
 def training_config(chosen: Chosen, *, quality: str = "quick", resume: bool = False) -> TrainingConfig:
     return TrainingConfig("prior", chosen.scenario, chosen.prior, chosen.target, chosen.defense, quality, resume=resume)
-
-
-def training_told(app: App, chosen: Chosen) -> dict[str, Any]:
-    """Return whether a prior can be trained, how long that takes, and how its newest training stands."""
-    config = training_config(chosen)
-    name = trained_name(config)
-    device = app.scheduler.status()["device"].get("type", "cpu")
-    expected = training_estimate(config, device)
-    told = {"name": name, "problems": training_problems(config), "expected": expected.seconds, "basis": expected.basis, "device": device,
-            "trained": has_weights(name), "resumable": resumable(chosen), "training": None}
-    for summary in app.store.list(200, kind="training"):
-        if summary.scenario == chosen.scenario and summary.attack == chosen.prior:
-            folder = app.store.training(summary.id)
-            if trained_name(folder.config()) == name:
-                return told | {"training": training_row(app, summary.id)}
-    return told
-
-
-def resumable(chosen: Chosen) -> bool:
-    return checkpoint_path(chosen.scenario, chosen.prior, chosen.target, chosen.defense).is_file()
-
-
-def training_row(app: App, run: str) -> dict[str, Any]:
-    """Return how one training stands."""
-    folder = app.store.training(run)
-    manifest, state = folder.manifest(), folder.state()
-    position = None if state.ended else app.scheduler.position(run)
-    lines = folder.losses().splitlines()
-    heads = [line for line in lines if line.startswith("step")]
-    points = [line for line in lines if not line.startswith("step")]
-    stride = -(-len(points) // LINES) or 1
-    return {"id": run, "state": state.value, "ended": state.ended, "reason": manifest["reason"], "position": position,
-            "wait": app.scheduler.eta(run) if position else None, "expected": manifest.get("expected"),
-            "quality": manifest["config"]["quality"], "progress": folder.progress(), "columns": heads[-1].split(",") if heads else [],
-            "losses": points[::-1][::stride][::-1], "sampled": folder.sampled()}

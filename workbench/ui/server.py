@@ -23,6 +23,7 @@ from workbench.ui.latent_routes import add_latent_routes
 from workbench.ui.page import HEAD, build
 from workbench.ui.prior_routes import add_prior_routes
 from workbench.ui.shell import App
+from workbench.ui.training_routes import add_training_routes
 
 CSP = ("default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
        "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; media-src 'self' blob:; "
@@ -171,6 +172,7 @@ def create(app: App, host: str = "127.0.0.1", port: int = 7860) -> FastAPI:
     secured(server)
     add_routes(server, app)
     add_prior_routes(server, app)
+    add_training_routes(server, app)
     add_latent_routes(server, app)
     return gr.mount_gradio_app(
         server, build(app), path="/", server_name=host, server_port=port, theme=theme.build(), head=HEAD,

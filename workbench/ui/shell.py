@@ -18,7 +18,11 @@ from workbench.runs.store import RunStore
 from workbench.ui.catalog import Catalog
 
 FIRST_TAB = "invert"
-LIGHT = dict(queue=False, show_progress="hidden", api_visibility="private")  # for events that must answer at once
+# For events that must answer at once. Who turns a control again before the answer is there gets the newest one's
+# answer. Gradio reads the controls anew for it, but not the event's own data, and by default drops the event.
+LIGHT = dict(queue=False, show_progress="hidden", api_visibility="private", trigger_mode="always_last")
+COMMAND = LIGHT | {"trigger_mode": "multiple"}  # for events that carry what was asked for: each is carried out
+START = LIGHT | {"trigger_mode": "once"}  # a double click starts one run
 
 
 @dataclass
@@ -33,7 +37,8 @@ class App:
         panel: the settings in Invert.
         ended: fires after the shown run has ended.
         explorer: what looks at priors.
-        wanted: what the Prior tab is to show a browser session when it opens next.
+        wanted: what the Prior or the Target tab is to show a browser session when it opens next.
+        aimed: scenario, target and defense that Invert is to be set to when a browser session turns to it next.
     """
 
     store: RunStore
@@ -49,15 +54,16 @@ class App:
     def __post_init__(self) -> None:
         self.explorer = Explorer(self.store.root / ".reach")
         self.wanted: dict[str, TrainingConfig] = {}
+        self.aimed: dict[str, tuple[str, str, str]] = {}
 
-    def when_opened(self, key: str, look: Callable[..., Any], inputs: Any, outputs: Any, **how: Any) -> None:
+    def when_opened(self, key: str, look: Callable[..., Any], inputs: Any, outputs: Any, **how: Any) -> Any:
         """Call `look` each time a tab is turned to; to be called last in the tab's build function.
 
         A tab's parts are made when it is first opened, and an answer that comes before is lost; so a probe
         at the tab's end reports that they are there.
         """
         probe = gr.HTML("", js_on_load="trigger('load')", apply_default_css=False, elem_classes="wb-probe")
-        gr.on([probe.load, self.pages[key].select], look, inputs, outputs, **how)
+        return gr.on([probe.load, self.pages[key].select], look, inputs, outputs, **how)
 
     def submit(self, config: RunConfig, request: gr.Request | None) -> str:
         """Queue a run on behalf of a browser session; returns its id."""
@@ -70,6 +76,15 @@ TABS: Registry[Callable[[App], None]] = Registry("tab", "workbench.ui.tabs")
 def tab(key: str, *, title: str, order: int = 100):
     """Register a function that builds a tab's contents inside the tab."""
     return TABS.register(key, title=title, order=order)
+
+
+def scripts(*names: str) -> str:
+    """Return the `head` of an HTML component that `assets/<name>.js` draws.
+
+    Gradio waits for a script named here before it runs the component's `js_on_load`. It doesn't wait
+    for one that the page's own head names as well, so a script is named in one of the two places only.
+    """
+    return "".join(f'<script src="/wb/assets/{name}.js"></script>' for name in names)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ def build() -> gr.themes.Base:
         input_placeholder_color="#5b6976", input_placeholder_color_dark="#a9b6c2",
         input_padding="8px 10px", layout_gap="14px",
         button_primary_background_fill="#0f6b64", button_primary_background_fill_hover="#0b544f",
-        button_primary_background_fill_dark="#0f766e", button_primary_background_fill_hover_dark="#12897f",
+        button_primary_background_fill_dark="#0f766e", button_primary_background_fill_hover_dark="#0c5f58",
         button_primary_text_color="#ffffff", button_primary_text_color_dark="#ffffff",
         button_secondary_background_fill="#ffffff", button_secondary_background_fill_dark="#1e262e",
         button_secondary_background_fill_hover="#eef1f3", button_secondary_background_fill_hover_dark="#28323c",

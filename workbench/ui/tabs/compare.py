@@ -13,7 +13,7 @@ from workbench.runs.compat import problems
 from workbench.runs.grids import GRIDS, GridFile
 from workbench.runs.grids.base import gathered
 from workbench.runs.grids.filling import adopt
-from workbench.ui.shell import LIGHT, App, tab, told
+from workbench.ui.shell import COMMAND, LIGHT, START, App, scripts, tab, told
 from workbench.ui.tabs.judge import number
 
 METRICS = {"acc@1": "Acc@1", "acc@5": "Acc@5", "knn_dist": "KNN distance", "feat_dist": "feature distance",
@@ -46,20 +46,27 @@ def cell(record: dict[str, Any], key: str, metric: str) -> str:
     return f'<td class="wb-cell" data-state="finished">{picture}<span>{figures}</span></td>'
 
 
+def utility_of(at: dict[tuple[str, str], dict[str, Any]], row: str) -> str:
+    """Return the target's accuracy where a whole row is of one target, as HTML."""
+    found = {r.get("target_accuracy") for (name, _), r in at.items() if name == row and r["state"] == "finished"} - {None}
+    others = {r.get("target_accuracy") for r in at.values() if r["state"] == "finished"} - {None}
+    return f"<small>target {found.pop():.1%}</small>" if len(found) == 1 and len(others) > 1 else ""
+
+
 def table(records: list[dict[str, Any]], key: str, metric: str) -> str:
     """Return a grid as HTML, rows down and columns across, a table for each group."""
-    parts = []
+    parts, absent = [], escape(GRIDS.entry(key).info["absent"])
     for group in dict.fromkeys(r.get("group", "") for r in records):
         own = [r for r in records if r.get("group", "") == group]
         columns = list(dict.fromkeys(r["column"] for r in own))
         at = {(r["row"], r["column"]): r for r in own}
         head = "".join(f'<th scope="col">{escape(c)}</th>' for c in columns)
         body = "".join(
-            f'<tr><th scope="row">{escape(row)}</th>'
-            + "".join(cell(at[row, c], key, metric) if (row, c) in at else '<td class="wb-cell"></td>' for c in columns)
+            f'<tr><th scope="row">{escape(row)}{utility_of(at, row)}</th>'
+            + "".join(cell(at[row, c], key, metric) if (row, c) in at else f'<td class="wb-cell"><small>{absent}</small></td>' for c in columns)
             + "</tr>" for row in dict.fromkeys(r["row"] for r in own))
         title = f"<h2 class='wb-h2'>{escape(group)}</h2>" if group else ""
-        parts.append(f'{title}<table class="wb-table wb-grid" data-testid="grid"><thead><tr><th></th>{head}</tr></thead>'
+        parts.append(f'{title}<table class="wb-table wb-grid" data-testid="grid"><thead><tr><td></td>{head}</tr></thead>'
                      f"<tbody>{body}</tbody></table>")
     return "".join(parts)
 
@@ -91,21 +98,24 @@ def build(app: App) -> None:
     plots = gr.HTML(value={"points": [], "metric": ""}, html_template=(
         '<div class="wb-two"><figure><figcaption><b>Privacy against utility</b></figcaption>'
         '<div class="wb-plot" data-plot="scatter" data-testid="scatter"></div></figure>'
-        '<figure><figcaption><b>Over a defense\'s strength</b></figcaption>'
+        '<figure><figcaption><b>Over strength, or over queries</b></figcaption>'
         '<div class="wb-plot" data-plot="sweep" data-testid="sweep"></div></figure></div>'),
-        js_on_load="window.WB.compare(element, props, watch)", apply_default_css=False, elem_id="grid-plots")
+        js_on_load="window.WB.compare(element, props, watch)", head=scripts("live", "compare"), apply_default_css=False,
+        elem_id="grid-plots")
 
     def look(key: str, measure: str) -> dict[Any, Any]:
         with told():
             adopt(GRIDS[key](), GridFile.of(app.store.root, key), app.store)
             records = gathered(key, app.store.root)
         count = sum(r["state"] == "finished" for r in records)
-        text = (f'<p class="wb-note">{escape(GRIDS.entry(key).info["text"])} {count} of {len(records)} cells are here. '
-                f'<code>python -m workbench grid --preset {escape(key)}</code> fills the rest.</p>')
-        return {words: text, shown: table(records, key, measure),
-                plots: {"points": points(records, measure), "metric": METRICS[measure]}}
+        command = f"<code>python -m workbench grid --preset {escape(key)}</code>"
+        here = (f"All {count} cells are here; {command} shows them." if count == len(records) else
+                f"{count} of {len(records)} cells are here. {command} fills the rest.")
+        text = f'<p class="wb-note">{escape(GRIDS.entry(key).info["text"])} {here}</p>'
+        return {words: text, fill: gr.Button(visible=count < len(records)), shown: table(records, key, measure),
+                plots: {"points": points(records, measure), "metric": METRICS[measure], "axis": GRIDS.entry(key).info["axis"]}}
 
-    outputs = [words, shown, plots]
+    outputs = [words, fill, shown, plots]
 
     def run_missing(key: str, measure: str, request: gr.Request) -> dict[Any, Any]:
         with told():
@@ -124,8 +134,8 @@ def build(app: App) -> None:
         except WorkbenchError as error:
             raise gr.Error(str(error), title="Not possible", print_exception=False) from None
 
-    fill.click(run_missing, [which, metric], outputs, **LIGHT)
+    fill.click(run_missing, [which, metric], outputs, **START)
     gr.on([which.input, metric.input], look, [which, metric], outputs, **LIGHT)
-    shown.select(opened, None, [app.run, app.tabs], **LIGHT)
+    shown.select(opened, None, [app.run, app.tabs], **COMMAND)
     app.ended.then(look, [which, metric], outputs, **LIGHT)
     app.when_opened("compare", look, [which, metric], outputs, **LIGHT)

@@ -15,10 +15,10 @@ from workbench.core.errors import UsageError, WorkbenchError
 from workbench.core.records import Fork, RunConfig
 from workbench.defenses import DEFENSES
 from workbench.priors import PRIORS
-from workbench.runs.compat import PRESETS, attack_problem, default_config, problems
+from workbench.runs.compat import PRESETS, attack_problem, default_config, notes, problems
 from workbench.scenarios import SCENARIOS
 from workbench.ui.forms import class_value, command_line, custom, knob_value
-from workbench.ui.shell import LIGHT, App, tab, told
+from workbench.ui.shell import COMMAND, LIGHT, START, App, tab, told
 
 DICE = 2**31
 
@@ -62,7 +62,7 @@ class Panel:
             with gr.Row(elem_classes="wb-tight"):
                 self.target = gr.Dropdown(catalog.targets(first.scenario) + catalog.foreign(), value=first.target, label="Target",
                                           filterable=False, min_width=120)
-                self.defense = gr.Dropdown([(e.title, e.key) for e in DEFENSES], value=first.defense, label="Defense",
+                self.defense = gr.Dropdown(catalog.defenses(first.scenario, first.target), value=first.defense, label="Defense",
                                            filterable=False, min_width=120, visible=len(DEFENSES.keys()) > 1)
             self.attack = gr.Dropdown(attack_choices(first.scenario, first.target), value=first.attack, label="Attack",
                                       filterable=False)
@@ -121,7 +121,8 @@ class Panel:
             self.scenario: config.scenario,
             self.target: gr.Dropdown(self.app.catalog.targets(config.scenario, config.defense)
                                      + self.app.catalog.foreign(), value=config.target),
-            self.defense: config.defense,
+            self.defense: gr.Dropdown(self.app.catalog.defenses(config.scenario, config.target, config.defense),
+                                      value=config.defense),
             self.attack: gr.Dropdown(attack_choices(config.scenario, config.target), value=config.attack),
             self.prior: gr.Dropdown(value=config.prior or first_of.prior,
                                     visible=first_of.prior is not None and len(PRIORS.keys()) > 1),
@@ -142,7 +143,9 @@ class Panel:
     def said(self, config: RunConfig) -> dict[Any, Any]:
         """Return what stands beside a configuration: why it cannot run, and its command line."""
         wrong = "".join(f"<p>{escape(p)}</p>" for p in problems(config))
-        return {self.problem: f'<div class="wb-problem" role="alert">{wrong}</div>' if wrong else "",
+        known = "".join(f"<p>{escape(p)}</p>" for p in notes(config))
+        return {self.problem: f'<div class="wb-problem" role="alert">{wrong}</div>' if wrong else
+                f'<div class="wb-remark" role="status">{known}</div>' if known else "",
                 self.command: command_line(config)}
 
 
@@ -173,34 +176,50 @@ def listen(app: App, panel: Panel, cards: gr.HTML) -> None:
                 raise UsageError("There is no such card.")
             return {app.run: app.submit(config, request), **panel.show(config)}
 
-    panel.go.click(start, panel.inputs, [app.run, panel.problem, panel.command], **LIGHT)
-    cards.select(start_card, None, opened, **LIGHT)
+    started = panel.go.click(start, panel.inputs, [app.run, panel.problem, panel.command], **START)
+    cards.select(start_card, None, opened, **START)
 
-    def ask(event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
-        """Do what the live view's buttons ask for."""
+    def recalled(run: str) -> dict[Any, Any]:
+        """Return updates that put an opened run's settings into the controls."""
+        try:
+            return panel.show(app.store.folder(run).config())
+        except WorkbenchError:
+            return {app.run: gr.skip()}
+
+    def ask(event: gr.EventData) -> dict[Any, Any]:
+        """Do what the live view asks for."""
+        if event.do == "opened":
+            return recalled(event.run)
         with told():
-            if event.do == "fork":
-                folder = app.store.folder(event.run)
-                config = replace(folder.config(), fork=Fork(event.run, int(event.frame)))
-                return {app.run: app.submit(config, request), **panel.show(config)}
             if event.do in ("pause", "resume", "step", "stop"):
                 getattr(app.scheduler, event.do)(event.run)
         return {app.run: gr.skip()}
 
-    app.view.select(ask, None, opened, **LIGHT)
+    def fork(event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
+        with told():
+            config = replace(app.store.folder(event.run).config(), fork=Fork(event.run, int(event.frame)))
+            return {app.run: app.submit(config, request), **panel.show(config)}
+
+    app.view.select(ask, None, opened, **COMMAND)
+    app.view.submit(fork, None, opened, **START)
 
     def turn(event: gr.EventData) -> None:
         with told():
-            app.scheduler.set_knob(event.run, event.name, event.value)
+            for name, value in dict(event.values).items():
+                app.scheduler.set_knob(event.run, name, value)
 
-    panel.knobs.input(turn, None, None, **LIGHT)
+    panel.knobs.input(turn, None, None, **COMMAND)
+
+    def without(shown: dict[Any, Any], *left: Any) -> dict[Any, Any]:
+        """Leave out what was picked itself: it may have been picked anew before this answer arrives."""
+        return {control: value for control, value in shown.items() if control not in left}
 
     def place(scenario: str) -> dict[Any, Any]:
         with told():
             attack = usual_attack(scenario)
             first = SCENARIOS.entry(scenario).item
             picked = list(range(min(8, len(first.class_names))))
-            return panel.show(default_config(scenario, attack, classes=picked))
+            return without(panel.show(default_config(scenario, attack, classes=picked)), panel.scenario)
 
     panel.scenario.input(place, panel.scenario, panel.outputs, **LIGHT)
 
@@ -212,15 +231,15 @@ def listen(app: App, panel: Panel, cards: gr.HTML) -> None:
                                     classes=(given[panel.classes] or {}).get("picked") or [0])
             shown = panel.show(replace(config, seed=int(given[panel.seed] or 0),
                                        restarts=int(given[panel.restarts] or 1)))
-            return {k: v for k, v in shown.items() if k is not panel.classes}
+            return without(shown, panel.classes, panel.attack)
 
     panel.attack.input(method, panel.inputs, panel.outputs, **LIGHT)
 
     def preset(name: str, attack: str) -> dict[str, Any]:
         return knob_value(attack, preset=name, stamp=time.time_ns())
 
-    panel.preset.input(preset, [panel.preset, panel.attack], panel.knobs, **LIGHT)
-    panel.dice.click(lambda: random.SystemRandom().randrange(DICE), None, panel.seed, **LIGHT)
+    chosen = panel.preset.input(preset, [panel.preset, panel.attack], panel.knobs, **LIGHT)
+    rolled = panel.dice.click(lambda: random.SystemRandom().randrange(DICE), None, panel.seed, **LIGHT)
 
     def check(given: dict[Any, Any]) -> dict[Any, Any]:
         try:
@@ -229,17 +248,23 @@ def listen(app: App, panel: Panel, cards: gr.HTML) -> None:
             return {panel.problem: f'<div class="wb-problem" role="alert"><p>{escape(str(error))}</p></div>',
                     panel.command: ""}
 
-    changes = [panel.target.input, panel.defense.input, panel.prior.input, panel.classes.change, panel.knobs.change,
-               panel.restarts.change, panel.seed.change, panel.budget.change, panel.attack.change]
-    gr.on(changes, check, panel.inputs, [panel.problem, panel.command], **LIGHT)
+    # Only what a person does: controls that an answer sets come with their own words, and may not all be set yet.
+    said = [panel.problem, panel.command]
+    done = [panel.target.input, panel.defense.input, panel.prior.input, panel.classes.submit, panel.knobs.submit,
+            panel.restarts.input, panel.seed.input, panel.budget.input]
+    gr.on(done, check, panel.inputs, said, **LIGHT)
+    for changed in (chosen, rolled):
+        changed.then(check, panel.inputs, said, **LIGHT)
+    started.failure(check, panel.inputs, said, **LIGHT)  # the message goes, the reason stays
 
-    def recall(run: str) -> dict[Any, Any]:
-        """Put an opened run's settings into the controls."""
-        if not run:
+    def aimed(given: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
+        """Put the target that Target has asked for into the controls, and leave the attack as it is."""
+        wanted = app.aimed.pop(request.session_hash or "", None)
+        if wanted is None:
             return {panel.problem: gr.skip()}
-        try:
-            return panel.show(app.store.folder(run).config())
-        except WorkbenchError:
-            return {panel.problem: gr.skip()}
+        scenario, target, defense = wanted
+        attack = given[panel.attack] if scenario == given[panel.scenario] else usual_attack(scenario)
+        return panel.show(default_config(scenario, attack, target=target, defense=defense, classes=list(range(
+            min(8, len(SCENARIOS.entry(scenario).item.class_names))))))
 
-    app.run.change(recall, app.run, panel.outputs, **LIGHT)
+    app.pages["invert"].select(aimed, panel.inputs, panel.outputs, **LIGHT)

@@ -68,13 +68,13 @@ def table(folder: RunFolder) -> str:
     found, floor, ceiling = judged["reconstruction"], judged.get("baseline"), judged.get("ceiling")
     body = "".join(row(m, found, floor, ceiling) for m in found["overall"])
     spent = cost(manifest, found["overall"].get("acc@1"))
-    return (f'<section class="wb-card-text"><h2>{found["n"]} reconstructions</h2>'
+    return (f'<section class="wb-card-text"><h2>{found["n"]} reconstructions</h2>{spent}'
             f'<p class="wb-note">An evaluator judges: a separate network, trained on all private images, which the '
             f"attacker never saw. <b>Floor</b>: random samples of the prior. <b>Ceiling</b>: real photographs that the "
             f"target never saw. ↑ ↓ say which way more leaked. Ranges are 95 % intervals; with few images they are wide."
             f'</p><div class="wb-scroll"><table class="wb-table wb-metrics" data-testid="metrics"><thead><tr>'
             f"<th>measure</th><th class='num'>this run</th><th class='num'>floor</th><th class='num'>ceiling</th>"
-            f"<th></th></tr></thead><tbody>{body}</tbody></table></div>{spent}</section>")
+            f"<td></td></tr></thead><tbody>{body}</tbody></table></div></section>")
 
 
 def cost(manifest: dict[str, Any], accuracy: float | None) -> str:
@@ -82,8 +82,10 @@ def cost(manifest: dict[str, Any], accuracy: float | None) -> str:
     asked, classes = manifest.get("queries"), len(manifest["config"]["classes"])
     if not asked:
         return '<p class="wb-note" data-testid="queries">The target was not asked.</p>' if asked == 0 else ""
-    gained = "" if accuracy is None else f" {1e5 * accuracy * classes / asked:.3g} % Acc@1 per 1,000 queries a class."
-    return (f'<p class="wb-note" data-testid="queries">{asked:,} queries, {asked / classes:,.0f} a class.{gained}</p>')
+    each = asked / classes
+    gained = "" if accuracy is None else (f" Accuracy reached per 1,000 queries a class: {100 * accuracy * 1000 / each:.3g} %."
+              if each >= 1000 else f" Accuracy reached with fewer than 1,000 queries a class: {100 * accuracy:.3g} %.")
+    return (f'<p class="wb-spent" data-testid="queries"><b>{asked:,} queries, {each:,.0f} a class.</b>{gained}</p>')
 
 
 def per_class(folder: RunFolder) -> str:
@@ -99,7 +101,8 @@ def per_class(folder: RunFolder) -> str:
     body = "".join(f'<tr><th scope="row">{escape(names.get(c, c))}</th>'
                    + "".join(f'<td class="num">{number(m, values.get(m))}</td>' for m in columns) + "</tr>"
                    for c, values in classes.items())
-    return (f'<section class="wb-card-text"><details open><summary>Class by class</summary><div class="wb-scroll wb-tall">'
+    return (f'<section class="wb-card-text"><details open><summary>Class by class</summary><div class="wb-scroll wb-tall" tabindex="0" '
+            f'role="region" aria-label="Measures of each class">'
             f'<table class="wb-table"><thead><tr><th>class</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
             f"</details></section>") if columns else ""
 

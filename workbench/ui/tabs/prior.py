@@ -17,19 +17,13 @@ from workbench.runs.explore import Chosen, sheet_size, slow, spherical
 from workbench.runs.quality import figures_of
 from workbench.runs.reach import MOST
 from workbench.scenarios import SCENARIOS
+from workbench.ui.forms import part
 from workbench.ui.prior_routes import training_config
-from workbench.ui.shell import LIGHT, App, tab, told
+from workbench.ui.shell import COMMAND, App, tab, told
 
 FIGURES = {"fid": "FID", "precision": "Precision", "recall": "Recall", "density": "Density", "coverage": "Coverage",
            "spread": "Spread"}
 QUALITIES = {"quick": "Quick", "full": "Full"}
-
-
-def component(kind: str, testid: str) -> gr.HTML:
-    """Return a part of the tab, drawn by the function `kind` of `assets/prior.js`."""
-    return gr.HTML(value={}, html_template=f'<div class="wb-{kind}" data-testid="{testid}"></div>',
-                   head='<script src="/wb/assets/prior.js"></script>', apply_default_css=False,
-                   js_on_load=f"window.WB.{kind}(element, props, trigger, watch)", elem_id=f"prior-{kind}")
 
 
 def prior_choices(scenario: str, target: str | None, defense: str) -> list[tuple[str, str]]:
@@ -136,10 +130,10 @@ def build(app: App) -> None:
                               label="Defended by", filterable=False, visible=tuned, elem_id="prior-defense")
     with gr.Row(equal_height=False, elem_classes="wb-below wb-prior-row"):
         with gr.Column(scale=8, min_width=480):
-            look, reach = component("prior", "prior"), component("reach", "reach")
+            look, reach = part("prior", "prior-prior"), part("reach", "prior-reach")
         with gr.Column(scale=5, min_width=340):
             card = gr.HTML(apply_default_css=False, elem_id="prior-facts")
-            training = component("training", "training")
+            training = part("training", "prior-training")
     pickers, parts = [scenario, prior, target, defense], [look, reach, training, card]
 
     def show(key: str, name: str, victim: str | None, defended: str | None) -> dict[Any, Any]:
@@ -164,7 +158,7 @@ def build(app: App) -> None:
                 target: gr.Dropdown(app.catalog.targets(asked.scenario), value=victim, visible=on),
                 defense: gr.Dropdown(value=asked.defense, visible=on and len(DEFENSES.keys()) > 1)}
 
-    quiet = dict(show_progress="hidden", api_visibility="private", concurrency_limit=4)
+    quiet = dict(show_progress="hidden", api_visibility="private", concurrency_limit=4, trigger_mode="always_last")
     outputs = [prior, target, defense, *parts]
     app.when_opened("prior", opened, pickers, [scenario, *outputs], **quiet)
     scenario.input(other, scenario, outputs, **quiet)
@@ -187,6 +181,6 @@ def build(app: App) -> None:
             else:
                 raise UsageError("There is no such action.")
 
-    gr.on([training.select, reach.select], act, None, None, **LIGHT)
+    gr.on([training.select, reach.select], act, None, None, **COMMAND)
     # A training has ended, or has published better weights: everything that shows the prior looks again.
     training.input(show, pickers, outputs, **quiet)

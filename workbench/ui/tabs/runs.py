@@ -14,7 +14,7 @@ from workbench.core.errors import StoreError, UsageError, WorkbenchError
 from workbench.core.records import Fork, RunConfig
 from workbench.priors import PRIORS
 from workbench.runs.store import RunSummary
-from workbench.ui.shell import LIGHT, App, tab, told
+from workbench.ui.shell import COMMAND, LIGHT, START, App, scripts, tab, told
 from workbench.ui.tabs.judge import arrow, number
 
 LONGEST_NAME = 80
@@ -87,7 +87,7 @@ def compared(app: App, a: str | None, b: str | None) -> str:
 def build(app: App) -> None:
     table = gr.HTML(value={"rows": [], "seq": 0}, html_template='<div class="wb-runs" data-testid="runs"></div>',
                     js_on_load="window.WB.runs(element, props, trigger, watch)", apply_default_css=False,
-                    head='<script src="/wb/assets/runs.js"></script>', elem_id="runs-table")
+                    head=scripts("runs"), elem_id="runs-table")
     gr.HTML('<h2 class="wb-h2">Compare two runs</h2>', apply_default_css=False)
     with gr.Row(elem_classes="wb-pickers"):
         first = gr.Dropdown([], label="A", interactive=True, elem_id="compare-a")
@@ -121,21 +121,26 @@ def build(app: App) -> None:
                 app.store.update(folder.id, name=str(event.name).strip()[:LONGEST_NAME])
                 return listed()
             if event.do == "watch":
-                app.wanted[request.session_hash or ""] = app.store.training(folder.id).config()
-                return {app.tabs: gr.Tabs(selected="prior")}
+                asked = app.wanted[request.session_hash or ""] = app.store.training(folder.id).config()
+                return {app.tabs: gr.Tabs(selected=asked.what)}
             folder = app.store.folder(folder.id)
             if event.do == "open":
                 return opened(folder.id)
             if event.do == "judge":
                 return {app.run: folder.id, app.tabs: gr.Tabs(selected="judge")}
-            if event.do == "again":
-                return opened(app.submit(folder.config(), request))
-            if event.do == "fork":
-                frame = folder.latest()
-                if frame is None:
-                    raise StoreError(f"Run {folder.id} has no frame to go on from.")
-                return opened(app.submit(replace(folder.config(), fork=Fork(folder.id, frame)), request))
             raise UsageError("There is no such action.")
 
-    table.select(act, None, [app.run, app.tabs, *outputs], **LIGHT)
+    def start(event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
+        """Run a line's configuration again, or go on from its last frame."""
+        with told():
+            folder = app.store.folder(event.run)
+            config = folder.config()
+            if event.do == "fork":
+                if (frame := folder.latest()) is None:
+                    raise StoreError(f"Run {folder.id} has no frame to go on from.")
+                config = replace(config, fork=Fork(folder.id, frame))
+            return opened(app.submit(config, request))
+
+    table.submit(start, None, [app.run, app.tabs], **START)
+    table.select(act, None, [app.run, app.tabs, *outputs], **COMMAND)
     gr.on([first.input, second.input], lambda a, b: compared(app, a, b), [first, second], beside, **LIGHT)

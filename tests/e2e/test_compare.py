@@ -1,0 +1,66 @@
+"""The tables that come with the workbench, and what a person picks in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from .conftest import Visit
+from .test_interface import turn_to, until
+from .test_target_elsewhere import pick
+
+
+@pytest.fixture(scope="module")
+def compare(visit: Callable[..., Visit]) -> Visit:
+    visited = visit()
+    turn_to(visited.page, "Compare")
+    visited.page.get_by_test_id("grid").first.wait_for()
+    return visited
+
+
+def points(page, plot: str) -> list[float]:
+    return page.evaluate("name => (document.querySelector(`[data-testid=${name}]`)?.data ?? []).flatMap(t => [...t.y])", plot)
+
+
+def finished(page) -> list[str]:
+    return page.locator("td[data-state=finished] b").all_inner_texts()
+
+
+def test_the_shipped_cells_are_there_with_pictures(compare: Visit) -> None:
+    page = compare.page
+    assert len(finished(page)) > 20
+    picture = page.locator("td[data-state=finished] img").first
+    picture.scroll_into_view_if_needed()
+    until(lambda: picture.evaluate("image => image.complete && image.naturalWidth > 0"), why="a sheet is not served")
+
+
+def test_another_measure_changes_cells_and_plots(compare: Visit) -> None:
+    page = compare.page
+    cells, drawn = finished(page), points(page, "scatter")
+    assert all(cell.endswith("%") for cell in cells)
+    pick(page, "Measure", "KNN")
+    until(lambda: finished(page) != cells and points(page, "scatter") != drawn, why="the measure changed nothing")
+    assert len(finished(page)) == len(cells)
+    pick(page, "Measure", "Acc@1")
+    until(lambda: finished(page) == cells)
+
+
+def test_the_defenses_are_a_table_of_their_own_with_what_they_cost(compare: Visit) -> None:
+    page = compare.page
+    pick(page, "Table", "^.{0,2}Defenses")
+    until(lambda: page.get_by_role("row", name="DP-SGD").count(), why="the other table is not shown")
+    assert "target 77" in page.get_by_role("row", name="DP-SGD").first.inner_text()
+    pick(page, "Table", "queries")
+    until(lambda: any(y > 0 for y in points(page, "sweep")), why="no curve over queries")
+
+
+def test_what_is_missing_can_be_run_only_where_something_is(compare: Visit) -> None:
+    page = compare.page
+    for table, words in (("strength", r"All \d+ cells"), ("queries", "fills the rest")):
+        pick(page, "Table", table)
+        page.get_by_text(re.compile(words)).first.wait_for()
+        missing = page.locator("td[data-state=missing]").count() > 0
+        assert page.locator("#grid-fill").is_visible() == missing == (table == "queries")
+    assert compare.faults == []

@@ -1,0 +1,81 @@
+"""A page that waits long for the server's answers, as on a busy machine: nothing that a person does is lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from .conftest import Served, Visit
+from .test_interface import run_of, state, step, until
+
+ANSWERS = "**/gradio_api/run/**"  # of the events that do not queue
+
+
+@contextmanager
+def held(page) -> Iterator[list]:
+    """Keep the page's questions from the server until the block ends."""
+    kept: list = []
+    page.route(ANSWERS, lambda route: kept.append(route))
+    yield kept
+    for route in kept:
+        route.continue_()
+    page.unroute(ANSWERS)
+
+
+@pytest.fixture(scope="module")
+def going(visit: Callable[..., Visit]) -> Iterator[Visit]:
+    """A long run, opened by its link while no question is answered."""
+    first = visit()
+    steps = first.page.locator("#knob-steps")
+    steps.fill("20000")
+    steps.press("Enter")
+    first.page.keyboard.press("Control+Enter")
+    run = until(lambda: run_of(first.page))
+    visited = visit()
+    page = visited.page
+    with held(page) as kept:
+        page.evaluate("run => { location.search = `?run=${run}`; }", run)
+        page.get_by_test_id("card").first.wait_for()
+        until(lambda: step(page) > 3)
+        assert kept, "the opened run's settings are not asked for"
+        page.keyboard.press("Space")
+        until(lambda: len(kept) > 1, why="the command was dropped")
+    yield visited
+    first.page.get_by_test_id("stop").click()
+    until(lambda: state(first.page) == "stopped")
+
+
+def test_a_command_is_carried_out_though_an_answer_is_awaited(going: Visit) -> None:
+    until(lambda: state(going.page) == "paused")
+
+
+def test_two_knobs_turned_at_once_both_reach_the_run(going: Visit, served: Served) -> None:
+    page = going.page
+    until(lambda: state(page) == "paused")
+    page.evaluate("""() => { for (const [name, share] of [['lr', 250], ['momentum', 500]]) {
+        const slider = document.querySelector(`[data-knob=${name}] input[type=range]`);
+        slider.value = share; slider.dispatchEvent(new Event('input')); } }""")
+    wanted = {name: float(page.locator(f"#knob-{name}").input_value()) for name in ("lr", "momentum")}
+    page.wait_for_timeout(1000)
+    page.get_by_test_id("pause").click()
+    events = served.runs / run_of(page) / "events.jsonl"
+
+    def turned() -> dict[str, float]:
+        lines = [json.loads(line) for line in events.read_text().splitlines()] if events.exists() else []
+        return {e["name"]: e["value"] for e in lines if e["kind"] == "knob"}
+
+    until(lambda: len(turned()) == 2)
+    assert turned() == wanted
+
+
+def test_the_last_of_two_picks_is_shown(visit: Callable[..., Visit]) -> None:
+    page = visit().page
+    with held(page) as kept:
+        for title in ("KED-MI", "PPA"):
+            page.get_by_label("Attack", exact=True).click()
+            page.get_by_role("option").filter(has_text=title).first.click()
+            until(lambda: kept)
+    until(lambda: "ppa" in page.locator("#command textarea").input_value(), why="the second pick was dropped")
