@@ -134,3 +134,11 @@ def test_a_defense_that_cannot_be_trained_is_refused_and_costs_nothing(defense, 
     assert main(["train", "target", "--scenario", "faces", "--arch", "softmax", "--epochs", "1", "--defense", defense]) == 2
     assert words in capsys.readouterr().err
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_defenses_that_do_not_apply_are_listed_with_the_reason(capsys):
+    assert main(["list", "defenses", "--json"]) == 0
+    rows = {row["key"]: row for row in json.loads(capsys.readouterr().out)}
+    assert {key for key, row in rows.items() if not row["usable"]} == {"hybridalpha", "secureboost"}
+    assert all(row["problem"].startswith("not applicable: ") for row in rows.values() if not row["usable"])
+    assert rows["bido"]["usable"] and rows["bido"]["problem"] is None

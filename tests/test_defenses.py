@@ -11,6 +11,7 @@ import torch
 from conftest import CLASSES, SHAPE, LinearPrior, QuadrantVictim
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from workbench.core.defended import DEFENSES, Plan
 from workbench.core.errors import DataMissing, Incompatible, KnobError, NotFinite, UnknownName, UsageError
@@ -473,6 +474,22 @@ def test_frozen_layers_are_the_public_ones():
     assert card["defense"]["frozen_parameters"] > 0 and card["defense"]["public"]["name"] == "stripes/public-resnet"
     again = trained("tl-dmi(frozen=0.5)", "resnet", replace(RECIPE, epochs=1))[2]
     assert {p.phase for p in again} == {"training images"}
+
+
+@pytest.mark.usefixtures("models")
+@pytest.mark.parametrize("named", [True, False])
+def test_public_classes_are_read_from_a_folder(tmp_path, monkeypatch, named):
+    monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path))
+    monkeypatch.setattr(Stripes, "public_labelled", Scenario.public_labelled)
+    folder, drawn = tmp_path / ("strangers" if named else "stripes-classes"), Stripes().drawn(12, 3)
+    for k, (image, label) in enumerate(zip(drawn.images, drawn.labels, strict=True)):
+        (folder / str(int(label))).mkdir(parents=True, exist_ok=True)
+        Image.fromarray((image[0] * 255).byte().numpy()).save(folder / str(int(label)) / f"{k}.png")
+    list(train_target(Stripes(), "resnet", defense="tl-dmi", recipe=replace(RECIPE, epochs=1),
+                      **({"public": folder, "source": "strangers"} if named else {})))
+    card = read_card(public_name("stripes", "resnet"))
+    assert (card["num_classes"], card["public_images"]) == (3, 36)
+    assert card["data"] == ("strangers" if named else "made up")
 
 
 @pytest.mark.usefixtures("models")

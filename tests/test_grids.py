@@ -15,6 +15,7 @@ from workbench.core.defended import DEFENSES
 from workbench.core.errors import StoreError
 from workbench.runs.compat import default_config
 from workbench.runs.grids import GRIDS, Cell, GridFile, filling
+from workbench.runs.grids.base import gathered
 from workbench.runs.grids.filling import fill, run_cell
 from workbench.runs.grids.table import markdown
 from workbench.runs.store import RunStore
@@ -57,6 +58,58 @@ def test_what_is_done_is_not_run_again_unless_something_changed(tmp_path, inline
     assert len(list(fill([cell(seed=5)], file, tmp_path, device="cpu"))) == 1
     monkeypatch.setattr("workbench.runs.grids.base.target_card", lambda *a: {"sha256": "retrained"})
     assert len(list(fill([cell(seed=5)], file, tmp_path, device="cpu"))) == 1
+
+
+def shipped_with(monkeypatch, tmp_path, *cells) -> None:
+    """Fill a grid of these cells somewhere, and ship the table."""
+    monkeypatch.setattr("workbench.runs.grids.base.ASSETS", tmp_path / "assets")
+    monkeypatch.setitem(GRIDS._entries, "toy", replace(GRIDS.entry("table-queries"), key="toy", item=lambda: cells))
+    monkeypatch.setenv("WORKBENCH_RUNS", str(tmp_path / "there"))
+    list(fill(list(cells), GridFile.of(tmp_path / "there", "toy"), tmp_path / "there", device="cpu"))
+    assert main(["grid", "--preset", "toy", "--show", "--device", "cpu", "--write", str(tmp_path / "assets/tables")]) == 0
+
+
+def test_what_is_shipped_counts_until_something_changes(tmp_path, inline, monkeypatch):
+    shipped_with(monkeypatch, tmp_path, cell())
+    (record,) = gathered("toy", tmp_path / "here")
+    assert record["state"] == "finished" and record["run"] is None and record["sheet"]
+    monkeypatch.setitem(GRIDS._entries, "toy", replace(GRIDS.entry("toy"), item=lambda: [cell(seed=9)]))
+    assert gathered("toy", tmp_path / "here")[0]["state"] == "missing"
+    monkeypatch.setitem(GRIDS._entries, "toy", replace(GRIDS.entry("toy"), item=lambda: [cell()]))
+    monkeypatch.setattr("workbench.runs.grids.base.target_card", lambda *a: {"sha256": "retrained"})
+    assert gathered("toy", tmp_path / "here")[0]["state"] == "missing"
+
+
+def test_a_tuned_prior_that_is_not_here_contradicts_nothing_while_its_source_is_the_same(tmp_path, inline, monkeypatch):
+    shas = {"none": "plain", "bido": "tuned"}
+
+    def card(scenario, prior, target=None, defense="none"):
+        if shas[defense] is None:
+            raise StoreError("There is no such prior.")
+        return {"sha256": shas[defense]}
+
+    monkeypatch.setattr("workbench.runs.grids.base.prior_card", card)
+    shipped_with(monkeypatch, tmp_path, cell(defense="bido"))
+
+    def state_with(**changed) -> str:
+        shas.update(changed)
+        return gathered("toy", tmp_path / "here")[0]["state"]
+
+    assert state_with() == "finished"
+    assert state_with(bido="tuned anew") == "missing"
+    assert state_with(bido=None) == "finished"
+    assert state_with(none="trained anew") == "missing"
+
+
+def test_writing_a_part_of_a_table_keeps_what_is_shipped_of_the_rest(tmp_path, inline, monkeypatch):
+    first, second = cell("one"), cell("two", seed=3)
+    shipped_with(monkeypatch, tmp_path, first, second)
+    monkeypatch.setenv("WORKBENCH_RUNS", str(tmp_path / "here"))
+    list(fill([first], GridFile.of(tmp_path / "here", "toy"), tmp_path / "here", device="cpu"))
+    assert main(["grid", "--preset", "toy", "--only", "one", "--show", "--write", str(tmp_path / "assets/tables")]) == 0
+    records = {r["row"]: r for r in json.loads((tmp_path / "assets/tables/toy.json").read_text())}
+    assert [records[name]["state"] for name in ("one", "two")] == ["finished"] * 2
+    assert records["one"]["run"] and not records["two"]["run"] and records["two"]["sheet"]
 
 
 def test_a_cell_that_cannot_run_says_why_and_sinks_nothing(tmp_path, inline):

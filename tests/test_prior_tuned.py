@@ -178,6 +178,23 @@ def test_it_starts_as_the_plain_gan(key):
 
 
 @each_tuned
+def test_against_a_defended_target_it_starts_as_the_one_tuned_to_the_undefended(key, models):
+    setting = setting_of()
+    list(train(key, trainer_of(key, setting, batch=9), setting, source="quadrants", target="cnn"))
+    start = load_prior("faces", key, target="cnn")
+    trainer = trainer_of(key, setting_of(base=start), steps=3)
+    z = torch.randn(8, 6, generator=rng())
+    model = trainer.model.eval()
+    assert torch.allclose(model.decode(z, labels_for(model, 8)), start.decode(z, labels_for(start, 8)), atol=1e-3)
+    images, labels = public(8), labels_for(model, 8)
+    if key == "conditional-gan":  # the other's judgement depends on the batch
+        assert torch.allclose(model.discriminate(images, labels), start.discriminate(images, labels), atol=1e-2)
+    assert "tuned to the undefended target" in trainer.paper and "plain GAN" not in trainer.paper
+    again = PRIORS[key].trainer(setting_of(base=start), {})
+    assert 0 < again.total < PRIORS[key].trainer(setting, {}).total, "fewer steps are stated for a second tuning"
+
+
+@each_tuned
 def test_training_leaves_the_target_the_base_and_the_photographs_alone(key):
     setting = setting_of()
     before = [{k: v.clone() for k, v in part.state_dict().items()} for part in (setting.target, setting.base)]
@@ -347,7 +364,7 @@ def test_without_a_plain_gan_of_its_own_there_is_nothing_to_start_from(key, base
 
 def test_too_few_public_images_are_counted():
     with pytest.raises(DataMissing, match=r"cannot choose 30 public images for each class from 3"):
-        trainer_of("conditional-gan", setting_of(public=public(3)))
+        trainer_of("conditional-gan", setting_of(public=public(3))).step(0, rng())
 
 
 @each_tuned

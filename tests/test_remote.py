@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -301,6 +301,14 @@ def test_a_slow_answer_is_given_up():
         assert time.monotonic() - begun < 2
 
 
+def test_silence_is_not_waited_for_as_often_as_a_refusal():
+    with Saying(lambda: time.sleep(3) or b"{}") as server:
+        begun = time.monotonic()
+        with pytest.raises(TargetAway):
+            endpoint(server.address, seconds=0.5)(torch.rand(2, *SHAPE))
+        assert time.monotonic() - begun < 1.5, "one silence is enough; a run then says that it waits"
+
+
 def test_an_answer_that_trickles_is_given_up():
     """Each byte comes in time, the whole never does."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -369,6 +377,18 @@ def test_the_list_travels_to_the_worker():
     sources.forget()
     sources.allow_from(options)
     assert sources.source_of("http:bank").address == "http://127.0.0.1:9/x"
+
+
+def test_a_target_that_is_away_is_a_problem_with_a_remedy_until_it_is_back(monkeypatch):
+    monkeypatch.setattr(sources, "REMEMBERED", 0.05)
+    port = free_port()
+    sources.allow("http", f"bank=http://127.0.0.1:{port}/")
+    config = default_config("digits", "deep-bmi", target="http:bank", classes=[0])
+    (said,) = problems(config)
+    assert "cannot be reached: connection refused" in said and "Start it" in said and "run again" in said
+    time.sleep(0.06)
+    with serving(QuadrantVictim(), Offer((1, 32, 32), 5), port=port):
+        assert problems(config) == []
 
 
 @pytest.mark.parametrize(("offer", "attack", "words"), [
@@ -481,7 +501,7 @@ def test_a_run_outlives_its_targets_restart(tmp_path, digits, hasty):
         assert gone.wait(30)
     stopped.set()
     states_of(store, folder.id, RunState.PAUSED)
-    assert "cannot be reached" in store.summary(folder.id).reason and "goes on when" in store.summary(folder.id).reason
+    assert "cannot be reached" in store.summary(folder.id).reason and "goes on by itself" in store.summary(folder.id).reason
     with serving(digits, offer, port=port):
         thread.join(30)
     assert ended == [RunState.FINISHED] and not folder.manifest()["reason"]
@@ -506,6 +526,52 @@ def test_a_run_whose_target_stays_away_can_be_stopped_and_keeps_what_it_found(tm
     control.stop()
     thread.join(20)
     assert ended == [RunState.STOPPED] and "away" in folder.manifest()["reason"] and folder.has_result()
+
+
+def test_resuming_too_early_looks_and_goes_on_waiting():
+    filed, control = [], RunControl({}, {})
+    watch = vigil.Vigil(control, lambda *_: None, lambda state, why: filed.append((state, why)), nullcontext, first_look=30.0)
+    there = threading.Event()
+    thread = threading.Thread(target=lambda: watch._wait(TargetAway("bank cannot be reached."), there.is_set), daemon=True)
+    thread.start()
+    for looks in (1, 2):
+        control.resume()
+        until = time.monotonic() + 10
+        while len(filed) <= looks:
+            assert time.monotonic() < until, "Resume did not look"
+            time.sleep(0.01)
+    assert control.paused and [state for state, _ in filed] == [RunState.PAUSED] * 3, "it must not seem to run in between"
+    assert "still away" not in filed[0][1] and "1 time since" in filed[1][1] and "2 times since" in filed[2][1]
+    there.set()
+    control.resume()
+    thread.join(10)
+    assert not thread.is_alive() and not control.paused and filed[-1] == (RunState.RUNNING, "")
+
+
+def test_a_run_whose_target_is_away_when_it_starts_waits_for_it(tmp_path, digits, hasty):
+    store, port, config, ended = RunStore(tmp_path / "runs"), free_port(), searching("http:bank"), []
+    sources.allow("http", f"bank=http://127.0.0.1:{port}/")
+    folder = store.create(config, shape=(1, 32, 32))
+    thread = threading.Thread(target=lambda: ended.append(execute(config, folder, lab(), control=control_for(config), ledger=store)),
+                              daemon=True)
+    thread.start()
+    states_of(store, folder.id, RunState.PAUSED)
+    assert "cannot be reached: connection refused" in store.summary(folder.id).reason
+    with serving(digits, Offer((1, 32, 32), 5), port=port):
+        thread.join(30)
+    assert ended == [RunState.FINISHED] and not folder.manifest()["reason"]
+
+
+def test_a_run_whose_target_never_comes_can_be_stopped(tmp_path, hasty):
+    store, config, ended = RunStore(tmp_path / "runs"), searching("http:bank"), []
+    sources.allow("http", f"bank=http://127.0.0.1:{free_port()}/")
+    folder, control = store.create(config, shape=(1, 32, 32)), control_for(config)
+    thread = threading.Thread(target=lambda: ended.append(execute(config, folder, lab(), control=control, ledger=store)), daemon=True)
+    thread.start()
+    states_of(store, folder.id, RunState.PAUSED)
+    control.stop()
+    thread.join(20)
+    assert ended == [RunState.STOPPED] and "away" in folder.manifest()["reason"]
 
 
 def test_garbage_in_mid_run_fails_it_with_the_reason_and_keeps_the_frames(tmp_path):

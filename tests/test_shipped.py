@@ -231,6 +231,19 @@ def test_what_a_defense_puts_around_an_output_is_made_after_its_target(toy):
     assert reasons(plan(Wish(missing=True)))["toy/target-cnn+purifier"] == "its target is trained again"
 
 
+def test_a_classifier_of_public_classes_is_made_before_the_target_built_on_it(toy, tmp_path):
+    ship(*ALL, quality="full")
+    ship("toy/public-cnn", quality="full", arch="cnn", data="strangers")
+    ship("toy/target-cnn-tl-dmi", quality="full", arch="cnn", defense={"text": "tl-dmi", "public": {"name": "toy/public-cnn"}})
+    made = {job.name: job for job in plan(Wish())}
+    assert next(iter(made)) == "toy/public-cnn" and made["toy/target-cnn-tl-dmi"].needs == ("toy/public-cnn",)
+    assert "toy-classes" in made["toy/public-cnn"].problem, "a folder under the root is looked for"
+    (tmp_path / "toy-classes").mkdir()
+    job = next(job for job in plan(Wish(root=tmp_path)) if job.name == "toy/public-cnn")
+    assert job.problem is None and option(job, "--data") == str(tmp_path / "toy-classes")
+    assert option(job, "--source") == "strangers"
+
+
 def test_without_private_images_no_classifier_is_trained(toy):
     toy.photographs = False
     jobs = {job.name: job for job in plan(Wish())}
@@ -319,7 +332,7 @@ print("all well")
 def program(tmp_path, models, monkeypatch):
     """Return a program that takes a job's arguments, waits a little, and fails for those named in FAILING."""
     (tmp_path / "fake.py").write_text(FAKE)
-    monkeypatch.setattr("workbench.runs.shipped.ROOT", tmp_path)
+    monkeypatch.setattr("workbench.runs.shipped.doing.ROOT", tmp_path)
     return (sys.executable, str(tmp_path / "fake.py"), str(tmp_path))
 
 

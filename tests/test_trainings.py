@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import time
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from workbench.core.errors import Incompatible, NotFinite, StoreError, UsageError
+from workbench.core.paths import ROOT
 from workbench.core.records import RunState, TrainingConfig
 from workbench.core.staging import discard, promote, staged_name
 from workbench.core.weights import has_weights, read_card, save_weights
@@ -348,3 +350,20 @@ def test_a_killed_worker_and_a_closed_application_leave_the_training_to_be_resum
     scheduler.close()
     assert store.summary(again).state is RunState.FAILED and "interrupted" in store.summary(again).reason
     assert checkpoint_path("digits", "gan").exists() and has_weights(NAME)
+
+
+# Tuned to a defended target
+
+
+@pytest.mark.parametrize(("shipped", "said"), [(True, "tuned to the undefended target"), (False, "plain GAN")])
+def test_a_prior_for_a_defended_target_starts_from_the_undefended_ones(shipped, said, models):
+    wanted = ["prior-gan", "target-resnet-mid", *(["prior-conditional-gan-for-resnet"] if shipped else [])]
+    (models / "digits").mkdir()
+    for name in wanted:
+        for kind in ("json", "safetensors"):
+            shutil.copy(ROOT / "models" / "digits" / f"{name}.{kind}", models / "digits")
+    images = torch.rand(24, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    few = {"steps": "1", "batch": "4", "per_class": "3"}
+    last = [*train_prior("digits", "conditional-gan", target="resnet", defense="mid", public=images, recipe=few)][-1]
+    card = read_card("digits/prior-conditional-gan-for-resnet-mid")
+    assert last.step == 1 and said in card["paper"] and card["defense"] == "mid"

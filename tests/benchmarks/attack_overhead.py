@@ -25,13 +25,13 @@ from workbench.attacks import ATTACKS, AttackContext, AttackInfo
 from workbench.attacks.base import FixedControl
 from workbench.core.knobs import configure, knobs_of
 from workbench.core.records import Access
-from workbench.priors import load_prior
+from workbench.runs.lab import Lab
 from workbench.scenarios import SCENARIOS
-from workbench.targets import TargetView, load_classifier
+from workbench.targets import TargetView
 
 WATCHED = ("decode", "discriminate", "predict")
 SHORT, LONG, ROUNDS = 4, 16, 3
-Pass = tuple[str, int, Any]  # which one, its batch size, what else it was called with
+Pass = tuple[str, tuple[int, ...], Any]  # which one, what it was given (its shape), what else it was called with
 
 
 class Watch:
@@ -45,7 +45,7 @@ class Watch:
         def note(name: str) -> Callable[..., None]:
             def look(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
                 if torch.is_grad_enabled() and inputs[0].requires_grad:
-                    self.passes.append((name, len(inputs[0]), None))
+                    self.passes.append((name, tuple(inputs[0].shape), None))
             return look
 
         hook, kept = victim.register_forward_pre_hook(note("target")), {}
@@ -63,12 +63,12 @@ class Watch:
     def _noting(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         def called(first: Tensor, *more: Any) -> Any:
             if torch.is_grad_enabled() and first.requires_grad:
-                self.passes.append((name, len(first), more))
+                self.passes.append((name, tuple(first.shape), more))
             return method(first, *more)
         return called
 
 
-def straight(passes: list[Pass], victim: nn.Module, prior: nn.Module | None, shape: tuple[int, ...]) -> float:
+def straight(passes: list[Pass], victim: nn.Module, prior: nn.Module | None) -> float:
     """Return the seconds of a loop of these passes; a new chain starts where a decoder or a lone image does."""
     began, chain, images = time.perf_counter(), [], None
 
@@ -78,14 +78,14 @@ def straight(passes: list[Pass], victim: nn.Module, prior: nn.Module | None, sha
             chain.clear()
 
     leaf: Tensor
-    for name, n, more in passes:
+    for name, shape, more in passes:
+        n = shape[0]
         if name in ("decode", "predict") or images is None:
             back()
-            size = (n, *shape) if name == "predict" or prior is None else (n, prior.latent_dim)
-            leaf = torch.randn(size).requires_grad_(True)
+            leaf = torch.randn(shape).requires_grad_(True)
             images = leaf if prior is None else getattr(prior, name)(leaf, *more)
             if name == "predict":
-                images = images[0]
+                images = prior.picture(images[0])
             if prior is not None:
                 chain.append(images)
                 continue
@@ -119,8 +119,9 @@ def seconds(scenario: str, key: str, victim: nn.Module, prior: nn.Module | None,
 def compare(scenario: str, key: str) -> float:
     """Return the attack's steps a second over the straight loop's, the median of some rounds."""
     info = AttackInfo.of(ATTACKS.entry(key))
-    victim = load_classifier(scenario, "resnet").eval().requires_grad_(False)
-    prior = load_prior(scenario, info.prior, target="resnet") if info.prior else None
+    lab = Lab("cpu")  # models laid out as in the app
+    victim = lab.target(scenario, "resnet", released=False)
+    prior = lab.prior(scenario, info.prior, target="resnet") if info.prior else None
     lists = []
     for steps in (SHORT, LONG):
         watch = Watch()
@@ -130,7 +131,7 @@ def compare(scenario: str, key: str) -> float:
     own, ratios = lists[1][:len(lists[1]) - len(lists[0])], []
     for _ in range(ROUNDS):
         attack = seconds(scenario, key, victim, prior, LONG) - seconds(scenario, key, victim, prior, SHORT)
-        ratios.append(straight(own, victim, prior, SCENARIOS[scenario].input_shape) / attack)
+        ratios.append(straight(own, victim, prior) / attack)
     return sorted(ratios)[ROUNDS // 2]
 
 

@@ -17,9 +17,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from workbench.priors import PRIORS, load_prior
+from workbench.priors import PRIORS
 from workbench.priors.base import prior_problem
-from workbench.runs.lab import pick_device
+from workbench.runs.lab import Lab
 from workbench.scenarios import SCENARIOS
 
 ROUNDS = 9
@@ -48,16 +48,16 @@ def main() -> None:
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
-    device, rng = pick_device(options.device), torch.Generator().manual_seed(0)
+    lab, rng = Lab(options.device), torch.Generator().manual_seed(0)
     for key in options.scenario:
         for entry in PRIORS:
             if prior_problem(key, entry.key) is not None:
                 continue
-            prior = load_prior(key, entry.key, device)
+            prior = lab.prior(key, entry.key)  # laid out as in the app
             slow = prior.shown < IMAGES
             count = SAMPLED if slow else IMAGES
-            labels = (torch.arange(count) % SCENARIOS[key]().num_classes).to(device) if prior.conditional else None
-            took = milliseconds(prior, prior.sample(count, rng).to(device), labels, 1 if slow else ROUNDS)
+            labels = (torch.arange(count) % SCENARIOS[key]().num_classes).to(lab.device) if prior.conditional else None
+            took = milliseconds(prior, prior.sample(count, rng).to(lab.device), labels, 1 if slow else ROUNDS)
             print(f"{key:<8}{entry.key:<18}{count:>3} images {took:>9.1f} ms", flush=True)
 
 

@@ -13,6 +13,7 @@ from workbench.core.errors import UsageError
 from workbench.core.paths import ASSETS, runs_dir
 from workbench.core.weights import write_atomically
 from workbench.runs.grids import GRIDS, Cell, GridFile
+from workbench.runs.grids.base import gathered
 from workbench.runs.grids.filling import fill
 from workbench.runs.grids.table import markdown, sheet_name, sheet_of
 from workbench.runs.lab import pick_device
@@ -33,11 +34,15 @@ def told(cell: Cell, record: dict[str, Any]) -> str:
     return f"{cell.id}: {record['state']}{figure}  {record.get('reason', '')}".rstrip()
 
 
-def keep(records: list[dict[str, Any]], preset: str, folder: Path) -> None:
-    """Write the table as JSON and Markdown, and a small sheet for every cell whose run is in the store."""
+def keep(preset: str, folder: Path) -> None:
+    """Write the table as JSON and Markdown, and a small sheet for every cell whose run is in the store.
+
+    Cells that were not run here stay as they are shipped.
+    """
     store = RunStore(runs_dir())
+    records = [{k: v for k, v in record.items() if k != "shipped"} for record in gathered(preset, runs_dir())]
     for record in records:
-        if record["state"] == "finished":
+        if record["state"] == "finished" and record.get("run"):
             record["sheet"] = sheet_name(record)
             write_atomically(folder / preset / record["sheet"], sheet_of(store.folder(record["run"])))
     write_atomically(folder / f"{preset}.json", json.dumps(records, indent=1).encode())
@@ -53,7 +58,7 @@ class Grid:
         parser.add_argument("--jobs", type=int, help="cells at once (default: what the device bears)")
         parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
         parser.add_argument("--again", action="store_true", help="run finished cells again")
-        parser.add_argument("--show", action="store_true", help="print what there is, run nothing")
+        parser.add_argument("--show", action="store_true", help="print what is here or shipped, run nothing")
         parser.add_argument("--write", type=Path, nargs="?", const=ASSETS / "tables", metavar="DIR",
                             help="also keep the table there (default: assets/tables)")
         parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
@@ -69,11 +74,11 @@ class Grid:
         if not options.show:
             for cell, record in fill(cells, file, root, device=device, jobs=options.jobs, again=options.again):
                 print(told(cell, record), file=sys.stderr, flush=True)
-        every = file.records()
-        records = [every.get(cell.id, {"row": cell.row, "column": cell.column, "group": cell.group, "state": "missing"})
-                   for cell in cells]
+        wanted = {cell.id for cell in cells}
+        records = [record for cell, record in zip(entry.item(), gathered(options.preset, root), strict=True)
+                   if cell.id in wanted]
         if options.write is not None:
-            keep(records, options.preset, options.write)
+            keep(options.preset, options.write)
         print(json.dumps({"grid": options.preset, "cells": records}) if options.json
               else markdown(records, entry.info["rows"]))
         return 1 if any(record["state"] == "failed" for record in records) else 0

@@ -10,6 +10,7 @@ from workbench.attacks import ATTACKS, AttackInfo
 from workbench.commands.base import command
 from workbench.core.knobs import knobs_of
 from workbench.defenses import DEFENSES
+from workbench.defenses.elsewhere import ELSEWHERE
 from workbench.metrics import METRICS
 from workbench.priors import PRIORS
 from workbench.priors.base import lender_of, prior_card, prior_problem
@@ -84,7 +85,10 @@ def attacks() -> list[dict[str, Any]]:
 
 
 def defenses() -> list[dict[str, Any]]:
-    return [{"key": e.key, "title": e.title, **{k: v for k, v in e.info.items() if k != "order"}} for e in DEFENSES]
+    here = [{"key": e.key, "title": e.title, "usable": True, "problem": None,
+             **{k: v for k, v in e.info.items() if k != "order"}} for e in DEFENSES]
+    return here + [{"key": e.key, "title": e.title, "usable": False, "problem": f"not applicable: {e.reason}",
+                    "stage": "federated training", "paper": e.paper} for e in ELSEWHERE]
 
 
 def metrics() -> list[dict[str, Any]]:

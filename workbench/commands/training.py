@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,9 @@ from workbench.runs.sheet import Grid, compose
 from workbench.runs.trainings import QUALITIES, checkpoint_path, train_prior
 from workbench.scenarios import SCENARIOS
 from workbench.targets import ARCHITECTURES
+from workbench.targets.pretraining import public_name, train_public
 from workbench.targets.store import EVALUATOR, release_name, target_card
-from workbench.targets.training import Recipe, recipe_for
+from workbench.targets.training import Progress, Recipe, recipe_for
 
 
 def bar(done: int, total: int, text: str) -> None:
@@ -49,8 +50,13 @@ def classifier(options: argparse.Namespace, arch: str) -> None:
         recipe = carded(recipe, target_card(options.scenario, arch, options.defense), place.evaluator if arch == EVALUATOR else arch)
     if options.epochs is not None:
         recipe = replace(recipe, epochs=options.epochs)
-    for p in train_target(place, arch, defense=str(plan), seed=options.seed, device=str(pick_device(options.device)),
-                          recipe=recipe):
+    follow(train_target(place, arch, defense=str(plan), seed=options.seed, device=str(pick_device(options.device)),
+                        recipe=recipe, public=options.data, source=source_of(options)))
+
+
+def follow(training: Iterator[Progress]) -> None:
+    """Show the epochs of a classifier's training as a bar."""
+    for p in training:
         shown = "" if p.accuracy != p.accuracy else f"  accuracy {p.accuracy:.3f}"
         bar(p.epoch, p.total, f"{p.phase}  loss {p.loss:.4f}{shown}")
     print(file=sys.stderr)
@@ -62,13 +68,16 @@ def carded(recipe: Recipe, card: Mapping[str, Any], arch: str) -> Recipe:
     return Recipe(**recorded) if recorded and set(recorded) <= known and card.get("arch") == arch else recipe
 
 
+def source_of(options: argparse.Namespace) -> str | None:
+    return options.source or (f"images of {options.data.name}" if options.data else None)
+
+
 def prior(options: argparse.Namespace) -> None:
     PRIORS.entry(options.prior)
     card = prior_card(options.scenario, options.prior, options.target, options.defense) if options.as_card else {}
-    source = options.source or (f"images of {options.data.name}" if options.data else None)
     live = checkpoint_path(options.scenario, options.prior, options.target, options.defense).with_suffix(".png")
     name = weights_name(options.scenario, options.prior, options.target, options.defense)
-    for p in train_prior(options.scenario, options.prior, data=options.data, source=source,
+    for p in train_prior(options.scenario, options.prior, data=options.data, source=source_of(options),
                          quality=options.quality or "quick", seed=options.seed, device=pick_device(options.device),
                          target=options.target, defense=options.defense, resume=options.resume,
                          recipe=assignments(options.set), name=staged_name(name), like=card.get("recipe")):
@@ -90,8 +99,9 @@ def picture(samples: Tensor) -> bytes:
 class Train:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("what", choices=("target", "evaluator", "prior", "shipped"),
-                            help="shipped: everything in models/, from its cards")
+        parser.add_argument("what", choices=("target", "evaluator", "prior", "public", "shipped"),
+                            help="public: a classifier of public classes, which targets may be built on; "
+                                 "shipped: everything in models/, from its cards")
         parser.add_argument("--scenario", help="may be left out for shipped only")
         parser.add_argument("--arch", default="resnet", help="target architecture")
         parser.add_argument("--prior", default="gan")
@@ -100,7 +110,7 @@ class Train:
         parser.add_argument("--quality", choices=QUALITIES,
                             help="quick (the default): two cores; full: a GPU; shipped: also lift what is there as quick")
         parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change the prior's recipe")
-        parser.add_argument("--data", type=Path, metavar="DIR", help="public images for a prior")
+        parser.add_argument("--data", type=Path, metavar="DIR", help="public images for a prior; for a target under tl-dmi, a folder of them for each public class")
         parser.add_argument("--source", help="what --data holds, for the card")
         parser.add_argument("--as-card", action="store_true", help="follow the recipe of the card that is there")
         parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
@@ -126,6 +136,12 @@ class Train:
             return None
         arch = EVALUATOR if options.what == "evaluator" else options.arch
         ARCHITECTURES.entry(arch)
+        if options.what == "public":
+            follow(train_public(SCENARIOS[options.scenario](), arch, folder=options.data, source=source_of(options),
+                                seed=options.seed, device=str(pick_device(options.device))))
+            card = read_card(public_name(options.scenario, arch))
+            print(f"{card['what']}: training accuracy {card['train_accuracy']:.4f}, {card['seconds']:.0f} s")
+            return None
         classifier(options, arch)
         around = release_name(options.scenario, arch, options.defense)
         card = read_card(around) if around else target_card(options.scenario, arch, options.defense)

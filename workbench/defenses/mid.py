@@ -47,7 +47,7 @@ class StochasticHead(nn.Module):
 
 
 @defense("mid", title="MID", stage="training", paper="Wang et al., AAAI 2021", order=2, strength="strength",
-         levels=(1e-3, 0.003, 0.01, 0.03, 0.1),
+         levels=(0.01, 0.03, 0.1, 0.3),
          summary="A noisy bottleneck before the logits makes every bit about the image cost something.")
 @dataclass(frozen=True)
 class MID(Defense):

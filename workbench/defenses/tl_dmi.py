@@ -54,9 +54,10 @@ class Transferred(Shaping):
     def prepare(self, model: Classifier) -> Iterator[Progress]:
         scenario, arch = self.case.scenario, self.case.arch
         name = public_name(scenario.key, arch)
-        if not has_weights(name):
+        if self.case.public is not None or not has_weights(name):
             try:
-                yield from train_public(scenario, arch, seed=self.case.seed, device=str(self.case.device))
+                yield from train_public(scenario, arch, folder=self.case.public, source=self.case.source, seed=self.case.seed,
+                                        device=str(self.case.device))
             except DataMissing as error:
                 raise DataMissing(f"TL-DMI starts from a {arch} of public classes, and there is none for {scenario.key}. "
                                   f"{error}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
@@ -35,13 +36,15 @@ def defense_problem(arch: str, defense: str) -> str | None:
 
 
 def train_target(scenario: Scenario, arch: str, *, defense: str = "none", seed: int = 0, device: str = "cpu",
-                 recipe: Recipe | None = None, name: str | None = None) -> Iterator[Progress]:
+                 recipe: Recipe | None = None, name: str | None = None, public: Path | None = None,
+                 source: str | None = None) -> Iterator[Progress]:
     """Train and save one target, or what is put around its output where the defense names such a thing.
 
     A defense at the output is trained around the target that is there, and leaves it as it is.
 
     Args:
         name: where the weights are kept; where they are looked for if None.
+        public, source: see `Case`.
 
     Raises:
         UsageError, UnknownName, KnobError, Incompatible, DataMissing, NotFinite.
@@ -49,9 +52,10 @@ def train_target(scenario: Scenario, arch: str, *, defense: str = "none", seed: 
     if problem := defense_problem(arch, defense):
         raise Incompatible([problem])
     if Plan.of(defense).output is None:
-        yield from train_classifier(scenario, arch, seed=seed, device=device, recipe=recipe, defense=defense, name=name)
+        yield from train_classifier(scenario, arch, seed=seed, device=device, recipe=recipe, defense=defense, name=name,
+                                    public=public, source=source)
     else:
-        yield from _train_release(scenario, arch, defense, Case(scenario, arch, seed, device), name)
+        yield from _train_release(scenario, arch, defense, Case(scenario, arch, seed, device, public, source), name)
 
 
 def _train_release(scenario: Scenario, arch: str, defense: str, case: Case, name: str | None) -> Iterator[Progress]:

@@ -109,7 +109,7 @@ class Setting:
         public: (N, C, H, W) images in [0, 1]; none of a private class.
         quality: "quick" for two cores in under an hour, "full" for a GPU.
         target: (n, C, H, W) to logits (n, K), frozen; None unless the prior is tuned.
-        base: the scenario's plain GAN, from which tuned priors start; None where there is none.
+        base: what a tuned prior starts from, its like tuned to the undefended target or the scenario's plain GAN.
         folder: checkpoints and half-finished files may be kept here.
     """
 

@@ -11,7 +11,7 @@ convolutions start from the scenario's plain GAN, every class alike.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -27,7 +27,7 @@ from workbench.priors.layers import shrinking
 from workbench.priors.losses import max_margin
 from workbench.priors.training import augmented
 from workbench.priors.transforms import color_jitter, flip, random_resized_crop, rotate
-from workbench.priors.tuned import Tuning, starting_gan
+from workbench.priors.tuned import Tuning, grown_from, start_of
 
 
 @dataclass(frozen=True)
@@ -170,24 +170,31 @@ class ConditionalGAN(Prior):
     @classmethod
     def trainer(cls, setting: Setting, recipe: Mapping[str, Any]) -> ConditionalTrainer:
         torch.manual_seed(setting.seed)
-        base, how = starting_gan(setting), replace(RECIPES[setting.quality], **recipe)
-        if len(setting.public) < how.per_class:
-            raise DataMissing(f"The target cannot choose {how.per_class} public images for each class from "
-                              f"{len(setting.public)}. Give a folder with more, or --set per_class=N.")
-        model = cls(**base.architecture, num_classes=setting.num_classes)
-        model.start_from(base)
+        base, how = start_of(cls, setting, RECIPES, recipe)
+        model = cls(**{**base.architecture, "num_classes": setting.num_classes})
+        if isinstance(base, cls):
+            grown_from(model, base)
+        else:
+            model.start_from(base)
         return ConditionalTrainer(model, setting, how)
 
 
 class ConditionalTrainer(Tuning):
-    paper = "Yuan et al., AAAI 2023 (PLG-MI); starts from the scenario's plain GAN"
+    paper = "Yuan et al., AAAI 2023 (PLG-MI)"
 
     def __init__(self, model: ConditionalGAN, setting: Setting, how: Recipe) -> None:
         super().__init__(model, setting, how, faster={"class_": how.lr_class})
 
     @cached_property
     def chosen(self) -> Tensor:
-        """Return the rows (K, per_class) of the public images that the target takes for each class."""
+        """Return the rows (K, per_class) of the public images that the target takes for each class.
+
+        Raises:
+            DataMissing: there are fewer.
+        """
+        if len(self.public) < self.how.per_class:
+            raise DataMissing(f"The target cannot choose {self.how.per_class} public images for each class from "
+                              f"{len(self.public)}. Give a folder with more, or --set per_class=N.")
         with torch.no_grad():
             shares = torch.cat([self.target(images).softmax(1) for images in self.public.split(256)])
         return pseudo_labels(shares, self.how.per_class)

@@ -10,7 +10,7 @@ Departs from the paper: the generator and the discriminator's convolutions start
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ from workbench.priors.base import Setting, prior
 from workbench.priors.gan import GAN
 from workbench.priors.losses import entropy, feature_matching, log_fakeness, log_realness, soft_cross_entropy
 from workbench.priors.training import batch_of
-from workbench.priors.tuned import Tuning, grown_from, starting_gan
+from workbench.priors.tuned import Tuning, grown_from, start_of
 
 
 @dataclass(frozen=True)
@@ -110,15 +110,15 @@ class InversionGAN(GAN):
     @classmethod
     def trainer(cls, setting: Setting, recipe: Mapping[str, Any]) -> InversionTrainer:
         torch.manual_seed(setting.seed)
-        base, how = starting_gan(setting), replace(RECIPES[setting.quality], **recipe)
-        model = cls(**base.architecture, num_classes=setting.num_classes, kernels=how.kernels,
-                    kernel_dim=how.kernel_dim, peers=how.batch - 1)
+        base, how = start_of(cls, setting, RECIPES, recipe)
+        model = cls(**{**base.architecture, "num_classes": setting.num_classes, "kernels": how.kernels,
+                       "kernel_dim": how.kernel_dim, "peers": how.batch - 1})
         grown_from(model, base)
         return InversionTrainer(model, setting, how)
 
 
 class InversionTrainer(Tuning):
-    paper = "Chen et al., ICCV 2021 (KED-MI); starts from the scenario's plain GAN"
+    paper = "Chen et al., ICCV 2021 (KED-MI)"
 
     def draw(self, rng: torch.Generator) -> tuple[Tensor, None]:
         return self.model.decode(self.noise(rng)), None

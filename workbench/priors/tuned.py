@@ -1,5 +1,8 @@
 """Training a generator against one target: it starts from the scenario's plain GAN and learns what the target says.
 
+Against a defended target it starts from the generator tuned to the undefended one, if there is such a one, and takes
+fewer steps: an attacker would not begin anew.
+
 What KED-MI's and PLG-MI's priors share: where they start, a discriminator step, a generator step, the average.
 """
 
@@ -7,8 +10,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,17 +21,29 @@ from workbench.priors.base import Prior, Setting
 from workbench.priors.gan import GAN
 from workbench.priors.training import Average, augmented, batch_of, settle_norms
 
+R = TypeVar("R")  # a recipe, a dataclass
+SHARE = 4  # of the steps, this part is enough for a prior that another target has tuned already
 
-def starting_gan(setting: Setting) -> GAN:
-    """Return the plain GAN that a tuned prior of this setting starts from.
+
+def start_of(kind: type[Prior], setting: Setting, recipes: Mapping[str, R],
+                changes: Mapping[str, Any]) -> tuple[Prior, R]:
+    """Return the prior that a tuned one of this setting starts from, and the recipe it then needs.
+
+    Args:
+        kind: which prior is trained; `setting.base` is such a one or a plain GAN.
+        recipes: by quality.
+        changes: fields of the recipe that are to be otherwise.
 
     Raises:
-        DataMissing: the scenario has none of its own.
+        DataMissing: the scenario has no plain GAN of its own.
     """
-    if not isinstance(setting.base, GAN):
+    recipe = recipes[setting.quality]
+    if isinstance(setting.base, kind):
+        recipe = replace(recipe, steps=recipe.steps // SHARE)
+    elif not isinstance(setting.base, GAN):
         raise DataMissing(f"A tuned prior starts from a plain GAN of {setting.scenario}'s own, and there is none. Train it "
                           f"with: python -m workbench train prior --scenario {setting.scenario} --prior gan --data FOLDER")
-    return setting.base
+    return setting.base, replace(recipe, **changes)
 
 
 def grown_from(own: nn.Module, base: nn.Module) -> None:
@@ -51,6 +66,8 @@ class Tuning:
 
     def __init__(self, model: Prior, setting: Setting, how: Any, faster: Mapping[str, float] | None = None) -> None:
         self.how, self.total, self.recipe = how, how.steps, asdict(how)
+        again = isinstance(setting.base, type(model))
+        self.paper += "; starts from the " + ("one tuned to the undefended target" if again else "scenario's plain GAN")
         form = dict(device=setting.device, memory_format=torch.channels_last)
         # A copy of the target, laid out anew: convolutions then take a third less time on a CPU.
         self.model, self.target = model.to(**form).train(), copy.deepcopy(setting.target).to(**form)

@@ -29,7 +29,8 @@ from workbench.runs.recorder import Recorder, note_event
 from workbench.runs.sheet import Grid, compose, webp
 from workbench.runs.vigil import StoppedWaiting, Vigil
 from workbench.scenarios import Scenario
-from workbench.targets.sources import is_foreign, open_target, source_of
+from workbench.targets.foreign import ForeignTarget
+from workbench.targets.sources import answers, is_foreign, open_target, source_of
 from workbench.targets.store import target_card
 from workbench.targets.view import view_of
 
@@ -133,7 +134,10 @@ def build_context(config: RunConfig, lab: Lab, control: Any, start: Tensor | Non
 
 def _elsewhere(config: RunConfig, scenario: Scenario, access: Access, vigil: Vigil | None) -> tuple[nn.Module, dict[str, int]]:
     """Return a target elsewhere, opened anew for each run, and how many scores it releases where it says so."""
-    target = open_target(config.target, scenario.input_shape)
+    def opening() -> ForeignTarget:
+        return open_target(config.target, scenario.input_shape)
+
+    target = vigil.opened(opening, lambda: answers(config.target)) if vigil else opening()
     if wrong := target.offer.problem(config.target, scenario.input_shape, scenario.num_classes, access):
         raise Incompatible([wrong])
     best = {"k": target.offer.k} if target.offer.access is Access.TOP_K else {}

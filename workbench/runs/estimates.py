@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
+from workbench.core.defended import Part, Plan
 from workbench.core.records import TrainingConfig
 from workbench.core.weights import has_weights, read_card
 from workbench.priors.base import weights_name
@@ -32,7 +33,9 @@ def training_estimate(config: TrainingConfig, device: str = "cpu") -> Estimate:
     """Return how long a training will take on a device of this type ("cpu" or "cuda")."""
     for name, scenario in _kin(config):
         card = read_card(name)
-        if card.get("device", device) != device or card.get("quality", config.quality) != config.quality:
+        if card.get("device", device) != device:
+            continue
+        if config.what == "prior" and card.get("quality", config.quality) != config.quality:
             continue
         seconds = card.get("seconds")
         if not seconds:
@@ -47,10 +50,23 @@ def training_estimate(config: TrainingConfig, device: str = "cpu") -> Estimate:
     return Estimate(None, "Nothing like it was trained on such a device yet; its first minutes will tell.")
 
 
+def _weaker(config: TrainingConfig) -> Iterator[str]:
+    """Yield the same target's weights under the same defense as it comes, and without any."""
+    plan = Plan.of(config.defense)
+    part = plan.output or plan.training
+    if part is not None:
+        usual = str(replace(plan, **{part.stage: Part.parse(part.key)}))
+        yield trained_name(replace(config, defense=usual))
+    if plan.output is None:
+        yield trained_name(replace(config, defense="none"))
+
+
 def _kin(config: TrainingConfig) -> Iterator[tuple[str, str]]:
     """Yield the weights, with their scenario, that were trained the same way, the nearest kin first."""
     names = [(trained_name(config), config.scenario)]
     if config.what == "prior":
         scenarios = [config.scenario, *(e.key for e in SCENARIOS if e.key != config.scenario)]
         names += [(weights_name(scenario, config.prior), scenario) for scenario in scenarios]
+    else:
+        names += [(name, config.scenario) for name in _weaker(config)]
     yield from ((name, scenario) for name, scenario in dict.fromkeys(names) if has_weights(name))

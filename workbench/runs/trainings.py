@@ -129,7 +129,7 @@ def train_prior(scenario: str, key: str, *, data: Path | None = None, source: st
         target = target or place.default_target
         if problem := target_problem(scenario, target, defense) or prior_problem(scenario, "gan"):
             raise DataMissing(problem)
-        victim, base = load_classifier(scenario, target, defense, device), load_prior(scenario, "gan", device)
+        victim, base = load_classifier(scenario, target, defense, device), _base(scenario, key, target, defense, device)
     if public is None:
         public = place.public(data) if data else place.public_here()
     checked = leak_check(place, public, data or place.public_folder())
@@ -145,6 +145,13 @@ def train_prior(scenario: str, key: str, *, data: Path | None = None, source: st
             checkpoint.unlink(missing_ok=True)
         yield from train(key, trainer, setting, source=source or place.public_source, checkpoint=checkpoint,
                          target=target, defense=defense, name=name, facts={"leak_check": checked} if checked else {})
+
+
+def _base(scenario: str, key: str, target: str, defense: str, device: torch.device) -> Prior:
+    """Return what a tuned prior starts from: against a defended target, the one tuned to the undefended if there is one."""
+    if defense != "none" and prior_problem(scenario, key, target) is None:
+        return load_prior(scenario, key, device, target=target)
+    return load_prior(scenario, "gan", device)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Waiting for a target elsewhere that went away: the run pauses inside its question and goes on when it is answered."""
+"""Waiting for a target elsewhere that is away: the run pauses inside its question and goes on when it is answered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ from workbench.targets.foreign import ForeignTarget
 
 log = logging.getLogger(__name__)
 
-FIRST_LOOK, LONGEST_LOOK = 1.0, 15.0  # seconds between looks whether the target is back; doubled each time
+FIRST_LOOK, LONGEST_LOOK = 1.0, 5.0  # seconds between looks whether the target is back; doubled each time
+
+
+def waiting(error: TargetAway, looks: int) -> str:
+    """Return what a person is told while a run waits, after so many looks in vain."""
+    again = f" Looked {looks} time{'s' * (looks > 1)} since, still away." if looks else ""
+    return f"{error} Nothing is lost: the run goes on by itself when the target is back; Resume looks at once.{again}"
 
 
 class StoppedWaiting(Exception):
@@ -46,9 +52,10 @@ class Attended(nn.Module):
 
 
 class Vigil:
-    """Files a run as paused while its target is away.
+    """Files a run as paused while its target is away, with what it waits for.
 
-    It goes on when the target answers again or the person resumes it. A run that was paused before stays so.
+    It looks again by itself, and at once when the person resumes the run, which goes on when the target answers. A run
+    that the person had paused before stays paused then.
 
     Args:
         note: files an event, such as "away", with its message.
@@ -60,21 +67,32 @@ class Vigil:
                  held: Callable[[], AbstractContextManager[None]], first_look: float = FIRST_LOOK) -> None:
         self.control, self.note, self.file, self.held, self.first_look = control, note, file, held, first_look
 
+    def opened(self, opening: Callable[[], ForeignTarget], back: Callable[[], bool]) -> ForeignTarget:
+        """Return the target as soon as it is there; `back` looks whether opening it is worth another try."""
+        while True:
+            try:
+                return opening()
+            except TargetAway as error:
+                self._wait(error, back)
+
     def over(self, target: ForeignTarget) -> Attended:
         return Attended(target, lambda error: self._wait(error, target.back))
 
     def _wait(self, error: TargetAway, back: Callable[[], bool]) -> None:
-        paused_before, look = self.control.paused, self.first_look
+        paused_before, look, looks = self.control.paused, self.first_look, 0
         self.note("away", str(error))
         log.warning("paused: %s", error)
-        self.file(RunState.PAUSED, f"{error} It goes on when the target is back.")
         self.control.pause()
         with self.held():
-            while self.control.paused and not self.control.stopped:
+            while True:
+                self.file(RunState.PAUSED, waiting(error, looks))
                 self.control.wait(look)
                 if self.control.stopped or back():
                     break
-                look = min(2 * look, LONGEST_LOOK)
+                looks, look = looks + 1, min(2 * look, LONGEST_LOOK)
+                if not self.control.paused:  # resumed too early
+                    paused_before, look = False, self.first_look
+                    self.control.pause()
         if self.control.stopped:
             raise StoppedWaiting
         if not paused_before:

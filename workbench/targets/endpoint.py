@@ -9,7 +9,8 @@
       or {"classes": [[...], ...], "scores": [[...], ...]}             the k best, best first
       or {"labels": [...]}                                             n whole numbers
 
-Status 429 with Retry-After asks to wait; 5xx, a refused connection and silence are retried and then raise `TargetAway`.
+Status 429 with Retry-After asks to wait; 5xx and a refused connection are retried a few times, and a target that still
+does not answer raises `TargetAway`, one that is silent as soon as the time for one answer is over.
 Everything else that is not such an answer raises `BadAnswer`. Redirects are not followed and proxies not used, so
 that nothing but the address itself is ever asked.
 """
@@ -112,7 +113,7 @@ class Endpoint(ForeignTarget):
 
     def _asked(self, method: str, body: bytes | None = None) -> Any:
         """Return the parsed answer, asking again with growing waits while the target is away or busy."""
-        wait, tries, waits = FIRST_WAIT, 0, 0
+        wait, tries, waits, until = FIRST_WAIT, 0, 0, time.monotonic() + self._seconds
         while True:
             try:
                 return self._once(method, body, self._seconds)
@@ -121,9 +122,10 @@ class Endpoint(ForeignTarget):
                 if waits == WAITS:
                     raise TargetAway(f"{self._title} goes on limiting the rate and answers nothing.") from None
                 self._sleep(min(busy.seconds, LONGEST_WAIT))
+                until = time.monotonic() + self._seconds
             except TargetAway:
                 tries += 1
-                if tries >= self._tries:
+                if tries >= self._tries or time.monotonic() > until:  # to wait long is the run's affair, which says so
                     raise
                 self._sleep(wait)
                 wait *= 2
@@ -143,7 +145,8 @@ class Endpoint(ForeignTarget):
             raise TargetAway(f"{self._title} did not answer within {seconds:g} s.") from None
         except (OSError, http.client.HTTPException) as error:
             self._hang_up()
-            raise TargetAway(f"{self._title} cannot be reached ({str(error) or type(error).__name__}).") from None
+            why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise TargetAway(f"{self._title} cannot be reached: {why[:1].lower()}{why[1:]}.") from None
         if answer.will_close:
             self._hang_up()
         return self._parsed(answer, text)

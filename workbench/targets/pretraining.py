@@ -14,7 +14,7 @@ from workbench.scenarios import Scenario
 from workbench.targets.architectures import ARCHITECTURES, Classifier
 from workbench.targets.training import Progress, accuracy, fit, recipe_for
 
-EXAMPLES = 30000  # images seen in all, at most: bounds the time whatever the public set's size
+EXAMPLES = 100_000  # images seen in all, at most: bounds the time whatever the public set's size
 FEWEST_EPOCHS = 4
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from workbench.core.errors import UsageError, WorkbenchError
+from workbench.core.errors import Failure, TargetAway, UsageError, WorkbenchError
 from workbench.core.records import Access
 from workbench.targets.endpoint import GLANCE, Endpoint
 from workbench.targets.foreign import ForeignTarget
@@ -21,7 +21,7 @@ from workbench.targets.onnx_file import OnnxFile
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
 FLAGS = {"http": "--endpoint", "onnx": "--onnx"}
-REMEMBERED = 10.0  # seconds for which a look at a target holds, so that a menu does not ask for every click
+REMEMBERED = 2.0  # seconds for which a look at a target holds, so that one click does not ask several times
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,15 @@ def open_target(target: str, shape: tuple[int, int, int]) -> ForeignTarget:
     return OnnxFile(source.key, Path(source.address), shape)
 
 
+def answers(target: str) -> bool:
+    """Return whether a target behind HTTP is there now; raises `UsageError` if the command line does not allow it."""
+    try:
+        Endpoint(target, source_of(target).address, seconds=GLANCE, tries=1)
+    except Failure:
+        return False
+    return True
+
+
 def foreign_problem(target: str, shape: tuple[int, int, int], classes: int, access: Access) -> str | None:
     """Return why an attack with this access cannot be run on a target elsewhere, in a sentence, or None.
 
@@ -139,6 +148,8 @@ def foreign_problem(target: str, shape: tuple[int, int, int], classes: int, acce
         except WorkbenchError as error:
             seen = error
         _looks[key] = time.monotonic(), seen
+    if isinstance(seen, TargetAway):
+        return f"{seen} Start it, or check its address and the way to it, and run again; the settings stay as they are."
     if isinstance(seen, WorkbenchError):
         return str(seen)
     return seen.offer.problem(target, shape, classes, access)

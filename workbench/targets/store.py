@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from workbench.core.defended import Plan
-from workbench.core.errors import DataMissing, Incompatible
+from workbench.core.errors import DataMissing, Incompatible, WorkbenchError
+from workbench.core.paths import models_dir
 from workbench.core.weights import has_weights, load_weights, read_card
 from workbench.scenarios import Scenario
 from workbench.targets.architectures import ARCHITECTURES, Classifier
@@ -25,6 +26,19 @@ def weights_name(scenario: str, arch: str, defense: str = "none") -> str:
     """
     role = EVALUATOR if arch == EVALUATOR else f"target-{arch}"
     return f"{scenario}/{role}{Plan.of(defense).suffix}"
+
+
+def trained_defenses(scenario: str, arch: str) -> list[str]:
+    """Return the defenses that there are trained classifiers under, by name; what cannot be read is left out."""
+    found = []
+    for path in sorted((models_dir() / scenario).glob(f"target-{arch}-*.json")):
+        try:
+            text = str(Plan.of(read_card(f"{scenario}/{path.stem}")["defense"]["text"]))
+        except (WorkbenchError, KeyError, TypeError):
+            continue
+        if weights_name(scenario, arch, text) == f"{scenario}/{path.stem}":
+            found.append(text)
+    return found
 
 
 def built_as(scenario: Scenario, arch: str) -> str:

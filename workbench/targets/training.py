@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -60,12 +61,19 @@ class Progress:
 
 @dataclass(frozen=True)
 class Case:
-    """What a defense is trained for: one architecture on one scenario's private images."""
+    """What a defense is trained for: one architecture on one scenario's private images.
+
+    Attributes:
+        public: a folder with a folder of images for each public class; what the scenario ships if None.
+        source: what that folder holds, for cards.
+    """
 
     scenario: Scenario
     arch: str
     seed: int = 0
     device: torch.device | str = "cpu"
+    public: Path | None = None
+    source: str | None = None
 
 
 class Shaping:
@@ -200,12 +208,14 @@ def fit(model: Classifier, data: Labelled, recipe: Recipe, *, flips: bool, phase
 
 
 def train_classifier(scenario: Scenario, arch: str, *, seed: int = 0, device: str = "cpu",
-                     recipe: Recipe | None = None, defense: str = "none", name: str | None = None) -> Iterator[Progress]:
+                     recipe: Recipe | None = None, defense: str = "none", name: str | None = None,
+                     public: Path | None = None, source: str | None = None) -> Iterator[Progress]:
     """Train and save one classifier of `scenario`; the weights replace those that were there.
 
     Args:
         defense: whose training part shapes the training; its output part has no say in it.
         name: where the weights are kept; where `load_classifier` looks for them if None.
+        public, source: see `Case`.
 
     Raises:
         UnknownName, KnobError, Incompatible, DataMissing, NotFinite.
@@ -213,7 +223,7 @@ def train_classifier(scenario: Scenario, arch: str, *, seed: int = 0, device: st
     recipe = recipe or recipe_for(scenario, arch, seed)
     split, start, plan = scenario.private, time.monotonic(), Plan.of(defense)
     part = plan.training
-    shaping = part.defense.shaping(Case(scenario, arch, recipe.seed, device)) if part else Shaping()
+    shaping = part.defense.shaping(Case(scenario, arch, recipe.seed, device, public, source)) if part else Shaping()
     recipe = shaping.recipe(recipe)
 
     def fresh() -> Classifier:

@@ -15,7 +15,7 @@ from workbench.core.records import RunConfig
 from workbench.core.registry import Registry
 from workbench.core.weights import read_card, write_atomically
 from workbench.priors.base import prior_card
-from workbench.targets.store import EVALUATOR, release_name, target_card
+from workbench.targets.store import EVALUATOR, release_name, target_card, weights_name
 
 GRIDS: Registry[Callable[[], Iterable[Cell]]] = Registry("grid", "workbench.runs.grids")
 
@@ -41,17 +41,23 @@ class Cell:
         return " / ".join(filter(None, (self.group, self.row, self.column)))
 
 
-def grid(key: str, *, title: str, text: str, rows: str = "attack", order: int = 100):
+def grid(key: str, *, title: str, text: str, rows: str = "attack", axis: str = "strength", absent: str = "",
+         order: int = 100):
     """Register a function that returns the cells of a grid.
 
     Args:
         rows: what a row is, as a noun.
+        axis: what `Cell.x` counts.
+        absent: why a row and a column may have no cell together, in a few words.
     """
-    return GRIDS.register(key, title=title, text=text, rows=rows, order=order)
+    return GRIDS.register(key, title=title, text=text, rows=rows, axis=axis, absent=absent, order=order)
 
 
 def weights_of(config: RunConfig) -> dict[str, str]:
-    """Return the sha256 of every weight file a run rests on; a cell is run again when one has changed."""
+    """Return the sha256 of every weight file a run rests on; a cell is run again when one has changed.
+
+    "source" is the undefended target's prior, from which that of a defended one is tuned.
+    """
     found = {}
     looks = {"target": lambda: target_card(config.scenario, config.target, config.defense),
              "evaluator": lambda: target_card(config.scenario, EVALUATOR)}
@@ -59,12 +65,24 @@ def weights_of(config: RunConfig) -> dict[str, str]:
         looks["release"] = lambda: read_card(around)
     if config.prior:
         looks["prior"] = lambda: prior_card(config.scenario, config.prior, config.target, config.defense)
+        if config.defense != "none":
+            looks["source"] = lambda: prior_card(config.scenario, config.prior, config.target)
     for name, look in looks.items():
         try:
             found[name] = look()["sha256"]
         except WorkbenchError:
             found[name] = ""
     return found
+
+
+def training_seconds(config: RunConfig) -> float | None:
+    """Return how long the target's training took, with that of what is put around its output; None where no card tells."""
+    names = [weights_name(config.scenario, config.target, config.defense),
+             release_name(config.scenario, config.target, config.defense)]
+    try:
+        return round(sum(read_card(name)["seconds"] for name in names if name), 1)
+    except (WorkbenchError, KeyError, TypeError):
+        return None
 
 
 class GridFile:
@@ -105,7 +123,7 @@ class GridFile:
         """Return whether the cell has finished with this configuration and these weights."""
         record = self.records().get(cell.id)
         return (record is not None and record["state"] == "finished" and record["config"] == _plain(cell.config)
-                and record.get("weights") == weights_of(cell.config))
+                and _same_weights(record, cell.config))
 
 
 def shipped(key: str) -> list[dict[str, Any]]:
@@ -115,17 +133,39 @@ def shipped(key: str) -> list[dict[str, Any]]:
 
 
 def gathered(key: str, root: Path) -> list[dict[str, Any]]:
-    """Return a record for every cell of a grid: what was run here, else what is shipped, else "missing"."""
+    """Return a record for every cell of a grid: what was run here, else what is shipped, else "missing".
+
+    What is shipped counts only for the same configuration and the same weights.
+    """
     here = GridFile.of(root, key).records()
     others = {(r["group"], r["row"], r["column"]): {**r, "run": None, "shipped": True} for r in shipped(key)}
     found = []
     for cell in GRIDS[key]():
         record = here.get(cell.id)
         if record is None or record["state"] != "finished":
-            record = others.get((cell.group, cell.row, cell.column)) or record
+            other = others.get((cell.group, cell.row, cell.column))
+            record = other if other and _same(other, cell) else record
         found.append(record or {"row": cell.row, "column": cell.column, "group": cell.group, "x": cell.x,
                                 "config": cell.config.to_json(), "state": "missing"})
     return found
+
+
+def _same(record: dict[str, Any], cell: Cell) -> bool:
+    """Return whether a record is of this cell as it is today, on whatever device."""
+    configs = ({**config, "device": ""} for config in (record.get("config", {}), _plain(cell.config)))
+    return next(configs) == next(configs) and _same_weights(record, cell.config)
+
+
+def _same_weights(record: dict[str, Any], config: RunConfig) -> bool:
+    """Return whether a record's figures are those of today's weights.
+
+    A prior that is not on this machine contradicts no figure, as long as what it was tuned from is the same:
+    those of defended targets are not all shipped.
+    """
+    then, now = record.get("weights", {}), weights_of(config)
+    if not now.get("prior") and "source" in then:
+        then = {**then, "prior": now.get("prior")}
+    return {"source": now.get("source"), **then} == {"source": None, **now}
 
 
 def _plain(config: RunConfig) -> dict[str, Any]:

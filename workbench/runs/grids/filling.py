@@ -20,7 +20,7 @@ from workbench.core.records import RunConfig, RunState
 from workbench.runs.compat import problems
 from workbench.runs.engine import execute
 from workbench.runs.folder import RunFolder
-from workbench.runs.grids.base import Cell, GridFile, weights_of
+from workbench.runs.grids.base import Cell, GridFile, training_seconds, weights_of
 from workbench.runs.lab import Lab
 from workbench.runs.store import RunStore
 from workbench.scenarios import SCENARIOS
@@ -55,7 +55,8 @@ def record_of(folder: RunFolder) -> dict[str, Any]:
     """Return what a grid keeps of an ended run."""
     manifest = folder.manifest()
     return {"run": folder.id, "state": manifest["state"], "reason": manifest.get("reason", ""),
-            "weights": weights_of(folder.config()), **{name: manifest.get(name) for name in FIGURES}}
+            "weights": weights_of(folder.config()), "training_seconds": training_seconds(folder.config()),
+            **{name: manifest.get(name) for name in FIGURES}}
 
 
 def adopt(cells: Iterable[Cell], file: GridFile, store: RunStore) -> int:

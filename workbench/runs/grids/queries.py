@@ -28,7 +28,7 @@ def unlimited(attack: str) -> dict[str, Any]:
     return {name: min(LONGEST, int(declared[name].hi)) for name in named}
 
 
-@grid("table-queries", title="Accuracy against queries",
+@grid("table-queries", title="Accuracy against queries", axis="queries a class", order=3,
       text="Every black-box attack on the undefended ResNet, with so many queries a class; digits: all classes, faces: the "
            "first eight. Seed 0.")
 def queries() -> Iterator[Cell]:

@@ -14,6 +14,13 @@ from workbench.runs.sheet import Grid, compose
 COLUMNS = {"Acc@1": "acc@1", "Acc@5": "acc@5", "KNN distance": "knn_dist", "feature distance": "feat_dist"}
 
 
+TRAINED = ("training s",)
+
+
+def whole(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0f}"
+
+
 def figure(record: dict[str, Any], name: str) -> str:
     """Return a metric with the random-prior floor in brackets, or a dash."""
     value, floor = (record.get(part) or {} for part in ("metrics", "baseline"))
@@ -33,7 +40,7 @@ def markdown(records: list[dict[str, Any]], rows: str = "attack") -> str:
     parts = []
     for group in dict.fromkeys((r.get("group", ""), r["column"]) for r in records):
         inside = [r for r in records if (r.get("group", ""), r["column"]) == group]
-        head = [rows, "n", *COLUMNS, "target accuracy", "steps/s", "seconds"]
+        head = [rows, "n", *COLUMNS, "target accuracy", *(TRAINED if rows != "attack" else ()), "steps/s", "seconds"]
         lines = [f"**{' / '.join(filter(None, group))}**", "", f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
         for record in inside:
             if record["state"] != "finished":
@@ -43,7 +50,8 @@ def markdown(records: list[dict[str, Any]], rows: str = "attack") -> str:
             n = len(record["config"]["classes"]) * record["config"]["restarts"]
             speed, accuracy = record.get("steps_per_second"), record.get("target_accuracy")
             cells = [record["row"], str(n), *(figure(record, name) for name in COLUMNS.values()),
-                     "–" if accuracy is None else f"{accuracy:.3f}", "–" if speed is None else f"{speed:.3g}",
+                     "–" if accuracy is None else f"{accuracy:.3f}",
+                     *(whole(record.get("training_seconds")) for _ in (TRAINED if rows != "attack" else ())), "–" if speed is None else f"{speed:.3g}",
                      f"{record['seconds']:.0f}"]
             lines.append(f"| {' | '.join(cells)} |")
         parts.append("\n".join(lines))
