@@ -30,7 +30,7 @@ def finished(page) -> list[str]:
 
 def test_the_shipped_cells_are_there_with_pictures(compare: Visit) -> None:
     page = compare.page
-    assert len(finished(page)) > 20
+    until(lambda: len(finished(page)) > 20)
     picture = page.locator("td[data-state=finished] img").first
     picture.scroll_into_view_if_needed()
     until(lambda: picture.evaluate("image => image.complete && image.naturalWidth > 0"), why="a sheet is not served")
@@ -38,11 +38,12 @@ def test_the_shipped_cells_are_there_with_pictures(compare: Visit) -> None:
 
 def test_another_measure_changes_cells_and_plots(compare: Visit) -> None:
     page = compare.page
+    until(lambda: points(page, "scatter"))
     cells, drawn = finished(page), points(page, "scatter")
-    assert all(cell.endswith("%") for cell in cells)
+    assert cells and all(cell.endswith("%") for cell in cells)
     pick(page, "Measure", "KNN")
     until(lambda: finished(page) != cells and points(page, "scatter") != drawn, why="the measure changed nothing")
-    assert len(finished(page)) == len(cells)
+    until(lambda: len(finished(page)) == len(cells))
     pick(page, "Measure", "Acc@1")
     until(lambda: finished(page) == cells)
 
@@ -51,7 +52,7 @@ def test_the_defenses_are_a_table_of_their_own_with_what_they_cost(compare: Visi
     page = compare.page
     pick(page, "Table", "^.{0,2}Defenses")
     until(lambda: page.get_by_role("row", name="DP-SGD").count(), why="the other table is not shown")
-    assert "target 77" in page.get_by_role("row", name="DP-SGD").first.inner_text()
+    until(lambda: "target 77" in page.get_by_role("row", name="DP-SGD").first.inner_text())
     pick(page, "Table", "queries")
     until(lambda: any(y > 0 for y in points(page, "sweep")), why="no curve over queries")
 
@@ -61,6 +62,7 @@ def test_what_is_missing_can_be_run_only_where_something_is(compare: Visit) -> N
     for table, words in (("strength", r"All \d+ cells"), ("queries", "fills the rest")):
         pick(page, "Table", table)
         page.get_by_text(re.compile(words)).first.wait_for()
-        missing = page.locator("td[data-state=missing]").count() > 0
-        assert page.locator("#grid-fill").is_visible() == missing == (table == "queries")
+        shown = (True, True) if table == "queries" else (False, False)
+        until(lambda shown=shown: (page.locator("td[data-state=missing]").count() > 0, page.locator("#grid-fill").is_visible()) == shown,
+              why=f"{table}: what can be run is not what is missing")
     assert compare.faults == []

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.e2e.conftest import Served, Visit
-from tests.e2e.test_interface import turn_to, until
+from tests.e2e.test_interface import contrast, rested, turn_to, until
 
 
 def settled(page, prior: str) -> None:
@@ -19,13 +19,6 @@ def settled(page, prior: str) -> None:
 
 def drawn(page) -> list[str]:
     return page.locator(".wb-prior").get_attribute("data-drawn").split()
-
-
-def contrast(page, where: str) -> list[int]:
-    """Return the range of grey of each canvas."""
-    return page.evaluate("""where => [...document.querySelectorAll(where)].map(c => {
-        const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let lo = 255, hi = 0;
-        for (let i = 0; i < d.length; i += 4) { lo = Math.min(lo, d[i]); hi = Math.max(hi, d[i]); } return hi - lo; })""", where)
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +36,14 @@ def looking(visit: Callable[..., Visit]) -> Visit:
 
 def test_the_sheet_follows_seed_and_truncation(looking: Visit) -> None:
     page = looking.page
-    shades = contrast(page, ".wb-samples-grid canvas")
-    assert len(shades) == 24 and min(shades) > 40, "a picture is blank"
+    until(lambda: len(shades := contrast(page, ".wb-samples-grid canvas")) == 24 and min(shades) > 40, why="a picture is blank")
     requests: list[str] = []
     page.on("request", lambda r: requests.append(r.url) if "samples.webp" in r.url else None)
     page.evaluate("""() => { const s = document.querySelector("[data-testid=truncation]");
         for (let k = 19; k >= 10; k--) { s.value = k / 20; s.dispatchEvent(new Event("input")); } }""")
     until(lambda: drawn(page)[1] == "0.50")
     assert len(requests) < 6, "ten turns of the slider are not ten requests"
-    seed = drawn(page)[0]
+    seed = rested(lambda: drawn(page))[0]
     page.get_by_test_id("prior-dice").click()
     until(lambda: drawn(page)[0] != seed)
 
@@ -60,23 +52,22 @@ def test_two_clicks_make_a_way_that_plays(looking: Visit) -> None:
     page = looking.page
     page.get_by_role("button", name="Sample 3", exact=True).click()
     page.get_by_role("button", name="Sample 9", exact=True).click()
-    seed = drawn(page)[0]
+    seed = rested(lambda: drawn(page))[0]
     until(lambda: page.locator(".wb-prior").get_attribute("data-way").startswith(f"{seed}.2 {seed}.8"))
-    assert page.locator(".wb-sample[data-end=A]").count() == 2, "in the sheet and in the strip"
+    until(lambda: page.locator(".wb-sample[data-end=A]").count() == 2, why="it is not both in the sheet and in the strip")
     before = int(page.get_by_test_id("way").input_value())
     page.get_by_test_id("way-play").click()
     until(lambda: int(page.get_by_test_id("way").input_value()) > before + 2)
     page.get_by_test_id("way-play").click()
-    assert min(contrast(page, ".wb-way-strip canvas")) > 20
+    until(lambda: min(contrast(page, ".wb-way-strip canvas")) > 20)
 
 
 def test_arrows_move_between_the_samples(looking: Visit) -> None:
     page = looking.page
     page.get_by_role("button", name="Sample 9, point B").focus()
-    page.keyboard.press("ArrowRight")
-    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Sample 10"
-    page.keyboard.press("ArrowDown")
-    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Sample 18"
+    for key, name in (("ArrowRight", "Sample 10"), ("ArrowDown", "Sample 18")):
+        page.keyboard.press(key)
+        until(lambda name=name: page.evaluate("document.activeElement.getAttribute('aria-label')") == name)
 
 
 def test_the_nearest_public_and_private_images_are_said(looking: Visit) -> None:
@@ -85,8 +76,8 @@ def test_the_nearest_public_and_private_images_are_said(looking: Visit) -> None:
     page.locator(".wb-near[data-ready='finished finished']").wait_for()
     said = page.get_by_test_id("nearest").inner_text()
     assert "2,500" in said and said.count("away") == 2 and ("training" in said or "held out" in said)
-    assert page.locator(".wb-near img").count() == 3
-    assert "evaluator" in page.locator(".wb-prior").inner_text()
+    until(lambda: page.locator(".wb-near img").count() == 3)
+    until(lambda: "evaluator" in page.locator(".wb-prior").inner_text())
 
 
 def test_the_reach_is_searched_once(looking: Visit, visit: Callable[..., Visit]) -> None:
@@ -95,9 +86,8 @@ def test_the_reach_is_searched_once(looking: Visit, visit: Callable[..., Visit])
     page.get_by_test_id("reach-classes").press("Tab")
     page.get_by_test_id("reach-go").click()
     page.locator(".wb-reach[data-state=finished]").wait_for(timeout=60_000)
-    assert page.locator(".wb-reached").count() == 2
-    assert "PSNR" in page.get_by_test_id("reach-sum").inner_text()
-    assert "of 2" in page.get_by_test_id("reach-sum").inner_text()
+    until(lambda: page.locator(".wb-reached").count() == 2)
+    until(lambda: "PSNR" in (text := page.get_by_test_id("reach-sum").inner_text()) and "of 2" in text)
 
 
 def test_a_training_is_queued_listed_stopped_and_can_be_resumed(looking: Visit) -> None:
@@ -115,7 +105,7 @@ def test_a_training_is_queued_listed_stopped_and_can_be_resumed(looking: Visit) 
     page.get_by_test_id("train-stop").click()
     page.locator(".wb-training[data-state=stopped]").wait_for()
     page.get_by_test_id("train-resume").wait_for()
-    assert "can be resumed" in page.get_by_test_id("training-status").inner_text()
+    until(lambda: "can be resumed" in page.get_by_test_id("training-status").inner_text())
     turn_to(page, "Judge")
     time.sleep(1)
     page.locator("#judge-run input").click()
@@ -132,8 +122,7 @@ def test_what_is_not_trained_says_how(looking: Visit) -> None:
         page.keyboard.press("Escape")
         pytest.skip("every prior is trained here")
     missing.first.click()
-    page.locator(".wb-command").first.wait_for()
-    assert "python -m workbench train prior --scenario digits" in page.locator(".wb-command").first.inner_text()
+    page.locator(".wb-command", has_text="python -m workbench train prior --scenario digits").first.wait_for()
     page.get_by_test_id("train").wait_for()
     assert looking.faults == []
 

@@ -58,8 +58,8 @@ def test_two_knobs_turned_at_once_both_reach_the_run(going: Visit, served: Serve
     page.evaluate("""() => { for (const [name, share] of [['lr', 250], ['momentum', 500]]) {
         const slider = document.querySelector(`[data-knob=${name}] input[type=range]`);
         slider.value = share; slider.dispatchEvent(new Event('input')); } }""")
+    page.wait_for_timeout(1000)  # a slider sends where it came to rest
     wanted = {name: float(page.locator(f"#knob-{name}").input_value()) for name in ("lr", "momentum")}
-    page.wait_for_timeout(1000)
     page.get_by_test_id("pause").click()
     events = served.runs / run_of(page) / "events.jsonl"
 
@@ -67,8 +67,7 @@ def test_two_knobs_turned_at_once_both_reach_the_run(going: Visit, served: Serve
         lines = [json.loads(line) for line in events.read_text().splitlines()] if events.exists() else []
         return {e["name"]: e["value"] for e in lines if e["kind"] == "knob"}
 
-    until(lambda: len(turned()) == 2)
-    assert turned() == wanted
+    until(lambda: turned() == wanted, why="not both knobs reached the run")
 
 
 def test_the_last_of_two_picks_is_shown(visit: Callable[..., Visit]) -> None:

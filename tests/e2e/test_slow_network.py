@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .conftest import Visit
-from .test_interface import turn_to
+from .test_interface import turn_to, until
 from .test_target_view import choose
 
 
@@ -13,7 +13,7 @@ def test_each_tab_is_drawn_though_its_scripts_come_late(visit: Callable[..., Vis
     visited = visit(late=0.7)
     page = visited.page
     page.locator("#knobs [data-knob]").first.wait_for()
-    assert page.locator(".wb-class").count() == 40
+    until(lambda: page.locator(".wb-class").count() == 40)
     for title, drawn in {"Compare": "#grid-plots .js-plotly-plot", "Runs": ".wb-runs > *",
                          "Prior": "#prior-prior .wb-prior > *", "Target": "[data-testid=comparison]"}.items():
         turn_to(page, title)

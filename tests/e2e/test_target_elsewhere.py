@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.e2e.conftest import ROOT, Served, Visit
-from tests.e2e.test_interface import run_of, state, step, turn_to, until
+from tests.e2e.test_interface import rested, run_of, state, step, turn_to, until
 
 
 @contextmanager
@@ -81,21 +81,23 @@ def told(visit: Callable[..., Visit], served: Served) -> dict:
         seen["steps"] = until(lambda: (x := curve(page)) and x[-1] < 100 and x, why="the switch did nothing")
         page.get_by_test_id("axis-queries").click()
     until(lambda: state(page) == "paused", why="it did not pause")
-    seen["waiting"] = until(lambda: page.get_by_test_id("notice").inner_text()), page.get_by_test_id("status").inner_text(), step(page)
+    until(lambda: page.get_by_test_id("notice").inner_text())
+    seen["waiting"] = rested(lambda: (page.get_by_test_id("notice").inner_text(), page.get_by_test_id("status").inner_text(), step(page)))
     page.get_by_test_id("pause").click()
     seen["resumed"] = [state(page) for _ in range(10) if not time.sleep(0.1)]
     seen["kept"] = step(page)
     late = visit(f"?run={run_of(page)}").page
-    seen["late"] = until(lambda: (text := late.get_by_label("Attack", exact=True).input_value()) != "GMI" and text), state(late)
+    seen["late"] = until(lambda: (text := late.get_by_label("Attack", exact=True).input_value()) != "GMI" and text), rested(lambda: state(late))
     late.context.close()
     with offered(served.elsewhere):
         until(lambda: state(page) != "paused", why="it did not go on by itself")
         page.locator(".wb-live[data-state=finished]").wait_for(timeout=60_000, state="attached")
-        seen["after"] = page.get_by_test_id("notice").is_visible(), step(page), page.get_by_test_id("card").count()
+        seen["after"] = rested(lambda: (page.get_by_test_id("notice").is_visible(), step(page), page.get_by_test_id("card").count()))
     page.locator(".wb-legend").click()
     for _ in range(3):
         page.keyboard.press("ArrowLeft")
-    seen["mark"] = page.get_by_test_id("frame").inner_text(), page.evaluate("document.querySelector('.wb-curves .wb-plot').layout.shapes[0].x0")
+    seen["mark"] = rested(lambda: (page.get_by_test_id("frame").inner_text(),
+                                   page.evaluate("document.querySelector('.wb-curves .wb-plot').layout.shapes?.[0]?.x0")))
     seen["run"] = run_of(page)
     turn_to(page, "Judge")
     page.get_by_test_id("queries").wait_for()

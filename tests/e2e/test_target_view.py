@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from .conftest import Served, Visit
-from .test_interface import turn_to
+from .test_interface import turn_to, until
 
 
 def choose(page, where: str, option: str) -> None:
@@ -25,7 +25,7 @@ def looking(visit: Callable[..., Visit]) -> Visit:
 
 def test_a_defense_is_shown_beside_none(looking: Visit) -> None:
     page = looking.page
-    assert page.get_by_test_id("comparison").locator("thead th").all_inner_texts()[1:] == ["Undefended"]
+    until(lambda: page.get_by_test_id("comparison").locator("thead th").all_inner_texts()[1:] == ["Undefended"])
     choose(page, "target-training", "BiDO")
     choose(page, "target-output", "Temperature")
     page.locator("[data-testid=comparison] th", has_text="BiDO + Temperature").wait_for()
@@ -34,8 +34,8 @@ def test_a_defense_is_shown_beside_none(looking: Visit) -> None:
     assert rows["Accuracy, unseen images"][0] == "98.3 %"
     without, with_both = rows["Mean confidence"]
     assert float(with_both.split()[0]) < float(without.split()[0]) - 20, "a temperature of 10 leaves little confidence"
-    assert page.locator("[data-testid=comparison] svg").count() == 4
-    assert page.locator("#output-knob-temperature").is_visible()
+    until(lambda: page.locator("[data-testid=comparison] svg").count() == 4)
+    page.locator("#output-knob-temperature").wait_for()
     assert looking.faults == []
 
 
@@ -54,7 +54,7 @@ def test_a_defended_target_is_trained_here_and_attacked(looking: Visit, served: 
     page.locator("#target-attack").click()
     page.locator("#command textarea").wait_for()
     page.wait_for_function("document.querySelector('#command textarea').value.includes('neg-ls(alpha=-0.2)')")
-    assert "--target softmax" in page.locator("#command textarea").input_value()
+    until(lambda: "--target softmax" in page.locator("#command textarea").input_value())
     assert looking.faults == []
 
 
