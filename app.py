@@ -27,7 +27,7 @@ def port_problem(host: str, port: int) -> str | None:
 def main() -> int:
     from workbench.core.errors import WorkbenchError
     from workbench.core.paths import runs_dir
-    from workbench.targets.sources import add_options, allow_from
+    from workbench.targets.remote.sources import add_options, allow_from
 
     parser = argparse.ArgumentParser(prog="app.py", description="Model Inversion Workbench")
     parser.add_argument("--host", default="127.0.0.1")
@@ -47,10 +47,10 @@ def main() -> int:
         return 1
     import uvicorn
 
-    from workbench.runs.scheduler import Scheduler
     from workbench.runs.store import RunStore
     from workbench.ui.server import create
     from workbench.ui.shell import App
+    from workbench.workers.scheduler import Scheduler
 
     try:
         store = RunStore(options.runs)

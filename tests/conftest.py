@@ -106,18 +106,35 @@ def quick(key: str, **knobs: Any) -> Any:
     return configure(entry.item, {**AttackInfo.of(entry).presets["demo"], **few, **knobs})
 
 
-def make_context(key: str, classes: tuple[int, ...] = (0, 1, 2, 3), *, seed: int = 0, access: Access | None = None,
-                 budget: int | None = None, start: Tensor | None = None, victim: nn.Module | None = None,
-                 every: int = 1) -> AttackContext:
+def make_context(
+    key: str,
+    classes: tuple[int, ...] = (0, 1, 2, 3),
+    *,
+    seed: int = 0,
+    access: Access | None = None,
+    budget: int | None = None,
+    start: Tensor | None = None,
+    victim: nn.Module | None = None,
+    every: int = 1,
+) -> AttackContext:
     """Return what attack `key` is given against the known-answer victim."""
     info = AttackInfo.of(ATTACKS.entry(key))
-    view = TargetView(victim or QuadrantVictim(), access or info.access, num_classes=CLASSES, input_shape=SHAPE,
-                      budget=budget)
+    view = TargetView(
+        victim or QuadrantVictim(), access or info.access, num_classes=CLASSES, input_shape=SHAPE, budget=budget
+    )
     prior = (WalkingPrior if "walk" in info.needs else LinearPrior)().eval()
     public = prior.decode(prior.sample(400, torch.Generator().manual_seed(1))) if info.public else None
-    return AttackContext(view, prior if info.prior else None, torch.tensor(classes),
-                         torch.Generator().manual_seed(seed), torch.device("cpu"), FixedControl(every), start=start,
-                         public=public, public_note="asks about samples" if info.public else "")
+    return AttackContext(
+        view,
+        prior if info.prior else None,
+        torch.tensor(classes),
+        torch.Generator().manual_seed(seed),
+        torch.device("cpu"),
+        FixedControl(every),
+        start=start,
+        public=public,
+        public_note="asks about samples" if info.public else "",
+    )
 
 
 def frames_of(key: str, context: AttackContext, **knobs: Any) -> Iterator[Frame]:

@@ -14,16 +14,17 @@ from conftest import CLASSES, SHAPE, LinearPrior, QuadrantVictim, frames_of, mak
 
 from workbench.attacks import ATTACKS, AttackInfo
 from workbench.attacks.base import attack, ensure_finite
-from workbench.attacks.losses import confidence, cross_entropy, one_minus_confidence, total_variation
 from workbench.attacks.mi_face import median3, sharpen
+from workbench.attacks.parts.losses import confidence, cross_entropy, one_minus_confidence, total_variation
 from workbench.core.errors import AccessDenied, BudgetSpent, NotFinite
 from workbench.core.knobs import configure, knobs_of, values_of
 from workbench.core.records import Access
+from workbench.defenses.store import load_classifier
 from workbench.metrics import EvalContext
 from workbench.metrics.judge import Judgement, judge
 from workbench.priors import PRIORS, load_prior
 from workbench.scenarios import SCENARIOS, Scenario
-from workbench.targets import TargetView, load_classifier
+from workbench.targets import TargetView
 from workbench.targets.view import GRANTS
 
 BASELINE = "random"
@@ -68,7 +69,8 @@ def test_presets_and_defaults_can_be_configured(key):
 def test_a_preset_of_a_knob_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match=r"preset 'demo' of attack 'x' sets unknown knobs \{'stps'\}"):
         attack("x", title="X", access=Access.LABEL, prior=None, paper="", summary="", presets={"demo": {"stps": 1}})(
-            ATTACKS["gmi"])
+            ATTACKS["gmi"]
+        )
 
 
 # The protocol of run
@@ -91,8 +93,9 @@ def test_frames_are_images_in_range_detached_and_counted(key):
         assert frame.images.min() >= 0 and frame.images.max() <= 1
         assert frame.latents is None or frame.latents.shape == (4, LinearPrior.latent_dim)
         assert all(v.shape == (4,) and torch.isfinite(v).all() and not v.requires_grad for v in frame.losses.values())
-        assert frame.confidence is None or (frame.confidence.shape == (4,) and ((frame.confidence >= 0)
-                                                                               & (frame.confidence <= 1)).all())
+        assert frame.confidence is None or (
+            frame.confidence.shape == (4,) and ((frame.confidence >= 0) & (frame.confidence <= 1)).all()
+        )
         assert not frame.images.requires_grad and 0 <= frame.step <= frame.total
         if before is not None:
             assert before.step < frame.step and before.queries <= frame.queries
@@ -166,8 +169,12 @@ def test_the_budget_is_never_exceeded(key, budget):
     assert context.target.queries <= budget
 
 
-LESS = [pytest.param(key, level, id=f"{key} {level.value}") for key in SEARCHING for level in Access
-        if not set(GRANTS[ATTACKS.entry(key).info["access"]]) <= set(GRANTS[level])]
+LESS = [
+    pytest.param(key, level, id=f"{key} {level.value}")
+    for key in SEARCHING
+    for level in Access
+    if not set(GRANTS[ATTACKS.entry(key).info["access"]]) <= set(GRANTS[level])
+]
 
 
 @pytest.mark.parametrize(("key", "level"), LESS)
@@ -188,10 +195,18 @@ def test_the_baseline_never_asks_the_target():
 
 
 def fingerprint(module: torch.nn.Module) -> tuple:
-    hooks = [len(getattr(m, name)) for m in module.modules()
-             for name in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")]
-    return ({k: v.clone() for k, v in module.state_dict().items()}, hooks, [m.training for m in module.modules()],
-            [p.requires_grad for p in module.parameters()], [p.grad is None for p in module.parameters()])
+    hooks = [
+        len(getattr(m, name))
+        for m in module.modules()
+        for name in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    ]
+    return (
+        {k: v.clone() for k, v in module.state_dict().items()},
+        hooks,
+        [m.training for m in module.modules()],
+        [p.requires_grad for p in module.parameters()],
+        [p.grad is None for p in module.parameters()],
+    )
 
 
 def assert_same(before: tuple, after: tuple) -> None:
@@ -248,8 +263,9 @@ def test_it_inverts_a_victim_whose_answer_is_known(key):
 SOFT = 4.0  # so gentle a victim that a perfect image, and with it a standstill, is within reach
 
 
-def algorithm1(x: torch.Tensor, label: int, *, steps: int, lr: float, patience: int, stop_cost: float,
-               smoothness: float = 0.0) -> tuple[torch.Tensor, float, int]:
+def algorithm1(
+    x: torch.Tensor, label: int, *, steps: int, lr: float, patience: int, stop_cost: float, smoothness: float = 0.0
+) -> tuple[torch.Tensor, float, int]:
     """Fredrikson et al. 2015, Algorithm 1, word by word for one image: (best image, its cost, costs computed)."""
     victim, label = QuadrantVictim(SOFT), torch.tensor([label])
     costs, images = [], []
@@ -258,7 +274,7 @@ def algorithm1(x: torch.Tensor, label: int, *, steps: int, lr: float, patience: 
         cost = (one_minus_confidence(victim(x), label) + smoothness * total_variation(x)).sum()
         costs.append(cost.item())
         images.append(x.detach())
-        if len(costs) > patience and costs[-1] >= max(costs[-1 - patience:-1]):
+        if len(costs) > patience and costs[-1] >= max(costs[-1 - patience : -1]):
             break
         if costs[-1] <= stop_cost:
             break
@@ -284,10 +300,10 @@ def test_mi_face_is_algorithm_1(rule):
     *_, last = configure(ATTACKS["mi-face"], {**settings, "cost": "confidence", "start_grey": 0.0}).run(context)
     computed = []
     for c in range(CLASSES):
-        image, cost, count = algorithm1(start[c:c + 1], c, **settings)
+        image, cost, count = algorithm1(start[c : c + 1], c, **settings)
         computed.append(count)
         assert last.losses["cost"][c].item() == pytest.approx(cost, abs=1e-5), rule
-        assert torch.allclose(last.images[c:c + 1], image, atol=1e-4), rule
+        assert torch.allclose(last.images[c : c + 1], image, atol=1e-4), rule
     # The batch goes on until its last candidate stops, which is looked at every tenth step.
     assert last.step == min(settings["steps"], -10 * (-max(computed) // 10))
     assert (last.step < settings["steps"]) == (rule != "stops at the last step")
@@ -371,10 +387,12 @@ def test_a_victim_gone_mad_ends_the_attack():
 @pytest.fixture(scope="module")
 def stages():
     """Return a function that gives a scenario and its judge."""
+
     @cache
     def staged(key: str) -> tuple[Scenario, EvalContext]:
         scenario = SCENARIOS[key]()
         return scenario, EvalContext(load_classifier(key, "evaluator"), scenario.private)
+
     return staged
 
 
@@ -395,11 +413,20 @@ def attacked(key: str, victim_of: str, stages, **knobs) -> Judgement:
     place, people = PLACES.get(victim_of, EIGHT)
     scenario, judging = stages(place)
     info, usual = AttackInfo.of(ATTACKS.entry(key)), AttackInfo.of(ATTACKS.entry(victim_of)).prior or "gan"
-    view = TargetView(load_classifier(place, TARGETS.get(victim_of, "resnet")), info.access,
-                      num_classes=scenario.num_classes, input_shape=scenario.input_shape)
+    view = TargetView(
+        load_classifier(place, TARGETS.get(victim_of, "resnet")),
+        info.access,
+        num_classes=scenario.num_classes,
+        input_shape=scenario.input_shape,
+    )
     labels = torch.tensor(people)
-    context = replace(make_context(key, every=10**9), target=view, classes=labels, flips=scenario.flips,
-                      prior=load_prior(place, usual, target="resnet") if info.prior else None)
+    context = replace(
+        make_context(key, every=10**9),
+        target=view,
+        classes=labels,
+        flips=scenario.flips,
+        prior=load_prior(place, usual, target="resnet") if info.prior else None,
+    )
     *_, last = quick(key, **knobs).run(context)
     return judge(last.images, labels, judging)
 

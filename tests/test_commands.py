@@ -31,9 +31,17 @@ def test_everything_registered_can_be_listed(kind, capsys):
     assert main(["list", kind]) == 0
 
 
-@pytest.mark.parametrize(("kind", "keys"), [
-    ("scenarios", {"faces", "digits"}), ("attacks", {"random", "mi-face", "gmi"}), ("defenses", {"none"}),
-    ("priors", {"gan"}), ("metrics", METRICS), ("targets", {"softmax", "mlp", "cnn", "resnet", "evaluator"})])
+@pytest.mark.parametrize(
+    ("kind", "keys"),
+    [
+        ("scenarios", {"faces", "digits"}),
+        ("attacks", {"random", "mi-face", "gmi"}),
+        ("defenses", {"none"}),
+        ("priors", {"gan"}),
+        ("metrics", METRICS),
+        ("targets", {"softmax", "mlp", "cnn", "resnet", "evaluator"}),
+    ],
+)
 def test_the_keys_that_scripts_rely_on(kind, keys, capsys):
     main(["list", kind, "--json"])
     assert keys <= {row["key"] for row in json.loads(capsys.readouterr().out)}
@@ -41,12 +49,51 @@ def test_the_keys_that_scripts_rely_on(kind, keys, capsys):
 
 def test_run_prints_the_promised_object_last(capsys, tmp_path):
     out = tmp_path / "out"
-    assert main(["run", "--scenario", "faces", "--attack", "mi-face", "--target", "softmax", "--classes", "0,3",
-                 "--restarts", "2", "--seed", "3", "--device", "cpu", "--set", "steps=15", "--out", str(out),
-                 "--json"]) == 0
+    assert (
+        main(
+            [
+                "run",
+                "--scenario",
+                "faces",
+                "--attack",
+                "mi-face",
+                "--target",
+                "softmax",
+                "--classes",
+                "0,3",
+                "--restarts",
+                "2",
+                "--seed",
+                "3",
+                "--device",
+                "cpu",
+                "--set",
+                "steps=15",
+                "--out",
+                str(out),
+                "--json",
+            ]
+        )
+        == 0
+    )
     found = last_object(capsys)
-    assert {"run", "scenario", "target", "attack", "defense", "seed", "device", "classes", "steps", "seconds",
-            "steps_per_second", "queries", "metrics", "baseline", "target_accuracy"} <= set(found)
+    assert {
+        "run",
+        "scenario",
+        "target",
+        "attack",
+        "defense",
+        "seed",
+        "device",
+        "classes",
+        "steps",
+        "seconds",
+        "steps_per_second",
+        "queries",
+        "metrics",
+        "baseline",
+        "target_accuracy",
+    } <= set(found)
     assert (found["seed"], found["classes"], found["device"], found["steps"]) == (3, [0, 3], "cpu", 15)
     assert found["queries"] == 15 * 4 and set(found["metrics"]) == METRICS == set(found["baseline"])
     assert Image.open(out / "images.png").size
@@ -55,18 +102,22 @@ def test_run_prints_the_promised_object_last(capsys, tmp_path):
     assert last_object(capsys)["overall"] == found["metrics"]
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (["--scenario", "facs", "--attack", "gmi"], "Did you mean 'faces'"),
-    (["--scenario", "faces", "--attack", "gmmi"], "Did you mean 'gmi'"),
-    (["--scenario", "faces", "--attack", "gmi", "--set", "stepz=3"], "Did you mean 'steps'"),
-    (["--scenario", "faces", "--attack", "gmi", "--set", "steps=0"], "allowed: 1 to"),
-    (["--scenario", "faces", "--attack", "gmi", "--set", "steps=nan"], "not a whole number"),
-    (["--scenario", "faces", "--attack", "gmi", "--set", "steps"], "--set knob=value"),
-    (["--scenario", "faces", "--attack", "gmi", "--classes", "40"], "classes 0 to 39"),
-    (["--scenario", "faces", "--attack", "gmi", "--classes", "a"], "is not a class"),
-    (["--scenario", "faces", "--attack", "gmi", "--target", "evaluator"], "never attacked"),
-    (["--scenario", "faces", "--attack", "gmi", "--device", "tpu"], "Choose auto, cpu or cuda"),
-    (["--scenario", "faces", "--attack", "gmi", "--preset", "papre"], "Did you mean 'paper'")])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--scenario", "facs", "--attack", "gmi"], "Did you mean 'faces'"),
+        (["--scenario", "faces", "--attack", "gmmi"], "Did you mean 'gmi'"),
+        (["--scenario", "faces", "--attack", "gmi", "--set", "stepz=3"], "Did you mean 'steps'"),
+        (["--scenario", "faces", "--attack", "gmi", "--set", "steps=0"], "allowed: 1 to"),
+        (["--scenario", "faces", "--attack", "gmi", "--set", "steps=nan"], "not a whole number"),
+        (["--scenario", "faces", "--attack", "gmi", "--set", "steps"], "--set knob=value"),
+        (["--scenario", "faces", "--attack", "gmi", "--classes", "40"], "classes 0 to 39"),
+        (["--scenario", "faces", "--attack", "gmi", "--classes", "a"], "is not a class"),
+        (["--scenario", "faces", "--attack", "gmi", "--target", "evaluator"], "never attacked"),
+        (["--scenario", "faces", "--attack", "gmi", "--device", "tpu"], "Choose auto, cpu or cuda"),
+        (["--scenario", "faces", "--attack", "gmi", "--preset", "papre"], "Did you mean 'paper'"),
+    ],
+)
 def test_a_wrong_request_exits_2_with_a_remedy(arguments, words, capsys):
     assert main(["run", *arguments]) == 2
     assert words in capsys.readouterr().err
@@ -74,8 +125,24 @@ def test_a_wrong_request_exits_2_with_a_remedy(arguments, words, capsys):
 
 def test_an_unwritable_folder_exits_1(tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    assert main(["run", "--scenario", "faces", "--attack", "mi-face", "--target", "softmax", "--classes", "0", "--out",
-                 str(tmp_path / "file" / "run")]) == 1
+    assert (
+        main(
+            [
+                "run",
+                "--scenario",
+                "faces",
+                "--attack",
+                "mi-face",
+                "--target",
+                "softmax",
+                "--classes",
+                "0",
+                "--out",
+                str(tmp_path / "file" / "run"),
+            ]
+        )
+        == 1
+    )
     assert "cannot be written" in capsys.readouterr().err
 
 
@@ -105,8 +172,25 @@ def test_the_doctor_names_a_corrupt_weight(capsys, tmp_path, monkeypatch):
 
 def test_a_target_can_be_trained_by_one_command(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("WORKBENCH_MODELS", str(tmp_path / "models"))
-    assert main(["train", "target", "--scenario", "faces", "--arch", "softmax", "--seed", "0", "--epochs", "3",
-                 "--device", "cpu"]) == 0
+    assert (
+        main(
+            [
+                "train",
+                "target",
+                "--scenario",
+                "faces",
+                "--arch",
+                "softmax",
+                "--seed",
+                "0",
+                "--epochs",
+                "3",
+                "--device",
+                "cpu",
+            ]
+        )
+        == 0
+    )
     captured = capsys.readouterr()
     assert "held-out accuracy" in captured.out and "█" in captured.err
     card = json.loads((tmp_path / "models/faces/target-softmax.json").read_text())
@@ -126,12 +210,21 @@ def test_a_defended_target_and_what_goes_around_it_are_trained_by_one_command(ca
     assert len(list((tmp_path / "models/faces").glob("*purifier*.json"))) == 1
 
 
-@pytest.mark.parametrize(("defense", "words"), [
-    ("rounding", "nothing to train"), ("dp-sgd(epsilon=0)", "allowed"), ("bidoo", "Did you mean 'bido'"),
-    ("purifier", "knobs instead of --epochs")])
+@pytest.mark.parametrize(
+    ("defense", "words"),
+    [
+        ("rounding", "nothing to train"),
+        ("dp-sgd(epsilon=0)", "allowed"),
+        ("bidoo", "Did you mean 'bido'"),
+        ("purifier", "knobs instead of --epochs"),
+    ],
+)
 def test_a_defense_that_cannot_be_trained_is_refused_and_costs_nothing(defense, words, capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("WORKBENCH_MODELS", str(tmp_path / "models"))
-    assert main(["train", "target", "--scenario", "faces", "--arch", "softmax", "--epochs", "1", "--defense", defense]) == 2
+    assert (
+        main(["train", "target", "--scenario", "faces", "--arch", "softmax", "--epochs", "1", "--defense", defense])
+        == 2
+    )
     assert words in capsys.readouterr().err
     assert not list(tmp_path.rglob("*.safetensors"))
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
 from dataclasses import FrozenInstanceError, dataclass
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from workbench.attacks import ATTACKS
 from workbench.core import weights
 from workbench.core.errors import DataMissing, KnobError, UnknownName, WeightsCorrupt
 from workbench.core.knobs import Knob, configure, knob, knobs_of, values_of
+from workbench.core.paths import ROOT
 from workbench.core.records import Access, Frame, RunState
 from workbench.defenses import DEFENSES
 from workbench.metrics import METRICS
@@ -99,7 +103,11 @@ def test_a_number_in_range_is_taken_unchanged(x):
     assert KNOBS["lr"].parse(x) == KNOBS["lr"].parse(repr(x)) == x
 
 
-@given(st.one_of(st.floats(), st.integers(), st.just(10**400), st.text(), st.none(), st.booleans(), st.lists(st.integers())))
+@given(
+    st.one_of(
+        st.floats(), st.integers(), st.just(10**400), st.text(), st.none(), st.booleans(), st.lists(st.integers())
+    )
+)
 def test_parsing_yields_an_allowed_value_or_a_knob_error(value):
     for k in KNOBS.values():
         try:
@@ -112,11 +120,18 @@ def test_parsing_yields_an_allowed_value_or_a_knob_error(value):
             assert k.lo <= parsed <= k.hi
 
 
-@pytest.mark.parametrize(("name", "value", "words"), [
-    ("steps", 0, "steps=0 is out of range; allowed: 1 to 100"), ("steps", 1.5, "not a whole number"),
-    ("steps", "many", "'many' is not a number; allowed: 1 to 100"), ("lr", math.nan, "not a finite number"),
-    ("lr", math.inf, "not a finite number"), ("fast", "perhaps", "use true or false"),
-    ("way", "left", "'left' is not one of: up, down")])
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("steps", 0, "steps=0 is out of range; allowed: 1 to 100"),
+        ("steps", 1.5, "not a whole number"),
+        ("steps", "many", "'many' is not a number; allowed: 1 to 100"),
+        ("lr", math.nan, "not a finite number"),
+        ("lr", math.inf, "not a finite number"),
+        ("fast", "perhaps", "use true or false"),
+        ("way", "left", "'left' is not one of: up, down"),
+    ],
+)
 def test_a_wrong_value_is_told_what_is_allowed(name, value, words):
     with pytest.raises(KnobError, match=words):
         configure(Example, {name: value})
@@ -143,9 +158,15 @@ def test_values_survive_a_round_trip():
     assert list(KNOBS) == ["steps", "lr", "fast", "way"]
 
 
-@pytest.mark.parametrize("k", [pytest.param(k, id=f"{registry.kind} {entry.key} {k.name}")
-                               for registry in (ATTACKS, DEFENSES) for entry in registry
-                               for k in knobs_of(entry.item).values()])
+@pytest.mark.parametrize(
+    "k",
+    [
+        pytest.param(k, id=f"{registry.kind} {entry.key} {k.name}")
+        for registry in (ATTACKS, DEFENSES)
+        for entry in registry
+        for k in knobs_of(entry.item).values()
+    ],
+)
 def test_every_knob_explains_itself_and_starts_in_range(k: Knob):
     assert k.help.endswith(".")
     assert k.parse(k.default) == k.default and type(k.parse(k.default)) is k.kind
@@ -260,3 +281,52 @@ def test_a_write_that_fails_leaves_the_old_file(saved, monkeypatch):
             weights.save_weights("a/b", {"w": torch.ones(1)}, {})
     assert saved.read_bytes() == before
     assert sorted(p.name for p in saved.parent.iterdir()) == ["b.json", "b.safetensors"]
+
+
+# Extensions
+
+
+EXTENSION = """
+from workbench.metrics.base import metric
+
+@metric("brightness", title="Brightness", unit="grey", best="higher", compares="nothing", source="nobody")
+def brightness(judged):
+    return judged.images.mean((1, 2, 3))
+"""
+
+LIST = "from workbench.core.registry import load_extensions; from workbench.metrics.base import METRICS; print('brightness' in METRICS, load_extensions())"
+
+
+def installed_extension(folder: Path, module: str, text: str) -> None:
+    """Put a module and the metadata of a distribution that offers it into `folder`."""
+    (folder / f"{module}.py").write_text(text)
+    about = folder / f"{module}-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(f"[mi_workbench]\n{module} = {module}\n")
+
+
+def listed(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Ask a process of its own, since a registry is filled once."""
+    paths = os.pathsep.join([str(folder), str(ROOT)])
+    return subprocess.run(
+        [sys.executable, "-c", LIST],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+
+
+def test_what_another_distribution_offers_is_registered(tmp_path):
+    installed_extension(tmp_path, "somebodys_metric", EXTENSION)
+    assert listed(tmp_path).stdout.split() == ["True", "()"]
+
+
+def test_an_extension_that_fails_costs_only_itself(tmp_path):
+    installed_extension(tmp_path, "a_broken_one", "import nothing_of_that_name")
+    installed_extension(tmp_path, "somebodys_metric", EXTENSION)
+    found = listed(tmp_path)
+    assert found.stdout.strip() == "True ('a_broken_one',)"
+    assert "a_broken_one" in found.stderr
+    assert "nothing_of_that_name" in found.stderr

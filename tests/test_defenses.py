@@ -13,30 +13,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from workbench.core.defended import DEFENSES, Plan
 from workbench.core.errors import DataMissing, Incompatible, KnobError, NotFinite, UnknownName, UsageError
 from workbench.core.knobs import configure, knobs_of
 from workbench.core.records import Access, RunConfig, TrainingConfig
 from workbench.core.weights import amend_card, has_weights, load_weights, read_card
 from workbench.defenses import load_target, train_target
 from workbench.defenses.bido import hidden_blocks, outputs_of
-from workbench.defenses.dependence import coco, gaussian_kernel, hsic, linear_kernel
 from workbench.defenses.dp_sgd import without_batch_norm
 from workbench.defenses.mid import StochasticHead, divergence
 from workbench.defenses.neg_ls import smoothed_loss, smoothing_at
 from workbench.defenses.netguard import find_fakes
-from workbench.defenses.released import with_winner
+from workbench.defenses.parts.kernel_dependence import coco, gaussian_kernel, hsic, linear_kernel
+from workbench.defenses.parts.output import with_winner
+from workbench.defenses.plan import DEFENSES, Plan
+from workbench.defenses.store import load_classifier, release_name, target_card, target_problem, weights_name
 from workbench.defenses.wen import within
-from workbench.runs import training_job, trainings
-from workbench.runs.trainings import trained_name, training_problems
 from workbench.scenarios import Labelled, Scenario, Split
 from workbench.scenarios.base import split_by_class
 from workbench.scenarios.digits import Digits
-from workbench.targets import Classifier, load_classifier, pretraining
+from workbench.targets import Classifier, pretraining
 from workbench.targets.pretraining import public_name
-from workbench.targets.store import release_name, target_card, target_problem, weights_name
-from workbench.targets.training import Case, Recipe, accuracy
+from workbench.targets.training import ClassifierRecipe, DefenseSetting, accuracy
 from workbench.targets.view import AveragingView, TargetView, view_of
+from workbench.trainings import execute as training_job
+from workbench.trainings import start as trainings
+from workbench.trainings.start import trained_name, training_problems
 
 OUTPUTS = [e.key for e in DEFENSES if e.info["stage"] == "output"]
 FIXED = [k for k in OUTPUTS if not DEFENSES[k].learns]  # nothing to train
@@ -58,10 +59,17 @@ def bare(x: torch.Tensor) -> torch.Tensor:
 # The text that names a defense
 
 
-@pytest.mark.parametrize(("text", "canonical", "suffix"), [
-    ("none", "none", ""), ("rounding", "rounding", ""), ("none+rounding", "rounding", ""),
-    ("rounding(step=0.05)", "rounding", ""), ("rounding( step = 0.2 )", "rounding(step=0.2)", ""),
-    ("top-k(k=3)", "top-k(k=3)", "")])
+@pytest.mark.parametrize(
+    ("text", "canonical", "suffix"),
+    [
+        ("none", "none", ""),
+        ("rounding", "rounding", ""),
+        ("none+rounding", "rounding", ""),
+        ("rounding(step=0.05)", "rounding", ""),
+        ("rounding( step = 0.2 )", "rounding(step=0.2)", ""),
+        ("top-k(k=3)", "top-k(k=3)", ""),
+    ],
+)
 def test_one_defense_has_one_text(text, canonical, suffix):
     plan = Plan.of(text)
     assert (str(plan), plan.suffix) == (canonical, suffix) and Plan.of(str(plan)) == plan
@@ -75,11 +83,18 @@ def test_every_level_of_a_defense_has_a_text_that_reads_back(entry):
         assert not set("()+/ ") & set(plan.suffix)
 
 
-@pytest.mark.parametrize(("text", "error", "words"), [
-    ("ronding", UnknownName, "Did you mean 'rounding'"), ("rounding(stp=1)", UnknownName, "Did you mean 'step'"),
-    ("rounding(step=9)", KnobError, "allowed: 0.0001 to 0.5"), ("rounding(step)", UsageError, "has no value"),
-    ("rounding(", UsageError, "does not name a defense"), ("", UsageError, "does not name a defense"),
-    ("rounding+top-k", Incompatible, "both act on the output")])
+@pytest.mark.parametrize(
+    ("text", "error", "words"),
+    [
+        ("ronding", UnknownName, "Did you mean 'rounding'"),
+        ("rounding(stp=1)", UnknownName, "Did you mean 'step'"),
+        ("rounding(step=9)", KnobError, "allowed: 0.0001 to 0.5"),
+        ("rounding(step)", UsageError, "has no value"),
+        ("rounding(", UsageError, "does not name a defense"),
+        ("", UsageError, "does not name a defense"),
+        ("rounding+top-k", Incompatible, "both act on the output"),
+    ],
+)
 def test_a_wrong_text_is_refused_in_words(text, error, words):
     with pytest.raises(error, match=words.replace("(", r"\(")):
         Plan.of(text)
@@ -111,8 +126,11 @@ def test_only_defenses_that_say_so_answer_at_random(key):
 
 
 def test_rounded_confidences_are_multiples_of_the_step():
-    scores = configure(DEFENSES["rounding"], {"step": 0.25}).wrap(QuadrantVictim()).release(
-        torch.tensor([[0.60, 0.30, 0.10, 0.0]]), images(1))
+    scores = (
+        configure(DEFENSES["rounding"], {"step": 0.25})
+        .wrap(QuadrantVictim())
+        .release(torch.tensor([[0.60, 0.30, 0.10, 0.0]]), images(1))
+    )
     assert torch.allclose(scores, torch.tensor([[0.5, 0.25, 0.0, 0.0]]))
 
 
@@ -173,8 +191,9 @@ def test_an_averaging_view_counts_every_question_and_keeps_the_budget():
     assert torch.equal(door.labels(images(1)), once.labels(images(1))) and door.queries == 6
     values, classes = door.top_k(images(1))
     assert torch.equal(classes, once.top_k(images(1))[1]) and torch.allclose(values, once.top_k(images(1))[0])
-    assert door.affordable(5) == 0 and isinstance(view_of(QuadrantVictim(), Access.LABEL, num_classes=2, input_shape=SHAPE),
-                                                  TargetView)
+    assert door.affordable(5) == 0 and isinstance(
+        view_of(QuadrantVictim(), Access.LABEL, num_classes=2, input_shape=SHAPE), TargetView
+    )
 
 
 def test_majority_decides_labels():
@@ -217,13 +236,15 @@ class Stripes(Scenario):
         labels = torch.arange(3).repeat_interleave(each)
         way = torch.stack([columns, rows, (rows + columns) / 2**0.5])[labels]
         waves = (way + torch.rand(len(labels), 1, 1, generator=rng)).sin()
-        return Labelled((0.5 + 0.3 * waves + 0.1 * torch.randn(waves.shape, generator=rng)).clamp(0, 1)[:, None], labels)
+        return Labelled(
+            (0.5 + 0.3 * waves + 0.1 * torch.randn(waves.shape, generator=rng)).clamp(0, 1)[:, None], labels
+        )
 
     def public_labelled(self, folder=None) -> Labelled:
         return self.drawn(40, 1)
 
 
-RECIPE = Recipe(epochs=8, batch=30, shift=0.0, scale=0.0, rotate=0.0, contrast=0.0)
+RECIPE = ClassifierRecipe(epochs=8, batch=30, shift=0.0, scale=0.0, rotate=0.0, contrast=0.0)
 TRAININGS = [e.key for e in DEFENSES if e.info["stage"] == "training"]
 ALONE = [k for k in TRAININGS if k != "netguard"]  # what needs no prior
 
@@ -238,7 +259,7 @@ def bench(tmp_path_factory):
 
 
 @cache
-def trained(defense: str, arch: str = "mlp", recipe: Recipe = RECIPE):
+def trained(defense: str, arch: str = "mlp", recipe: ClassifierRecipe = RECIPE):
     """Train a toy target; return it as it is loaded, its card and what was reported."""
     progress = list(train_target(Stripes(), arch, defense=defense, recipe=recipe))
     return load_classifier("stripes", arch, defense), target_card("stripes", arch, defense), progress
@@ -248,8 +269,12 @@ def trained(defense: str, arch: str = "mlp", recipe: Recipe = RECIPE):
 def test_a_defended_target_still_learns_its_task(key):
     model, card, progress = trained(LIGHT.get(key, key))
     heldout = Stripes().private.heldout
-    assert accuracy(model, heldout) >= 0.9 and card["heldout_accuracy"] == pytest.approx(accuracy(model, heldout), abs=0.03)
-    assert card["defense"]["text"] == LIGHT.get(key, key) and set(card["defense"]["knobs"]) == set(knobs_of(DEFENSES[key]))
+    assert accuracy(model, heldout) >= 0.9 and card["heldout_accuracy"] == pytest.approx(
+        accuracy(model, heldout), abs=0.03
+    )
+    assert card["defense"]["text"] == LIGHT.get(key, key) and set(card["defense"]["knobs"]) == set(
+        knobs_of(DEFENSES[key])
+    )
     assert progress[-1].epoch == progress[-1].total and all(p.loss == p.loss for p in progress)
     assert not model.training and not any(p.requires_grad for p in model.parameters())
     assert not [m for m in model.modules() if m._forward_hooks or m._backward_hooks]
@@ -292,7 +317,9 @@ def test_other_strengths_are_other_weights():
     list(train_target(Stripes(), "mlp", defense="mid", recipe=few))
     list(train_target(Stripes(), "mlp", defense="mid(strength=0.3)", recipe=few))
     assert weights_name("stripes", "mlp", "mid(strength=0.3)") == "stripes/target-mlp-mid,strength=0.3"
-    assert [target_card("stripes", "mlp", f"mid{s}")["defense"]["knobs"]["strength"] for s in ("", "(strength=0.3)")] == [0.01, 0.3]
+    assert [
+        target_card("stripes", "mlp", f"mid{s}")["defense"]["knobs"]["strength"] for s in ("", "(strength=0.3)")
+    ] == [0.01, 0.3]
     assert "--defense 'mid(strength=5)'" in target_problem("stripes", "mlp", "mid(strength=5)")
 
 
@@ -306,8 +333,10 @@ def test_a_training_that_diverges_keeps_the_weights_that_were_there():
 
 
 @pytest.mark.usefixtures("models")
-@pytest.mark.parametrize(("text", "words"), [
-    ("rounding", "nothing to train"), ("mid+rounding", "Train with --defense mid alone"), ("bido", "has none")])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("rounding", "nothing to train"), ("mid+rounding", "Train with --defense mid alone"), ("bido", "has none")],
+)
 def test_what_cannot_be_trained_says_why(text, words):
     with pytest.raises(Incompatible, match=words):
         list(train_target(Stripes(), "softmax", defense=text))
@@ -320,7 +349,9 @@ def test_dependence_is_nought_of_a_constant_and_full_of_itself():
     rng = torch.Generator().manual_seed(0)
     x = torch.randn(12, 3, generator=rng, dtype=torch.double)
     k, constant = gaussian_kernel(x, 1.0), torch.ones(12, 12, dtype=torch.double)
-    assert hsic(k, constant).item() == pytest.approx(0, abs=1e-6) and coco(k, constant).item() == pytest.approx(0, abs=1e-6)
+    assert hsic(k, constant).item() == pytest.approx(0, abs=1e-6) and coco(k, constant).item() == pytest.approx(
+        0, abs=1e-6
+    )
     # A full-rank centred kernel has m − 1 directions, each of which agrees with itself.
     assert hsic(k, k).item() == pytest.approx(11, abs=0.2)
 
@@ -331,7 +362,9 @@ def test_dependence_by_hand():
     assert coco(k, k).item() == pytest.approx(4**0.5 / 2)
     share = 2 / (2 + 1e-5 * 2)
     assert hsic(k, k).item() == pytest.approx(share**2, abs=1e-9)
-    assert gaussian_kernel(torch.tensor([[0.0, 0.0], [3.0, 4.0]]), 5.0)[0, 1].item() == pytest.approx(math.exp(-25 / 100))
+    assert gaussian_kernel(torch.tensor([[0.0, 0.0], [3.0, 4.0]]), 5.0)[0, 1].item() == pytest.approx(
+        math.exp(-25 / 100)
+    )
 
 
 @given(st.integers(0, 99))
@@ -380,7 +413,9 @@ def test_bido_drives_the_image_out_of_the_hidden_layers():
 
 def test_the_divergence_is_that_of_two_normal_distributions():
     mean, deviation = torch.tensor([[0.5, -1.0]]), torch.tensor([[0.7, 1.3]])
-    exact = torch.distributions.kl_divergence(torch.distributions.Normal(mean, deviation), torch.distributions.Normal(0.0, 1.0))
+    exact = torch.distributions.kl_divergence(
+        torch.distributions.Normal(mean, deviation), torch.distributions.Normal(0.0, 1.0)
+    )
     assert torch.allclose(divergence(mean, deviation), exact.sum(1))
     assert divergence(torch.zeros(1, 4), torch.ones(1, 4)).item() == 0
 
@@ -412,7 +447,9 @@ def test_smoothing_is_torchs_own_where_that_allows_it(alpha, label):
     logits, labels = torch.tensor([[1.0, -2.0, 0.5, 3.0]]), torch.tensor([label])
     ours = smoothed_loss(logits, labels, alpha)
     if alpha >= 0:
-        assert torch.allclose(ours, torch.nn.functional.cross_entropy(logits, labels, label_smoothing=alpha).view(1), atol=1e-5)
+        assert torch.allclose(
+            ours, torch.nn.functional.cross_entropy(logits, labels, label_smoothing=alpha).view(1), atol=1e-5
+        )
     logs = -logits.log_softmax(1)[0]
     assert torch.allclose(ours, ((1 - alpha) * logs[label] + alpha * logs.mean()).view(1))
 
@@ -439,13 +476,19 @@ def test_batch_norm_is_replaced_as_opacus_would():
 def test_the_card_says_what_privacy_was_spent():
     _, card, _ = trained("dp-sgd(epsilon=5,delta=0.001)", arch="resnet", recipe=replace(RECIPE, epochs=1))
     told = card["defense"]
-    assert told["epsilon"] == pytest.approx(5, rel=0.05) and told["delta"] == 0.001 and told["accountant"] == "RDP (Opacus)"
+    assert (
+        told["epsilon"] == pytest.approx(5, rel=0.05)
+        and told["delta"] == 0.001
+        and told["accountant"] == "RDP (Opacus)"
+    )
     assert told["noise_multiplier"] > 0 and told["batch_norms_replaced"] == 12 and "added or removed" in told["promise"]
 
 
 def test_less_epsilon_is_more_noise():
-    noise = [trained(f"dp-sgd(epsilon={e})", recipe=replace(RECIPE, epochs=1))[1]["defense"]["noise_multiplier"]
-             for e in (1, 10)]
+    noise = [
+        trained(f"dp-sgd(epsilon={e})", recipe=replace(RECIPE, epochs=1))[1]["defense"]["noise_multiplier"]
+        for e in (1, 10)
+    ]
     assert noise[0] > 2 * noise[1]
 
 
@@ -456,7 +499,7 @@ def test_no_privacy_budget_is_refused(epsilon):
 
 
 def test_an_empty_batch_is_a_step_of_noise():
-    shaping = configure(DEFENSES["dp-sgd"]).shaping(Case(Stripes(), "mlp"))
+    shaping = configure(DEFENSES["dp-sgd"]).shaping(DefenseSetting(Stripes(), "mlp"))
     model = Classifier("mlp", (1, 16, 16), 3)
     assert shaping.loss(model, torch.zeros(0, 1, 16, 16), torch.zeros(0, dtype=torch.long), 0.0).item() == 0
 
@@ -485,8 +528,15 @@ def test_public_classes_are_read_from_a_folder(tmp_path, monkeypatch, named):
     for k, (image, label) in enumerate(zip(drawn.images, drawn.labels, strict=True)):
         (folder / str(int(label))).mkdir(parents=True, exist_ok=True)
         Image.fromarray((image[0] * 255).byte().numpy()).save(folder / str(int(label)) / f"{k}.png")
-    list(train_target(Stripes(), "resnet", defense="tl-dmi", recipe=replace(RECIPE, epochs=1),
-                      **({"public": folder, "source": "strangers"} if named else {})))
+    list(
+        train_target(
+            Stripes(),
+            "resnet",
+            defense="tl-dmi",
+            recipe=replace(RECIPE, epochs=1),
+            **({"public": folder, "source": "strangers"} if named else {}),
+        )
+    )
     card = read_card(public_name("stripes", "resnet"))
     assert (card["num_classes"], card["public_images"]) == (3, 36)
     assert card["data"] == ("strangers" if named else "made up")
@@ -519,7 +569,10 @@ def surrounded(request, undefended):
 
 def test_what_is_put_around_a_target_is_trained_beside_it(surrounded, undefended):
     x, name = Stripes().private.heldout.images, release_name("stripes", "mlp", surrounded)
-    assert name == f"stripes/target-mlp+{surrounded}" and weights_name("stripes", "mlp", surrounded) == "stripes/target-mlp"
+    assert (
+        name == f"stripes/target-mlp+{surrounded}"
+        and weights_name("stripes", "mlp", surrounded) == "stripes/target-mlp"
+    )
     guard = load_target("stripes", "mlp", surrounded)
     scores = guard(x).softmax(1)
     assert torch.equal(scores, load_target("stripes", "mlp", surrounded)(x).softmax(1))
@@ -547,7 +600,8 @@ def test_missing_surroundings_say_how_to_train_them(key):
         load_target("stripes", "mlp", f"neg-ls+{key}")
     assert target_problem("stripes", "mlp", f"neg-ls+{key}").endswith(
         f"There is no {key} around the mlp for stripes under neg-ls. Train it with: python -m workbench train target "
-        f"--arch mlp --scenario stripes --defense neg-ls+{key}")
+        f"--arch mlp --scenario stripes --defense neg-ls+{key}"
+    )
 
 
 def test_the_purifier_makes_confidences_of_members_and_others_alike(undefended):
@@ -564,7 +618,10 @@ def test_the_purifier_makes_confidences_of_members_and_others_alike(undefended):
 
 def test_a_queued_training_leaves_the_target_that_it_is_put_around(undefended, monkeypatch):
     monkeypatch.setattr(training_job, "SCENARIOS", {"stripes": Stripes})
-    config, before = TrainingConfig("target", "stripes", target="mlp", defense="purifier"), read_card("stripes/target-mlp")
+    config, before = (
+        TrainingConfig("target", "stripes", target="mlp", defense="purifier"),
+        read_card("stripes/target-mlp"),
+    )
     list(training_job._target_reports(config, torch.device("cpu")))
     assert trained_name(config) == "stripes/target-mlp+purifier" and has_weights(trained_name(config))
     assert read_card("stripes/target-mlp") == before
@@ -641,7 +698,7 @@ def test_fakes_are_believed_by_the_target_and_not_by_the_second_opinion():
 
 
 def test_fakes_are_mixed_with_the_images_that_are_replayed():
-    shaping = configure(DEFENSES["netguard"], {"strength": 0.5}).shaping(Case(Stripes(), "resnet"))
+    shaping = configure(DEFENSES["netguard"], {"strength": 0.5}).shaping(DefenseSetting(Stripes(), "resnet"))
     train = Stripes().private.train
     with pytest.raises(DataMissing, match="no fake that the target believes"):
         shaping.data(train)

@@ -44,8 +44,12 @@ def test_gaussians_with_one_set_of_axes():
     mean1, mean2 = torch.tensor([0.0, 1, 2]), torch.tensor([3.0, 1, 0])
     std1, std2 = torch.tensor([1.0, 2, 0]), torch.tensor([4.0, 2, 5])
     turn = torch.linalg.qr(gaussian(3, 3, 1, dtype=torch.float64)).Q
-    found = frechet_distance(mean1.double(), turn @ std1.double().pow(2).diag() @ turn.T,
-                             mean2.double(), turn @ std2.double().pow(2).diag() @ turn.T)
+    found = frechet_distance(
+        mean1.double(),
+        turn @ std1.double().pow(2).diag() @ turn.T,
+        mean2.double(),
+        turn @ std2.double().pow(2).diag() @ turn.T,
+    )
     assert found == pytest.approx(9 + 0 + 4 + 9 + 0 + 25, rel=1e-9)
 
 

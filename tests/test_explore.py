@@ -10,13 +10,23 @@ import pytest
 import torch
 
 from tests.conftest import SHAPE, LinearPrior
+from workbench.analysis import prior_explorer as explore
+from workbench.analysis.background import BackgroundJobs
+from workbench.analysis.neighbours import NeighbourPool, embed, usual_distance
+from workbench.analysis.prior_explorer import (
+    Explorer,
+    PriorChoice,
+    Reached,
+    SampleIndex,
+    SampleRequest,
+    drawn,
+    labels_of,
+    sheet_size,
+    way,
+)
+from workbench.analysis.prior_reach import Verdict, heldout_of, search, verdicts
 from workbench.core.errors import DataMissing, UsageError
 from workbench.core.weights import read_card
-from workbench.runs import explore
-from workbench.runs.chores import Chores
-from workbench.runs.explore import Chosen, Draw, Explorer, Point, Reached, drawn, labels_of, sheet_size, way
-from workbench.runs.neighbours import Pool, embed, usual_distance
-from workbench.runs.reach import Verdict, heldout_of, search, verdicts
 from workbench.scenarios import Labelled, Split
 
 
@@ -60,14 +70,14 @@ def test_a_point_without_length_is_no_trouble():
 @pytest.mark.parametrize("wrong", [dict(seed=-1), dict(seed=2**31), dict(share=1.5), dict(share=-0.1)])
 def test_a_draw_out_of_range_is_refused(wrong):
     with pytest.raises(UsageError, match="out of range"):
-        Draw(**wrong)
+        SampleRequest(**wrong)
 
 
 def test_truncation_draws_the_same_samples_nearer():
     prior = LinearPrior().eval()
-    whole, half = (drawn(prior, Draw(3, share)) for share in (1.0, 0.5))
+    whole, half = (drawn(prior, SampleRequest(3, share)) for share in (1.0, 0.5))
     assert torch.allclose(half, whole / 2)
-    assert not torch.equal(whole, drawn(prior, Draw(4)))
+    assert not torch.equal(whole, drawn(prior, SampleRequest(4)))
 
 
 def test_classes_are_asked_of_conditional_priors_alone():
@@ -82,7 +92,7 @@ def test_classes_are_asked_of_conditional_priors_alone():
 
 def test_a_target_is_for_tuned_priors():
     with pytest.raises(UsageError, match="tuned to no target"):
-        Chosen("digits", "gan", "resnet")
+        PriorChoice("digits", "gan", "resnet")
 
 
 # Neighbours
@@ -91,7 +101,7 @@ def test_a_target_is_for_tuned_priors():
 def test_the_nearest_image_is_found_and_given_back_whole():
     images = torch.rand(300, 1, 8, 8, generator=rng())
     shares: list[float] = []
-    pool = Pool.of(images, None, shares.append)
+    pool = NeighbourPool.of(images, None, shares.append)
     assert shares == sorted(shares) and shares[0] == 0
     index, distance = pool.nearest(embed(images[277:278] + 0.01, None)[0])
     assert index == 277 and distance == pytest.approx(0.01, abs=1e-4), "a distance is a root mean square"
@@ -142,31 +152,38 @@ def test_one_heldout_photograph_a_class():
 
 def test_what_was_found_is_kept_on_disk(tmp_path):
     path = tmp_path / "a.safetensors"
-    found = Reached(torch.rand(2, 1, 8, 8), torch.rand(2, 1, 8, 8), (Verdict(0, 20.0, 0.5), Verdict(1, 2.0, 0.1, 3, 0.9, 1)), 4.0)
+    found = Reached(
+        torch.rand(2, 1, 8, 8), torch.rand(2, 1, 8, 8), (Verdict(0, 20.0, 0.5), Verdict(1, 2.0, 0.1, 3, 0.9, 1)), 4.0
+    )
     found.save(path)
     again = Reached.load(path)
-    assert again.verdicts == found.verdicts and again.seconds == 4 and torch.allclose(again.images, found.images, atol=1e-3)
+    assert (
+        again.verdicts == found.verdicts
+        and again.seconds == 4
+        and torch.allclose(again.images, found.images, atol=1e-3)
+    )
     path.write_bytes(b"not what it was")
     with pytest.raises(DataMissing, match="Search again"):
         Reached.load(path)
     assert not path.exists()
 
 
-# Chores
+# BackgroundJobs
 
 
 def test_chores_come_one_after_another_and_the_same_is_done_once():
-    chores, order, gate = Chores(), [], threading.Event()
+    jobs, order, gate = BackgroundJobs(), [], threading.Event()
 
     def work(name):
-        def do(chore):
+        def do(job):
             order.append(f"{name} begins")
             gate.wait(10)
             order.append(f"{name} ends")
             return name
+
         return do
 
-    first, again, second = chores.start("a", work("a")), chores.start("a", work("a")), chores.start("b", work("b"))
+    first, again, second = jobs.start("a", work("a")), jobs.start("a", work("a")), jobs.start("b", work("b"))
     assert first is again
     gate.set()
     wait_for(lambda: second.ended)
@@ -175,37 +192,39 @@ def test_chores_come_one_after_another_and_the_same_is_done_once():
 
 
 def test_a_chore_is_stopped_and_started_anew():
-    chores = Chores()
+    jobs = BackgroundJobs()
 
-    def endless(chore):
+    def endless(job):
         while True:
-            chore.report(0.5, "busy", shown="so far")
+            job.report(0.5, "busy", shown="so far")
             time.sleep(0.005)
 
-    chore = chores.start("a", endless)
-    wait_for(lambda: chore.text == "busy")
-    chore.stop()
-    wait_for(lambda: chore.ended)
-    assert (chore.state, chore.result) == ("stopped", "so far")
-    again = chores.start("a", lambda chore: "done")
-    assert again is not chore
+    job = jobs.start("a", endless)
+    wait_for(lambda: job.text == "busy")
+    job.stop()
+    wait_for(lambda: job.ended)
+    assert (job.state, job.result) == ("stopped", "so far")
+    again = jobs.start("a", lambda job: "done")
+    assert again is not job
     wait_for(lambda: again.ended)
     assert again.result == "done"
 
 
-@pytest.mark.parametrize(("error", "said"), [(DataMissing("not here"), "not here"), (ValueError("odd"), "ValueError: odd")])
+@pytest.mark.parametrize(
+    ("error", "said"), [(DataMissing("not here"), "not here"), (ValueError("odd"), "ValueError: odd")]
+)
 def test_a_failed_chore_says_why_and_is_tried_again_later(error, said, monkeypatch):
-    chores = Chores()
+    jobs = BackgroundJobs()
 
-    def fail(chore):
+    def fail(job):
         raise error
 
-    chore = chores.start("a", fail)
-    wait_for(lambda: chore.ended)
-    assert (chore.state, chore.problem) == ("failed", said)
-    assert chores.start("a", fail) is chore, "not at once: those who watch must see it"
-    monkeypatch.setattr("workbench.runs.chores.RETRY", 0.0)
-    assert chores.start("a", lambda chore: 1) is not chore
+    job = jobs.start("a", fail)
+    wait_for(lambda: job.ended)
+    assert (job.state, job.problem) == ("failed", said)
+    assert jobs.start("a", fail) is job, "not at once: those who watch must see it"
+    monkeypatch.setattr("workbench.analysis.background.RETRY", 0.0)
+    assert jobs.start("a", lambda job: 1) is not job
 
 
 # With the shipped priors
@@ -218,20 +237,20 @@ def explorer(tmp_path):
     explorer.close()
 
 
-DIGITS = Chosen("digits", "gan")
+DIGITS = PriorChoice("digits", "gan")
 
 
 def test_a_seed_has_its_sheet_and_its_ways(explorer):
-    draw = Draw(7)
+    draw = SampleRequest(7)
     sheet = explorer.samples(DIGITS, draw)
     assert sheet.shape == (24, 1, 32, 32) and sheet.min() >= 0 and sheet.max() <= 1
-    between = explorer.between(DIGITS, Point(7, 2), Point(8, 0), draw)
+    between = explorer.between(DIGITS, SampleIndex(7, 2), SampleIndex(8, 0), draw)
     assert len(between) == explore.WAY
     assert torch.allclose(between[0], sheet[2], atol=1e-4)
-    assert torch.allclose(between[-1], explorer.samples(DIGITS, Draw(8))[0], atol=1e-4)
-    assert torch.allclose(explorer.one(DIGITS, Point(7, 2), draw), sheet[2], atol=1e-4)
+    assert torch.allclose(between[-1], explorer.samples(DIGITS, SampleRequest(8))[0], atol=1e-4)
+    assert torch.allclose(explorer.one(DIGITS, SampleIndex(7, 2), draw), sheet[2], atol=1e-4)
     with pytest.raises(UsageError, match="samples 0 to 23"):
-        explorer.one(DIGITS, Point(0, 24), draw)
+        explorer.one(DIGITS, SampleIndex(0, 24), draw)
     assert explorer.prior(DIGITS) is explorer.prior(DIGITS)
 
 
@@ -245,10 +264,10 @@ def test_new_weights_are_seen(explorer, monkeypatch):
 def test_reach_is_found_once_and_read_from_then_on(explorer, monkeypatch, tmp_path):
     monkeypatch.setattr(explore.reach.search, "__kwdefaults__", {**search.__kwdefaults__, "steps": 20})
     assert explorer.reach(DIGITS, [0, 3], False, start=False) is None
-    chore = explorer.reach(DIGITS, [0, 3], False, start=True)
-    wait_for(lambda: chore.ended)
-    assert chore.state == "finished", chore.problem
-    found = chore.result
+    job = explorer.reach(DIGITS, [0, 3], False, start=True)
+    wait_for(lambda: job.ended)
+    assert job.state == "finished", job.problem
+    found = job.result
     assert [v.label for v in found.verdicts] == [0, 3] and found.verdicts[0].judged is not None
     assert found.images.shape == found.wanted.shape == (2, 1, 32, 32)
     assert min(v.psnr for v in found.verdicts) > 12

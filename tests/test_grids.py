@@ -11,13 +11,14 @@ import pytest
 
 from workbench.__main__ import main
 from workbench.attacks import ATTACKS
-from workbench.core.defended import DEFENSES
 from workbench.core.errors import StoreError
-from workbench.runs.compat import default_config
-from workbench.runs.grids import GRIDS, Cell, GridFile, filling
-from workbench.runs.grids.base import gathered
-from workbench.runs.grids.filling import fill, run_cell
-from workbench.runs.grids.table import markdown
+from workbench.defenses.plan import DEFENSES
+from workbench.engine.presets import default_config
+from workbench.grids import GRIDS, Cell, GridFile
+from workbench.grids import fill as filling
+from workbench.grids.base import gathered
+from workbench.grids.fill import fill, run_cell
+from workbench.grids.markdown import markdown
 from workbench.runs.store import RunStore
 
 
@@ -56,17 +57,19 @@ def test_what_is_done_is_not_run_again_unless_something_changed(tmp_path, inline
     assert len(list(fill([cell()], file, tmp_path, device="cpu"))) == 1
     assert not list(fill([cell()], file, tmp_path, device="cpu"))
     assert len(list(fill([cell(seed=5)], file, tmp_path, device="cpu"))) == 1
-    monkeypatch.setattr("workbench.runs.grids.base.target_card", lambda *a: {"sha256": "retrained"})
+    monkeypatch.setattr("workbench.grids.base.target_card", lambda *a: {"sha256": "retrained"})
     assert len(list(fill([cell(seed=5)], file, tmp_path, device="cpu"))) == 1
 
 
 def shipped_with(monkeypatch, tmp_path, *cells) -> None:
     """Fill a grid of these cells somewhere, and ship the table."""
-    monkeypatch.setattr("workbench.runs.grids.base.ASSETS", tmp_path / "assets")
+    monkeypatch.setattr("workbench.grids.base.ASSETS", tmp_path / "assets")
     monkeypatch.setitem(GRIDS._entries, "toy", replace(GRIDS.entry("table-queries"), key="toy", item=lambda: cells))
     monkeypatch.setenv("WORKBENCH_RUNS", str(tmp_path / "there"))
     list(fill(list(cells), GridFile.of(tmp_path / "there", "toy"), tmp_path / "there", device="cpu"))
-    assert main(["grid", "--preset", "toy", "--show", "--device", "cpu", "--write", str(tmp_path / "assets/tables")]) == 0
+    assert (
+        main(["grid", "--preset", "toy", "--show", "--device", "cpu", "--write", str(tmp_path / "assets/tables")]) == 0
+    )
 
 
 def test_what_is_shipped_counts_until_something_changes(tmp_path, inline, monkeypatch):
@@ -76,7 +79,7 @@ def test_what_is_shipped_counts_until_something_changes(tmp_path, inline, monkey
     monkeypatch.setitem(GRIDS._entries, "toy", replace(GRIDS.entry("toy"), item=lambda: [cell(seed=9)]))
     assert gathered("toy", tmp_path / "here")[0]["state"] == "missing"
     monkeypatch.setitem(GRIDS._entries, "toy", replace(GRIDS.entry("toy"), item=lambda: [cell()]))
-    monkeypatch.setattr("workbench.runs.grids.base.target_card", lambda *a: {"sha256": "retrained"})
+    monkeypatch.setattr("workbench.grids.base.target_card", lambda *a: {"sha256": "retrained"})
     assert gathered("toy", tmp_path / "here")[0]["state"] == "missing"
 
 
@@ -88,7 +91,7 @@ def test_a_tuned_prior_that_is_not_here_contradicts_nothing_while_its_source_is_
             raise StoreError("There is no such prior.")
         return {"sha256": shas[defense]}
 
-    monkeypatch.setattr("workbench.runs.grids.base.prior_card", card)
+    monkeypatch.setattr("workbench.grids.base.prior_card", card)
     shipped_with(monkeypatch, tmp_path, cell(defense="bido"))
 
     def state_with(**changed) -> str:
@@ -114,7 +117,9 @@ def test_writing_a_part_of_a_table_keeps_what_is_shipped_of_the_rest(tmp_path, i
 
 def test_a_cell_that_cannot_run_says_why_and_sinks_nothing(tmp_path, inline):
     broken = Cell("broken", "digits", replace(cell().config, target="no-such-target"))
-    found = dict((c.row, record) for c, record in fill([broken, cell()], GridFile.of(tmp_path, "t"), tmp_path, device="cpu"))
+    found = dict(
+        (c.row, record) for c, record in fill([broken, cell()], GridFile.of(tmp_path, "t"), tmp_path, device="cpu")
+    )
     assert found["broken"]["state"] == "unavailable" and "no-such-target" in found["broken"]["reason"]
     assert found["random"]["state"] == "finished"
     assert "unavailable" in markdown([*GridFile.of(tmp_path, "t").records().values()])

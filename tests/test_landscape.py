@@ -8,12 +8,12 @@ import pytest
 import torch
 from conftest import LinearPrior, QuadrantVictim
 
+from workbench.analysis.landscape import Extent, extent_of, landscape, landscape_of, spread_out
 from workbench.core.errors import Incompatible, StoreError
+from workbench.engine.execute import execute
+from workbench.engine.model_cache import ModelCache
+from workbench.engine.presets import default_config
 from workbench.priors.plane import Plane
-from workbench.runs.compat import default_config
-from workbench.runs.engine import execute
-from workbench.runs.lab import Lab
-from workbench.runs.landscape import Extent, extent_of, landscape, landscape_of, spread_out
 from workbench.runs.store import RunStore
 
 WIDE = Extent(-2.0, 2.0, -1.0, 3.0)
@@ -108,31 +108,31 @@ def test_the_extent_holds_the_path_and_is_never_a_point():
 
 
 @pytest.fixture(scope="module")
-def lab() -> Lab:
-    return Lab("cpu")
+def cache() -> ModelCache:
+    return ModelCache("cpu")
 
 
-def run_of(tmp_path, lab: Lab, attack: str, **knobs):
+def run_of(tmp_path, cache: ModelCache, attack: str, **knobs):
     config = default_config("digits", attack, classes=[1, 3], device="cpu", knobs=knobs)
     folder = RunStore(tmp_path / "runs").create(config, shape=(1, 32, 32))
-    return folder, lambda: execute(config, folder, lab)
+    return folder, lambda: execute(config, folder, cache)
 
 
-def test_a_recorded_run_is_mapped_where_its_candidate_ended(tmp_path, lab):
-    folder, go = run_of(tmp_path, lab, "gmi", steps=4)
+def test_a_recorded_run_is_mapped_where_its_candidate_ended(tmp_path, cache):
+    folder, go = run_of(tmp_path, cache, "gmi", steps=4)
     with pytest.raises(StoreError, match="no frame yet"):
-        next(landscape_of(folder, 0, lab))
+        next(landscape_of(folder, 0, cache))
     go()
-    *_, last = landscape_of(folder, 1, lab, cells=9)
+    *_, last = landscape_of(folder, 1, cache, cells=9)
     assert last.asked == 81 and 0 <= last.confidence.min() <= last.confidence.max() <= 1
     x, y = [float(v) for v in folder.path_csv().splitlines()[-1].split(",")[4:6]]
     assert last.extent.left < x < last.extent.right and last.extent.low < y < last.extent.high
     with pytest.raises(Incompatible, match="no candidate 2"):
-        next(landscape_of(folder, 2, lab))
+        next(landscape_of(folder, 2, cache))
 
 
-def test_pixels_have_no_latents_to_map(tmp_path, lab):
-    folder, go = run_of(tmp_path, lab, "mi-face", steps=1)
+def test_pixels_have_no_latents_to_map(tmp_path, cache):
+    folder, go = run_of(tmp_path, cache, "mi-face", steps=1)
     go()
     with pytest.raises(Incompatible, match="searched pixels"):
-        next(landscape_of(folder, 0, lab))
+        next(landscape_of(folder, 0, cache))

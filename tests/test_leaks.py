@@ -12,9 +12,9 @@ from torchvision.transforms.functional import to_pil_image, to_tensor
 from workbench.core.errors import DataMissing
 from workbench.core.paths import models_dir
 from workbench.core.weights import read_card
-from workbench.runs.trainings import train_prior
 from workbench.scenarios import SCENARIOS
 from workbench.scenarios.leaks import leaks
+from workbench.trainings.start import train_prior
 
 KEYS = [entry.key for entry in SCENARIOS]
 
@@ -34,11 +34,19 @@ def compressed(image: torch.Tensor) -> torch.Tensor:
 
 
 # What is still the same photograph (C, H, W).
-DISGUISES = {"copied": lambda x: x, "mirrored": lambda x: x.flip(2), "moved": lambda x: x.roll((2, -2), (1, 2)),
-             "brighter": lambda x: (x * 1.2).clamp(0, 1), "paler": lambda x: x * 0.6 + 0.2, "compressed": compressed}
+DISGUISES = {
+    "copied": lambda x: x,
+    "mirrored": lambda x: x.flip(2),
+    "moved": lambda x: x.roll((2, -2), (1, 2)),
+    "brighter": lambda x: (x * 1.2).clamp(0, 1),
+    "paler": lambda x: x * 0.6 + 0.2,
+    "compressed": compressed,
+}
 
 
-@pytest.mark.parametrize("card", sorted(models_dir().glob("*/prior-*.json")), ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize(
+    "card", sorted(models_dir().glob("*/prior-*.json")), ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
 def test_the_cards_of_shipped_priors_tell_of_the_check(card):
     told = read_card(f"{card.parent.name}/{card.stem}")["leak_check"]
     assert told["closest"] < told["copy_from"]
@@ -58,7 +66,9 @@ def test_a_prior_is_not_trained_on_a_private_image(tmp_path):
     image = (place.private.heldout.images[5, 0] * 255).byte().numpy()
     rng = torch.Generator().manual_seed(0)
     for i in range(70):
-        Image.fromarray((torch.rand(64, 64, generator=rng) * 255).byte().numpy()).save(tmp_path / f"stranger{i:02d}.png")
+        Image.fromarray((torch.rand(64, 64, generator=rng) * 255).byte().numpy()).save(
+            tmp_path / f"stranger{i:02d}.png"
+        )
     Image.fromarray(image).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "smuggled.png")
     with pytest.raises(DataMissing, match=r"1 private image.* faces .*smuggled\.png shows"):
         next(train_prior("faces", "gan", data=tmp_path))

@@ -7,10 +7,10 @@ import inspect
 import gradio as gr
 import pytest
 
-from workbench.runs.scheduler import Scheduler
 from workbench.runs.store import RunStore
 from workbench.ui.page import build
 from workbench.ui.shell import App
+from workbench.workers.scheduler import Scheduler
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,9 @@ def listeners(tmp_path_factory):
 
 
 def carries_data(listener) -> bool:
-    return any(p.annotation in (gr.EventData, "gr.EventData") for p in inspect.signature(listener.fn).parameters.values())
+    return any(
+        p.annotation in (gr.EventData, "gr.EventData") for p in inspect.signature(listener.fn).parameters.values()
+    )
 
 
 def test_some_listeners_carry_data_and_some_do_not(listeners):

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 from torch import nn
 
+from workbench.core.intervals import interval, wilson
+from workbench.defenses.store import load_classifier
 from workbench.metrics import METRICS, EvalContext, Judged
 from workbench.metrics.accuracy import hits
-from workbench.metrics.judge import ceiling, interval, judge, wilson
+from workbench.metrics.judge import ceiling, judge
 from workbench.metrics.pixels import mse, psnr, ssim
 from workbench.scenarios import SCENARIOS, Labelled, Split
-from workbench.targets import load_classifier
 
 KEYS = {"acc@1", "acc@5", "knn_dist", "feat_dist", "psnr", "ssim", "mse"}
 CLASSES = 6
@@ -95,7 +96,15 @@ def test_a_metric_does_not_depend_on_the_order_of_images(key, context):
 def test_a_perfect_copy_is_the_extreme(key, context):
     """A training image itself scores the most leakage that the metric knows, in its own direction."""
     copied = METRICS[key](Judged(grey(0.3), torch.tensor([3]), context)).item()
-    extreme = {"acc@1": 1.0, "acc@5": 1.0, "knn_dist": 0.0, "feat_dist": 0.16, "psnr": math.inf, "ssim": 1.0, "mse": 0.0}
+    extreme = {
+        "acc@1": 1.0,
+        "acc@5": 1.0,
+        "knn_dist": 0.0,
+        "feat_dist": 0.16,
+        "psnr": math.inf,
+        "ssim": 1.0,
+        "mse": 0.0,
+    }
     # SSIM divides by the variance, which a single grey level has none of, so it is only nearly one.
     assert copied == pytest.approx(extreme[key], abs=1e-3)
     blurred = METRICS[key](Judged(grey(0.05), torch.tensor([3]), context)).item()
@@ -119,8 +128,12 @@ def test_ssim_is_that_of_scikit_image(channels):
     a = torch.rand(3, channels, 24, 32, generator=rng)
     b = (a + 0.3 * torch.rand(a.shape, generator=rng)).clamp(0, 1)
     wide = [nn.functional.pad(x, (5, 5, 5, 5), mode="reflect").numpy() for x in (a, b)]
-    reference = [structural_similarity(x, y, data_range=1.0, channel_axis=0, gaussian_weights=True, sigma=1.5,
-                                       use_sample_covariance=False) for x, y in zip(*wide, strict=True)]
+    reference = [
+        structural_similarity(
+            x, y, data_range=1.0, channel_axis=0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        )
+        for x, y in zip(*wide, strict=True)
+    ]
     assert ssim(a, b).tolist() == pytest.approx(reference, abs=1e-4)
 
 
@@ -143,7 +156,9 @@ def test_five_classes_have_no_top_five():
     labels = torch.arange(5)
     evaluator = GreyEvaluator()
     evaluator.head, evaluator.num_classes = nn.Linear(256, 5), 5
-    few = EvalContext(evaluator.eval(), Split(Labelled(grey(0, 0.1, 0.2, 0.3, 0.4), labels), Labelled(grey(0.1), labels[:1])))
+    few = EvalContext(
+        evaluator.eval(), Split(Labelled(grey(0, 0.1, 0.2, 0.3, 0.4), labels), Labelled(grey(0.1), labels[:1]))
+    )
     found = judge(grey(0.1, 0.2), torch.tensor([1, 2]), few)
     assert found.overall["acc@5"] is found.intervals["acc@5"] is found.per_image["acc@5"] is None
     assert found.per_class["1"]["acc@5"] is None and found.overall["acc@1"] is not None
@@ -152,8 +167,10 @@ def test_five_classes_have_no_top_five():
 # Intervals
 
 
-@pytest.mark.parametrize(("right", "n", "low", "high"), [(9, 10, 0.5958, 0.9821), (0, 10, 0.0, 0.2775),
-                                                         (10, 10, 0.7225, 1.0), (50, 100, 0.4038, 0.5962)])
+@pytest.mark.parametrize(
+    ("right", "n", "low", "high"),
+    [(9, 10, 0.5958, 0.9821), (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (50, 100, 0.4038, 0.5962)],
+)
 def test_wilsons_interval(right, n, low, high):
     """Figures of Wilson's score interval from statsmodels' proportion_confint(method="wilson")."""
     assert wilson(right, n) == pytest.approx((low, high), abs=1e-4)

@@ -17,14 +17,20 @@ from workbench.commands import main
 from workbench.core.errors import DataMissing, Incompatible, UsageError, WeightsCorrupt
 from workbench.core.weights import read_card
 from workbench.priors.base import Luminance, Setting, load_prior, luminance, prior_problem
-from workbench.priors.denoising import SCHEDULER, SIZES, Denoising, Recipe, Size, unet_of
 from workbench.priors.diffusion import CLEAN, Diffusion
 from workbench.priors.pipelines import WEIGHTS, find_pipeline, import_pipeline, read_pipeline, write_pipeline
-from workbench.priors.training import publish, train
+from workbench.priors.training.denoising import SCHEDULER, SIZES, Denoising, DenoisingRecipe, UNetSize, unet_of
+from workbench.priors.training.loop import publish, train
 
 SHAPE = (1, 16, 16)
-EPSILON = dict(num_train_timesteps=1000, beta_start=1e-4, beta_end=0.02, beta_schedule="linear",
-               prediction_type="epsilon", clip_sample=False)
+EPSILON = dict(
+    num_train_timesteps=1000,
+    beta_start=1e-4,
+    beta_end=0.02,
+    beta_schedule="linear",
+    prediction_type="epsilon",
+    clip_sample=False,
+)
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -33,7 +39,11 @@ def rng(seed: int = 0) -> torch.Generator:
 
 def tiny(shape=SHAPE, schedule=SCHEDULER, patch=2, steps=4, seed=0) -> Diffusion:
     torch.manual_seed(seed)
-    network = {**unet_of(shape, Size(patch, (16, 16), (False, False))), "norm_num_groups": 8, "attention_head_dim": 8}
+    network = {
+        **unet_of(shape, UNetSize(patch, (16, 16), (False, False))),
+        "norm_num_groups": 8,
+        "attention_head_dim": 8,
+    }
     return Diffusion(shape, network, schedule, patch, steps).eval().requires_grad_(False)
 
 
@@ -50,8 +60,11 @@ def knows(model: Diffusion, clean: torch.Tensor) -> None:
             x = nn.functional.pixel_shuffle(patched, model.patch)
             alpha = model.alpha(t)
             noise = (x - alpha.sqrt() * clean) / (1 - alpha).sqrt()
-            out = {"epsilon": noise, "sample": clean.expand_as(x),
-                   "v_prediction": alpha.sqrt() * noise - (1 - alpha).sqrt() * clean}[model.kind]
+            out = {
+                "epsilon": noise,
+                "sample": clean.expand_as(x),
+                "v_prediction": alpha.sqrt() * noise - (1 - alpha).sqrt() * clean,
+            }[model.kind]
             return type("Said", (), {"sample": nn.functional.pixel_unshuffle(out, model.patch)})
 
     model.unet = Knowing()
@@ -109,8 +122,9 @@ def test_steps_agree_with_diffusers(kind, clips):
             assert torch.allclose(x, wanted, atol=2e-4, rtol=1e-4), t
 
 
-@pytest.mark.parametrize("schedule", [SCHEDULER, EPSILON, {**SCHEDULER, "prediction_type": "sample"}],
-                         ids=lambda s: s["prediction_type"])
+@pytest.mark.parametrize(
+    "schedule", [SCHEDULER, EPSILON, {**SCHEDULER, "prediction_type": "sample"}], ids=lambda s: s["prediction_type"]
+)
 def test_a_network_that_knows_is_followed(schedule):
     prior, clean = tiny(schedule=schedule), 0.9 * torch.rand(1, *SHAPE, generator=rng()) - 0.3
     knows(prior, clean)
@@ -217,7 +231,7 @@ def toy(n: int = 64) -> torch.Tensor:
 
 def trainer(steps: int, **changed) -> Denoising:
     setting = Setting("digits", toy(), False, torch.device("cpu"))
-    return Denoising(tiny().requires_grad_(True), setting, Recipe(steps, 16, lr=3e-3, warm=10), changed)
+    return Denoising(tiny().requires_grad_(True), setting, DenoisingRecipe(steps, 16, lr=3e-3, warm=10), changed)
 
 
 def take(trainer: Denoising, steps: int) -> list[float]:
@@ -282,7 +296,9 @@ def test_recipes_fit_their_images_and_their_file(shape, quality):
 
 def save(model: Diffusion, scenario: str) -> None:
     setting = Setting(scenario, torch.empty(0, *model.shape), False, torch.device("cpu"))
-    publish("diffusion", model, setting, f"{scenario}/prior-diffusion", {"data": "none", "recipe": {}, "quality": "quick"})
+    publish(
+        "diffusion", model, setting, f"{scenario}/prior-diffusion", {"data": "none", "recipe": {}, "quality": "quick"}
+    )
 
 
 @pytest.fixture
@@ -359,20 +375,35 @@ BROKEN = {
     "size": (lambda f: edit(f / "unet" / "config.json", sample_size=256), Incompatible, "256 pixels"),
     "variances": (lambda f: edit(f / "unet" / "config.json", out_channels=2), Incompatible, "variances"),
     "conditional": (lambda f: edit(f / "unet" / "config.json", num_class_embeds=10), Incompatible, "class"),
-    "another network": (lambda f: edit(f / "unet" / "config.json", _class_name="UNet2DConditionModel"), Incompatible,
-                        "UNet2DConditionModel"),
-    "another schedule": (lambda f: edit(f / "scheduler" / "scheduler_config.json", _class_name="ScoreSdeVeScheduler"),
-                         Incompatible, "ScoreSdeVeScheduler"),
-    "another prediction": (lambda f: edit(f / "scheduler" / "scheduler_config.json", prediction_type="flow"),
-                           Incompatible, "flow"),
-    "betas unknown": (lambda f: edit(f / "scheduler" / "scheduler_config.json", beta_schedule="sigmoid"), Incompatible,
-                      "DDIM"),
+    "another network": (
+        lambda f: edit(f / "unet" / "config.json", _class_name="UNet2DConditionModel"),
+        Incompatible,
+        "UNet2DConditionModel",
+    ),
+    "another schedule": (
+        lambda f: edit(f / "scheduler" / "scheduler_config.json", _class_name="ScoreSdeVeScheduler"),
+        Incompatible,
+        "ScoreSdeVeScheduler",
+    ),
+    "another prediction": (
+        lambda f: edit(f / "scheduler" / "scheduler_config.json", prediction_type="flow"),
+        Incompatible,
+        "flow",
+    ),
+    "betas unknown": (
+        lambda f: edit(f / "scheduler" / "scheduler_config.json", beta_schedule="sigmoid"),
+        Incompatible,
+        "DDIM",
+    ),
     "wider": (lambda f: edit(f / "unet" / "config.json", block_out_channels=[32, 32]), WeightsCorrupt, "unet"),
     "fewer layers": (lambda f: edit(f / "unet" / "config.json", layers_per_block=2), WeightsCorrupt, "fit"),
     "not json": (lambda f: (f / "unet" / "config.json").write_text("{"), WeightsCorrupt, "config.json"),
     "a list": (lambda f: (f / "unet" / "config.json").write_text("[]"), WeightsCorrupt, "config.json"),
-    "truncated": (lambda f: (f / "unet" / WEIGHTS).write_bytes((f / "unet" / WEIGHTS).read_bytes()[:5000]),
-                  WeightsCorrupt, "unet"),
+    "truncated": (
+        lambda f: (f / "unet" / WEIGHTS).write_bytes((f / "unet" / WEIGHTS).read_bytes()[:5000]),
+        WeightsCorrupt,
+        "unet",
+    ),
 }
 
 
@@ -408,8 +439,20 @@ def test_a_pipeline_of_the_hub_is_not_fetched_unasked(monkeypatch, tmp_path):
 
 
 def test_from_the_command_line(folder, models, tmp_path, capsys):
-    line = ["import", "prior", "--scenario", "digits", "--prior", "diffusion", "--from", str(folder), "--steps", "3",
-            "--device", "cpu"]
+    line = [
+        "import",
+        "prior",
+        "--scenario",
+        "digits",
+        "--prior",
+        "diffusion",
+        "--from",
+        str(folder),
+        "--steps",
+        "3",
+        "--device",
+        "cpu",
+    ]
     assert main(line) == 0
     assert load_prior("digits", "diffusion").steps == 3
     assert main(line) == 2 and "--replace" in capsys.readouterr().err

@@ -16,7 +16,10 @@ from workbench.core.errors import DataMissing, Incompatible, NotFinite
 from workbench.core.paths import ROOT
 from workbench.core.records import Fork, RunConfig
 from workbench.core.weights import load_weights, write_atomically
-from workbench.priors import PRIORS, load_prior, training
+from workbench.engine.compatibility import attack_problem
+from workbench.engine.context import starting_point
+from workbench.engine.model_cache import ModelCache
+from workbench.priors import PRIORS, load_prior
 from workbench.priors.base import Luminance, Setting, lender_of, prior_card, prior_problem
 from workbench.priors.conditional_gan import ClassNorm, pseudo_labels
 from workbench.priors.gan import GAN
@@ -29,12 +32,11 @@ from workbench.priors.losses import (
     max_margin,
     soft_cross_entropy,
 )
-from workbench.priors.training import train
-from workbench.runs.compat import attack_problem
-from workbench.runs.engine import starting_point
-from workbench.runs.folder import RunFolder
-from workbench.runs.lab import Lab
-from workbench.runs.trainings import train_prior
+from workbench.priors.training import loop as training
+from workbench.priors.training.loop import train
+from workbench.priors.training.registry import TRAINERS
+from workbench.runs.run_folder import RunFolder
+from workbench.trainings.start import train_prior
 
 KEYS = [e.key for e in PRIORS if e.item.tuned]
 each_tuned = pytest.mark.parametrize("key", KEYS)
@@ -63,8 +65,9 @@ def test_soft_cross_entropy_of_known_shares():
     shares = rows([0.5, 0.5], [1.0, 0.0])
     assert close(soft_cross_entropy(logits, shares), -0.5 * math.log(0.75) - 0.5 * math.log(0.25), LOG2)
     hard = torch.tensor([1, 0])
-    assert torch.allclose(soft_cross_entropy(logits, F.one_hot(hard, 2).float()),
-                          F.cross_entropy(logits, hard, reduction="none"))
+    assert torch.allclose(
+        soft_cross_entropy(logits, F.one_hot(hard, 2).float()), F.cross_entropy(logits, hard, reduction="none")
+    )
 
 
 def test_realness_is_the_share_of_the_classes_against_one_more():
@@ -77,8 +80,9 @@ def test_realness_is_the_share_of_the_classes_against_one_more():
 
 
 def test_entropy_in_nats():
-    assert close(entropy(rows([0.0, 0.0], [LOG3, 0.0], [100.0, 0.0])), LOG2, 0.25 * math.log(4) + 0.75 * math.log(4 / 3),
-                 0.0)
+    assert close(
+        entropy(rows([0.0, 0.0], [LOG3, 0.0], [100.0, 0.0])), LOG2, 0.25 * math.log(4) + 0.75 * math.log(4 / 3), 0.0
+    )
 
 
 def test_feature_matching_compares_means():
@@ -157,12 +161,24 @@ def base_gan(shape: tuple[int, int, int] = SHAPE) -> GAN:
 
 
 def setting_of(**changes) -> Setting:
-    return Setting(**{**dict(scenario="faces", public=public(), flips=True, device=torch.device("cpu"),
-                             target=Quadrants(), num_classes=CLASSES, base=base_gan()), **changes})
+    return Setting(
+        **{
+            **dict(
+                scenario="faces",
+                public=public(),
+                flips=True,
+                device=torch.device("cpu"),
+                target=Quadrants(),
+                num_classes=CLASSES,
+                base=base_gan(),
+            ),
+            **changes,
+        }
+    )
 
 
 def trainer_of(key: str, setting: Setting | None = None, **recipe):
-    return PRIORS[key].trainer(setting or setting_of(), {**QUICK, **recipe})
+    return TRAINERS[key](setting or setting_of(), {**QUICK, **recipe})
 
 
 def labels_for(prior, n: int) -> torch.Tensor:
@@ -190,8 +206,8 @@ def test_against_a_defended_target_it_starts_as_the_one_tuned_to_the_undefended(
     if key == "conditional-gan":  # the other's judgement depends on the batch
         assert torch.allclose(model.discriminate(images, labels), start.discriminate(images, labels), atol=1e-2)
     assert "tuned to the undefended target" in trainer.paper and "plain GAN" not in trainer.paper
-    again = PRIORS[key].trainer(setting_of(base=start), {})
-    assert 0 < again.total < PRIORS[key].trainer(setting, {}).total, "fewer steps are stated for a second tuning"
+    again = TRAINERS[key](setting_of(base=start), {})
+    assert 0 < again.total < TRAINERS[key](setting, {}).total, "fewer steps are stated for a second tuning"
 
 
 @each_tuned
@@ -216,8 +232,11 @@ def test_a_step_moves_every_part(key):
         told = trainer.step(step, rng())
     assert all(v.ndim == 0 and torch.isfinite(v) and not v.requires_grad for v in told.values())
     # While no score is beyond the hinge, photographs and samples pull at the bias alike.
-    still = [name for name, p in trainer.model.named_parameters()
-             if torch.equal(p, before[name]) and (key, name) != ("conditional-gan", "critic_head.bias")]
+    still = [
+        name
+        for name, p in trainer.model.named_parameters()
+        if torch.equal(p, before[name]) and (key, name) != ("conditional-gan", "critic_head.bias")
+    ]
     assert not still, f"{still} never learnt"
     assert all(p.requires_grad for p in trainer.critic)
 
@@ -276,8 +295,9 @@ def test_discriminate_of_the_conditional_prior_is_a_projection():
     images, labels = public(6), torch.tensor([0, 1, 2, 3, 0, 1])
     seen = prior.critic(images * 2 - 1).flatten(1)
     embedded = prior.critic_classes.weight[labels]
-    assert torch.allclose(prior.discriminate(images, labels), prior.critic_head(seen)[:, 0] + (seen * embedded).sum(1),
-                          atol=1e-5)
+    assert torch.allclose(
+        prior.discriminate(images, labels), prior.critic_head(seen)[:, 0] + (seen * embedded).sum(1), atol=1e-5
+    )
     with pytest.raises(ValueError, match="labels"):
         prior.discriminate(images)
 
@@ -319,7 +339,9 @@ def test_a_prior_belongs_to_the_target_it_was_tuned_to(key, models):
     steps = list(train(key, trainer_of(key, setting), setting, source="quadrants", target="cnn"))
     assert steps[-1].samples.shape == (16, *SHAPE)
     assert sorted(p.name for p in (models / "faces").iterdir()) == [
-        f"prior-{key}-for-cnn.json", f"prior-{key}-for-cnn.safetensors"]
+        f"prior-{key}-for-cnn.json",
+        f"prior-{key}-for-cnn.safetensors",
+    ]
     card, prior = prior_card("faces", key, "cnn"), load_prior("faces", key, target="cnn")
     assert (card["target"], card["defense"], card["steps"], card["finished"]) == ("cnn", "none", 6, True)
     assert "plain GAN" in card["paper"] and card["recipe"]["batch"] == 8
@@ -387,9 +409,9 @@ def for_two_targets(key, models) -> str:
 
 @each_tuned
 def test_the_lab_hands_out_the_prior_of_the_runs_own_target(key, for_two_targets):
-    lab = Lab("cpu")
-    first, other = lab.prior("faces", key, "resnet"), lab.prior("faces", key, "cnn")
-    assert lab.prior("faces", key, "resnet") is first and other is not first
+    cache = ModelCache("cpu")
+    first, other = cache.prior("faces", key, "resnet"), cache.prior("faces", key, "cnn")
+    assert cache.prior("faces", key, "resnet") is first and other is not first
     z, labels = first.sample(2, rng()), torch.tensor([0, 1])
     assert not torch.equal(first.decode(z, labels), other.decode(z, labels))
     loaded = load_prior("faces", key, target="cnn").to(memory_format=torch.channels_last)
@@ -408,13 +430,13 @@ def test_a_fork_does_not_take_latents_of_another_targets_prior(key, for_two_targ
     config = RunConfig(scenario="faces", attack="random", target="resnet", prior=key, classes=(0, 1))
     folder = RunFolder.fresh(tmp_path / "runs" / "a", config, SHAPE)
     write_atomically(folder.path / "frames" / "000000.safetensors", save({"latents": torch.randn(2, 6)}))
-    lab, runs = Lab("cpu"), tmp_path / "runs"
-    assert starting_point(replace(config, fork=Fork("a", 0)), lab, runs).shape == (2, 6)
+    cache, runs = ModelCache("cpu"), tmp_path / "runs"
+    assert starting_point(replace(config, fork=Fork("a", 0)), cache, runs).shape == (2, 6)
     with pytest.raises(Incompatible, match="did not search"):
-        starting_point(replace(config, target="cnn", fork=Fork("a", 0)), lab, runs)
-    images = starting_point(replace(config, attack="mi-face", prior=None, fork=Fork("a", 0)), lab, runs)
+        starting_point(replace(config, target="cnn", fork=Fork("a", 0)), cache, runs)
+    images = starting_point(replace(config, attack="mi-face", prior=None, fork=Fork("a", 0)), cache, runs)
     latents = folder.tensors(0)["latents"]
-    assert torch.equal(images, lab.prior("faces", key, "resnet").decode(latents, torch.tensor([0, 1])))
+    assert torch.equal(images, cache.prior("faces", key, "resnet").decode(latents, torch.tensor([0, 1])))
 
 
 def test_random_samples_of_a_conditional_prior_are_of_the_classes_asked_for():

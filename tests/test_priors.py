@@ -20,15 +20,16 @@ from workbench.core.errors import (
 )
 from workbench.core.paths import models_dir
 from workbench.core.weights import load_weights, read_card, save_weights
-from workbench.priors import PRIORS, Prior, load_prior, training
-from workbench.priors.adversarial import Adversarial, Encoder, Recipe
+from workbench.priors import PRIORS, Prior, load_prior
 from workbench.priors.base import Luminance, Setting, lender_of, luminance, prior_card, prior_problem, weights_name
 from workbench.priors.gan import GAN
 from workbench.priors.plane import principal_plane, telling_plane
 from workbench.priors.style import Modulated, Style, StyleTrainer
-from workbench.priors.training import Average, augmented, train
-from workbench.runs.trainings import QUALITIES, checkpoint_path, overrides_for, train_prior
+from workbench.priors.training import loop as training
+from workbench.priors.training.adversarial import Adversarial, AdversarialRecipe, Encoder
+from workbench.priors.training.loop import MovingAverage, augmented, train
 from workbench.scenarios import SCENARIOS
+from workbench.trainings.start import QUALITIES, checkpoint_path, overrides_for, train_prior
 
 SHIPPED = [(s.key, p.key) for s in SCENARIOS for p in PRIORS if prior_problem(s.key, p.key) is None]
 each_shipped = pytest.mark.parametrize(("scenario", "key"), SHIPPED, scope="module")
@@ -235,7 +236,9 @@ def test_the_telling_plane_finds_the_latents_that_change_images():
 
 @pytest.mark.usefixtures("models")
 def test_a_missing_prior_says_how_to_train_it():
-    with pytest.raises(DataMissing, match=r"no trained 'gan' prior for faces.*train prior --scenario faces --prior gan"):
+    with pytest.raises(
+        DataMissing, match=r"no trained 'gan' prior for faces.*train prior --scenario faces --prior gan"
+    ):
         load_prior("faces", "gan")
     with pytest.raises(UnknownName, match="Did you mean 'gan'"):
         load_prior("faces", "gam")
@@ -248,15 +251,18 @@ TINY = dict(shape=(1, 16, 16), latent_dim=4, widths=[8, 8], critic_widths=[8, 8]
 def test_weights_of_another_shape_are_refused():
     gan = GAN(**TINY)
     plane = {f"{n}.{k}": torch.zeros(3, 3) for n in ("plane", "image_plane") for k in ("centre", "basis", "cloud")}
-    save_weights(weights_name("faces", "gan"), {**gan.state_dict(), **plane},
-                 {"architecture": {**gan.architecture, "latent_dim": 5}})
+    save_weights(
+        weights_name("faces", "gan"),
+        {**gan.state_dict(), **plane},
+        {"architecture": {**gan.architecture, "latent_dim": 5}},
+    )
     with pytest.raises(Incompatible, match="faces/gan do not fit"):
         load_prior("faces", "gan")
 
 
 # Training. Toy sizes; what such a prior draws is of no interest.
 
-TOY = Recipe(vae_steps=3, gan_steps=7, batch=8)  # step 8 meets the gradient penalty
+TOY = AdversarialRecipe(vae_steps=3, gan_steps=7, batch=8)  # step 8 meets the gradient penalty
 
 
 def stripes(n: int = 64, channels: int = 1) -> torch.Tensor:
@@ -271,7 +277,7 @@ def setting_of(seed: int = 0, channels: int = 1, scenario: str = "faces") -> Set
     return Setting(scenario, stripes(channels=channels), True, torch.device("cpu"), seed=seed)
 
 
-def toy(key: str, setting: Setting, recipe: Recipe = TOY, **overrides) -> Adversarial:
+def toy(key: str, setting: Setting, recipe: AdversarialRecipe = TOY, **overrides) -> Adversarial:
     torch.manual_seed(setting.seed)
     shape = tuple(setting.public.shape[1:])
     if key == "gan":
@@ -297,8 +303,23 @@ def test_training_publishes_a_prior_that_loads(key, models, tmp_path):
     assert "critic" in progress[-1].losses and not checkpoint.exists()
     assert prior.decode(prior.sample(2, rng())).shape == (2, 1, 16, 16)
     assert prior.plane.project(prior.sample(2, rng())).shape == (2, 3)
-    assert {"what", "data", "public_images", "recipe", "steps", "quality", "finished", "seconds", "device", "threads",
-            "seed", "paper", "architecture", "sha256", "bytes"} <= set(card)
+    assert {
+        "what",
+        "data",
+        "public_images",
+        "recipe",
+        "steps",
+        "quality",
+        "finished",
+        "seconds",
+        "device",
+        "threads",
+        "seed",
+        "paper",
+        "architecture",
+        "sha256",
+        "bytes",
+    } <= set(card)
     assert (card["finished"], card["steps"], card["data"], card["public_images"]) == (True, 10, "stripes", 64)
     assert card["recipe"]["vae_steps"] == 3 and card["bytes"] <= 20 * MEGABYTE
     assert sorted(p.name for p in (models / "faces").iterdir()) == [f"prior-{key}.json", f"prior-{key}.safetensors"]
@@ -330,7 +351,7 @@ def test_a_resumed_training_ends_as_an_uninterrupted_one(key, models, monkeypatc
 @each_kind
 def test_training_lowers_the_reconstruction_error(key, models):
     setting = setting_of()
-    long = Recipe(vae_steps=250, gan_steps=0, batch=16, kl=0.5)
+    long = AdversarialRecipe(vae_steps=250, gan_steps=0, batch=16, kl=0.5)
     progress = list(train(key, toy(key, setting, long), setting, source="stripes"))
     assert progress[-1].losses["reconstruction"] < 0.6 * progress[0].losses["reconstruction"]
 
@@ -338,7 +359,7 @@ def test_training_lowers_the_reconstruction_error(key, models):
 @each_kind
 def test_the_critic_learns_to_tell_and_the_learning_rate_falls(key, models):
     setting = setting_of()
-    trainer = toy(key, setting, Recipe(vae_steps=20, gan_steps=120, batch=8))
+    trainer = toy(key, setting, AdversarialRecipe(vae_steps=20, gan_steps=120, batch=8))
     progress = list(train(key, trainer, setting, source="stripes"))
     judged = [p.losses["critic"] for p in progress if "critic" in p.losses]
     assert judged[-1] < 1.9 < judged[0] + 0.2, "the hinge loss of a critic that knows nothing is 2"
@@ -366,8 +387,11 @@ def test_a_diverged_training_is_refused_and_leaves_what_was_saved(models, monkey
     assert load_prior("faces", "gan").decode(torch.zeros(1, 4)).isfinite().all()
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"nonsense"],
-                         ids=["cut short", "empty", "nonsense"])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"nonsense"],
+    ids=["cut short", "empty", "nonsense"],
+)
 def test_a_damaged_checkpoint_is_named(damage, models, monkeypatch):
     monkeypatch.setattr(training, "SAVE_EVERY", 2)
     setting, checkpoint = setting_of(), models / "state"
@@ -392,7 +416,7 @@ def test_a_checkpoint_of_another_recipe_is_named(models, monkeypatch):
 
 def test_the_average_follows_slowly_and_copies_buffers():
     moving = torch.nn.BatchNorm1d(1)
-    average = Average(moving, 0.9)
+    average = MovingAverage(moving, 0.9)
     with torch.no_grad():
         moving.weight.fill_(12.0)
         moving.running_mean.fill_(5.0)
@@ -415,18 +439,27 @@ def test_augmentation_mirrors_faces_and_leaves_digits():
 def test_a_prior_is_trained_by_its_name(key, models):
     """The real sizes of a small scenario, a few steps long."""
     public = torch.rand(64, 1, 32, 32, generator=rng())
-    steps = list(train_prior("digits", key, public=public, source="noise",
-                             recipe={"vae_steps": "2", "gan_steps": "1", "batch": "4"}))
+    steps = list(
+        train_prior(
+            "digits", key, public=public, source="noise", recipe={"vae_steps": "2", "gan_steps": "1", "batch": "4"}
+        )
+    )
     card = prior_card("digits", key)
     assert steps[-1].total == 3 and card["recipe"]["batch"] == 4 and card["data"] == "noise"
     assert load_prior("digits", key).shape == SCENARIOS["digits"].input_shape
     assert not checkpoint_path("digits", key).exists()
 
 
-@pytest.mark.parametrize(("options", "error", "words"), [
-    (dict(quality="best"), UsageError, "quick or full"), (dict(target="cnn"), UsageError, "leave --target"),
-    (dict(defense="mid"), UsageError, "leave --target"), (dict(recipe={"vae_step": "3"}), KnobError, "it has: vae_steps"),
-    (dict(recipe={"batch": "many"}), KnobError, "not a int")])
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        (dict(quality="best"), UsageError, "quick or full"),
+        (dict(target="cnn"), UsageError, "leave --target"),
+        (dict(defense="mid"), UsageError, "leave --target"),
+        (dict(recipe={"vae_step": "3"}), KnobError, "it has: vae_steps"),
+        (dict(recipe={"batch": "many"}), KnobError, "not a int"),
+    ],
+)
 def test_a_wrong_wish_trains_nothing(options, error, words, models):
     with pytest.raises(error, match=words):
         next(train_prior("digits", "gan", public=stripes(), **options))
@@ -486,13 +519,13 @@ def test_modulation_is_that_of_the_weights(doubles):
             if doubles:
                 own = layer.weight * style[:, None, None, None]
                 own = own / (own.pow(2).sum((0, 2, 3), keepdim=True) / 4 + 1e-6).sqrt()
-                plain = F.conv_transpose2d(x[k:k + 1], own, stride=2, padding=1)
+                plain = F.conv_transpose2d(x[k : k + 1], own, stride=2, padding=1)
             else:
                 own = layer.weight * style[None, :, None, None]
                 own = own / (own.pow(2).sum((1, 2, 3), keepdim=True) + 1e-6).sqrt()
-                plain = F.conv2d(x[k:k + 1], own, padding=1)
+                plain = F.conv2d(x[k : k + 1], own, padding=1)
             wanted = F.leaky_relu(plain + layer.bias[:, None, None], 0.2) * 2**0.5
-            assert torch.allclose(found[k:k + 1], wanted, atol=1e-4)
+            assert torch.allclose(found[k : k + 1], wanted, atol=1e-4)
 
 
 @pytest.mark.parametrize("doubles", [False, True])

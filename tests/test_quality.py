@@ -9,16 +9,17 @@ import pytest
 import torch
 from conftest import LinearPrior, QuadrantVictim
 
+from workbench.analysis.prior_quality import figures_of, judge_prior, measure
 from workbench.commands import main
 from workbench.commands.listing import priors, standing
 from workbench.core.errors import DataMissing, UsageError, WeightsCorrupt
 from workbench.core.weights import amend_card, read_card, save_weights
+from workbench.defenses.store import weights_name
 from workbench.priors.base import Setting
 from workbench.priors.gan import GAN
-from workbench.priors.training import publish
-from workbench.runs.quality import figures_of, judge_prior, measure
+from workbench.priors.training.loop import publish
 from workbench.targets import Classifier
-from workbench.targets.store import EVALUATOR, weights_name
+from workbench.targets.store import EVALUATOR
 
 SHARES = ("precision", "recall", "density", "coverage")
 
@@ -74,8 +75,13 @@ def shipped(models):
         judge = Classifier(EVALUATOR, shape, 3)
         save_weights(weights_name(scenario, EVALUATOR), judge.state_dict(), {"shape": shape, "num_classes": 3})
     images = torch.rand(300, 3, 16, 16)
-    publish("gan", GAN((3, 16, 16), 4, [8, 8], [8, 8]).eval(), Setting("lfw", images, True, torch.device("cpu")),
-            "lfw/prior-gan", {"quality": "quick", "finished": False})
+    publish(
+        "gan",
+        GAN((3, 16, 16), 4, [8, 8], [8, 8]).eval(),
+        Setting("lfw", images, True, torch.device("cpu")),
+        "lfw/prior-gan",
+        {"quality": "quick", "finished": False},
+    )
     return images
 
 
@@ -110,9 +116,16 @@ def test_the_list_tells_how_good_a_prior_is(shipped):
     judge_prior("faces", "gan", shipped.mean(1, keepdim=True), n=100)
     rows = {(row["scenario"], row["key"]): row for row in priors()}
     faces, lfw, digits = (rows[(s, "gan")] for s in ("faces", "lfw", "digits"))
-    assert (faces["borrowed_from"], lfw["borrowed_from"], faces["finished"], faces["quality"]) == ("lfw", None, False, "quick")
+    assert (faces["borrowed_from"], lfw["borrowed_from"], faces["finished"], faces["quality"]) == (
+        "lfw",
+        None,
+        False,
+        "quick",
+    )
     assert faces["figures"]["n"] == 100 and lfw["figures"] is None
-    assert re.fullmatch(r"quick, training not finished, lfw's, in grey, FID [\d.]+ \(public images [\d.]+\)", standing(faces))
+    assert re.fullmatch(
+        r"quick, training not finished, lfw's, in grey, FID [\d.]+ \(public images [\d.]+\)", standing(faces)
+    )
     assert standing(lfw) == "quick, training not finished"
     assert not digits["usable"] and digits["figures"] is None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.attacks import ATTACKS
-from workbench.runs.grids import GRIDS
+from workbench.grids import GRIDS
 from workbench.ui.tabs.judge import cost
 
 
@@ -21,7 +21,11 @@ def test_the_table_has_every_black_box_attack_at_every_budget():
 
 def test_judge_says_what_a_thousand_queries_bought():
     manifest = {"queries": 10_000, "config": {"classes": [0, 1, 2, 3, 4]}}
-    assert "10,000 queries, 2,000 a class" in cost(manifest, 0.8) and "per 1,000 queries a class: 40 %" in cost(manifest, 0.8)
+    assert "10,000 queries, 2,000 a class" in cost(manifest, 0.8) and "per 1,000 queries a class: 40 %" in cost(
+        manifest, 0.8
+    )
     assert "Accuracy" not in cost(manifest, None)
-    assert "fewer than 1,000 queries a class: 80 %" in cost({**manifest, "queries": 2_000}, 0.8), "no rate above what was reached"
+    assert "fewer than 1,000 queries a class: 80 %" in cost({**manifest, "queries": 2_000}, 0.8), (
+        "no rate above what was reached"
+    )
     assert "not asked" in cost({**manifest, "queries": 0}, 0.8) and cost({"config": manifest["config"]}, 0.8) == ""

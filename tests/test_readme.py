@@ -11,9 +11,10 @@ import torch
 from workbench.attacks import ATTACKS, AttackContext
 from workbench.attacks.base import FixedControl
 from workbench.core.records import Access
+from workbench.defenses.store import load_classifier
 from workbench.priors import load_prior
 from workbench.scenarios import SCENARIOS
-from workbench.targets import ARCHITECTURES, TargetView, load_classifier
+from workbench.targets import ARCHITECTURES, TargetView
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -39,8 +40,14 @@ def test_the_example_attack_works_and_raises_the_confidence(monkeypatch, tmp_pat
     example = importlib.import_module("readme_example")
     model = load_classifier("digits", "cnn")
     view = TargetView(model, Access.SCORES, num_classes=5, input_shape=model.shape)
-    context = AttackContext(view, load_prior("digits", "gan"), torch.arange(5), torch.Generator().manual_seed(0),
-                            torch.device("cpu"), FixedControl())
+    context = AttackContext(
+        view,
+        load_prior("digits", "gan"),
+        torch.arange(5),
+        torch.Generator().manual_seed(0),
+        torch.device("cpu"),
+        FixedControl(),
+    )
     frames = list(example.Climb(steps=40).run(context))
     assert frames[0].queries == 0 and frames[-1].queries == 200
     assert frames[-1].confidence.mean() > frames[1].confidence.mean() + 0.1

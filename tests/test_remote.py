@@ -24,20 +24,24 @@ from workbench.__main__ import main
 from workbench.core.errors import BadAnswer, BudgetSpent, Incompatible, TargetAway, UsageError
 from workbench.core.records import Access, RunState
 from workbench.defenses import load_target
-from workbench.runs import vigil
-from workbench.runs.compat import default_config, problems
+from workbench.defenses.store import load_classifier
+from workbench.engine import away as remote_wait
+from workbench.engine.compatibility import problems
+from workbench.engine.context import control_for
+from workbench.engine.execute import execute
+from workbench.engine.model_cache import ModelCache
+from workbench.engine.presets import default_config
 from workbench.runs.control import RunControl
-from workbench.runs.engine import control_for, execute
-from workbench.runs.lab import Lab
-from workbench.runs.offering import Allowance, offering
 from workbench.runs.store import RunStore
-from workbench.targets import TargetView, load_classifier, sources
-from workbench.targets.endpoint import Endpoint
-from workbench.targets.foreign import Offer
-from workbench.targets.onnx_file import OnnxFile
-from workbench.targets.wire import packed, unpacked
+from workbench.targets import TargetView
+from workbench.targets.remote import sources
+from workbench.targets.remote.base import RemoteCard
+from workbench.targets.remote.http import Endpoint
+from workbench.targets.remote.onnx import OnnxFile
+from workbench.targets.remote.service import RateLimiter, offering
+from workbench.targets.remote.wire import packed, unpacked
 
-OFFER = Offer(SHAPE, CLASSES, k=2)
+OFFER = RemoteCard(SHAPE, CLASSES, k=2)
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +52,9 @@ def _empty_list() -> Iterator[None]:
 
 
 @contextmanager
-def serving(model: torch.nn.Module, offer: Offer = OFFER, rate: float | None = None, port: int = 0) -> Iterator[str]:
+def serving(
+    model: torch.nn.Module, offer: RemoteCard = OFFER, rate: float | None = None, port: int = 0
+) -> Iterator[str]:
     """Serve a target on loopback in a thread; yield its address."""
     with socket.socket() as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -68,8 +74,14 @@ def serving(model: torch.nn.Module, offer: Offer = OFFER, rate: float | None = N
 class Saying:
     """A server that answers every question with the same words, whatever they are."""
 
-    def __init__(self, words: bytes | Callable[[], bytes], status: int = 200, offer: Offer = OFFER, kind: str = "application/json",
-                 **headers: str) -> None:
+    def __init__(
+        self,
+        words: bytes | Callable[[], bytes],
+        status: int = 200,
+        offer: RemoteCard = OFFER,
+        kind: str = "application/json",
+        **headers: str,
+    ) -> None:
         self.asked: list[str] = []
         saying = self
 
@@ -124,12 +136,23 @@ def test_images_arrive_as_they_were_sent(dtype, exact):
     assert (unpacked(sent, SHAPE, 3) - images).abs().max() <= exact
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"dtype": "float64"}, "dtype"), ({"dtype": ["uint8"]}, "dtype"), ({"shape": [2, 1, 8, 9]}, "shape"), ({"shape": "x"}, "shape"),
-    ({"shape": [0, *SHAPE]}, "1 to 4"), ({"shape": [5, *SHAPE]}, "1 to 4"), ({"shape": [True, *SHAPE]}, "shape"),
-    ({"data": "%%%"}, "base64"), ({"data": 3}, "base64"), ({"data": "AAAA"}, "bytes"),
-    ({"data": base64.b64encode(torch.full((2, *SHAPE), float("nan")).numpy()).decode()}, r"\[0, 1\]"),
-    ({"data": base64.b64encode(torch.full((2, *SHAPE), 1.5).numpy()).decode()}, r"\[0, 1\]")])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"dtype": "float64"}, "dtype"),
+        ({"dtype": ["uint8"]}, "dtype"),
+        ({"shape": [2, 1, 8, 9]}, "shape"),
+        ({"shape": "x"}, "shape"),
+        ({"shape": [0, *SHAPE]}, "1 to 4"),
+        ({"shape": [5, *SHAPE]}, "1 to 4"),
+        ({"shape": [True, *SHAPE]}, "shape"),
+        ({"data": "%%%"}, "base64"),
+        ({"data": 3}, "base64"),
+        ({"data": "AAAA"}, "bytes"),
+        ({"data": base64.b64encode(torch.full((2, *SHAPE), float("nan")).numpy()).decode()}, r"\[0, 1\]"),
+        ({"data": base64.b64encode(torch.full((2, *SHAPE), 1.5).numpy()).decode()}, r"\[0, 1\]"),
+    ],
+)
 def test_what_is_no_image_is_refused(change, words):
     with pytest.raises(ValueError, match=words):
         unpacked({**packed(torch.rand(2, *SHAPE)), **change}, SHAPE, 4)
@@ -152,7 +175,7 @@ def test_the_answers_are_those_of_the_target_itself(access, dtype):
 
 
 def test_many_images_go_in_several_requests(monkeypatch):
-    monkeypatch.setattr("workbench.targets.endpoint.BATCH", 4)
+    monkeypatch.setattr("workbench.targets.remote.http.BATCH", 4)
     images = torch.rand(10, *SHAPE)
     with serving(QuadrantVictim()) as address:
         assert torch.allclose(endpoint(address)(images).softmax(1), QuadrantVictim()(images).softmax(1), atol=1e-6)
@@ -161,7 +184,7 @@ def test_many_images_go_in_several_requests(monkeypatch):
 def test_defenses_act_where_the_target_is():
     images = torch.rand(4, 1, 32, 32)
     model = load_target("digits", "softmax", "rounding(step=0.2)")
-    with serving(model, Offer((1, 32, 32), 5)) as address:
+    with serving(model, RemoteCard((1, 32, 32), 5)) as address:
         found = endpoint(address).confidences(images)
     assert torch.allclose(found, model(images).softmax(1), atol=1e-6)
     assert not torch.allclose(found, load_classifier("digits", "softmax")(images).softmax(1), atol=0.01)
@@ -200,7 +223,7 @@ def test_a_senseless_request_is_refused_with_a_reason(body):
 
 def test_the_allowance_lets_in_so_many_a_second():
     now = [0.0]
-    allowance = Allowance(10, lambda: now[0])
+    allowance = RateLimiter(10, lambda: now[0])
     assert allowance.take(25) == 0, "a request larger than the rate must be answered some time"
     assert allowance.take(1) == pytest.approx(1.5, abs=0.01)
     now[0] = 1.4
@@ -230,42 +253,76 @@ def test_a_rate_limit_slows_an_attacker_and_loses_nothing():
 ROWS = [[0.25] * CLASSES] * 2
 
 
-@pytest.mark.parametrize(("words", "remark"), [
-    (b"<html><body>Login</body></html>", "not JSON"), (b"", "not JSON"), (b"\x00\xff\x13", "not JSON"),
-    (b"[]", "without a list of scores"), (b'{"error": "x"}', "without a list of scores"), (b'{"scores": 1}', "without a list"),
-    (b'{"scores": [[0.5, 0.5], [1]]}', "equal length"), (b'{"scores": [["a"]]}', "equal length"), (b'{"scores": [null]}', "equal length"),
-    (json.dumps({"scores": ROWS[:1]}).encode(), r"shape \[1, 4\]"),
-    (json.dumps({"scores": [[0.5, 0.5]] * 2}).encode(), r"shape \[2, 2\]"),
-    (b'{"scores": [[NaN, 1, 0, 0], [1, 0, 0, 0]]}', "no numbers"), (b'{"scores": [[Infinity, 1, 0, 0], [1, 0, 0, 0]]}', "no numbers"),
-    (json.dumps({"scores": [[3.0, 0, 0, 0]] * 2}).encode(), "no confidences"),
-    (json.dumps({"scores": [[-1.0, 2, 0, 0]] * 2}).encode(), "no confidences")])
+@pytest.mark.parametrize(
+    ("words", "remark"),
+    [
+        (b"<html><body>Login</body></html>", "not JSON"),
+        (b"", "not JSON"),
+        (b"\x00\xff\x13", "not JSON"),
+        (b"[]", "without a list of scores"),
+        (b'{"error": "x"}', "without a list of scores"),
+        (b'{"scores": 1}', "without a list"),
+        (b'{"scores": [[0.5, 0.5], [1]]}', "equal length"),
+        (b'{"scores": [["a"]]}', "equal length"),
+        (b'{"scores": [null]}', "equal length"),
+        (json.dumps({"scores": ROWS[:1]}).encode(), r"shape \[1, 4\]"),
+        (json.dumps({"scores": [[0.5, 0.5]] * 2}).encode(), r"shape \[2, 2\]"),
+        (b'{"scores": [[NaN, 1, 0, 0], [1, 0, 0, 0]]}', "no numbers"),
+        (b'{"scores": [[Infinity, 1, 0, 0], [1, 0, 0, 0]]}', "no numbers"),
+        (json.dumps({"scores": [[3.0, 0, 0, 0]] * 2}).encode(), "no confidences"),
+        (json.dumps({"scores": [[-1.0, 2, 0, 0]] * 2}).encode(), "no confidences"),
+    ],
+)
 def test_garbage_is_named_and_never_taken_for_an_answer(words, remark):
     with Saying(words) as server, pytest.raises(BadAnswer, match=remark) as found:
         endpoint(server.address)(torch.rand(2, *SHAPE))
     assert server.address in str(found.value) and len(server.asked) == 1, "asking again will not make it right"
 
 
-@pytest.mark.parametrize("words", [
-    {"labels": [0]}, {"labels": [0, CLASSES]}, {"labels": [0, -1]}, {"labels": [0, 1.5]}, {"labels": [True, 0]}, {"labels": ["0", 0]}])
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"labels": [0]},
+        {"labels": [0, CLASSES]},
+        {"labels": [0, -1]},
+        {"labels": [0, 1.5]},
+        {"labels": [True, 0]},
+        {"labels": ["0", 0]},
+    ],
+)
 def test_labels_outside_the_classes_are_named(words):
     with Saying(json.dumps(words).encode(), offer=replace(OFFER, access=Access.LABEL)) as server:
         with pytest.raises(BadAnswer, match="label"):
             endpoint(server.address)(torch.rand(2, *SHAPE))
 
 
-@pytest.mark.parametrize("words", [
-    {"classes": [[0, 0]] * 2, "scores": [[0.5, 0.4]] * 2}, {"classes": [[0, 9]] * 2, "scores": [[0.5, 0.4]] * 2},
-    {"classes": [0, 1], "scores": [[0.5, 0.4]] * 2}, {"classes": [[0, 1]] * 2, "scores": [[0.9, 0.8]] * 2},
-    {"classes": [[0, 1]] * 2, "scores": [[0.5]] * 2}, {"classes": [[0]] * 2, "scores": [[0.5]] * 2}])
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"classes": [[0, 0]] * 2, "scores": [[0.5, 0.4]] * 2},
+        {"classes": [[0, 9]] * 2, "scores": [[0.5, 0.4]] * 2},
+        {"classes": [0, 1], "scores": [[0.5, 0.4]] * 2},
+        {"classes": [[0, 1]] * 2, "scores": [[0.9, 0.8]] * 2},
+        {"classes": [[0, 1]] * 2, "scores": [[0.5]] * 2},
+        {"classes": [[0]] * 2, "scores": [[0.5]] * 2},
+    ],
+)
 def test_top_scores_that_are_none_are_named(words):
     with Saying(json.dumps(words).encode(), offer=replace(OFFER, access=Access.TOP_K)) as server:
         with pytest.raises(BadAnswer, match="answered with"):
             endpoint(server.address)(torch.rand(2, *SHAPE))
 
 
-@pytest.mark.parametrize(("status", "error", "remark"), [
-    (500, TargetAway, "status 500: oh no"), (503, TargetAway, "503"), (404, BadAnswer, "refuses"), (401, BadAnswer, "refuses"),
-    (302, BadAnswer, "not followed")])
+@pytest.mark.parametrize(
+    ("status", "error", "remark"),
+    [
+        (500, TargetAway, "status 500: oh no"),
+        (503, TargetAway, "503"),
+        (404, BadAnswer, "refuses"),
+        (401, BadAnswer, "refuses"),
+        (302, BadAnswer, "not followed"),
+    ],
+)
 def test_a_status_is_told(status, error, remark):
     with Saying(b"oh no", status, Location="http://127.0.0.1:1/") as server, pytest.raises(error, match=remark):
         endpoint(server.address, tries=3)(torch.rand(2, *SHAPE))
@@ -312,6 +369,7 @@ def test_silence_is_not_waited_for_as_often_as_a_refusal():
 def test_an_answer_that_trickles_is_given_up():
     """Each byte comes in time, the whole never does."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
+
         def trickle() -> None:
             line, _ = listener.accept()
             line.recv(65536)
@@ -340,19 +398,41 @@ def test_nobody_there():
         endpoint(f"http://127.0.0.1:{port}/")
 
 
-@pytest.mark.parametrize("change", [{"shape": [1, 8]}, {"shape": [1, 8, "8"]}, {"classes": 1}, {"classes": None}, {"answers": "logits"},
-                                    {"dtype": "int4"}, {"answers": "top-k", "k": 9}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shape": [1, 8]},
+        {"shape": [1, 8, "8"]},
+        {"classes": 1},
+        {"classes": None},
+        {"answers": "logits"},
+        {"dtype": "int4"},
+        {"answers": "top-k", "k": 9},
+    ],
+)
 def test_a_description_that_makes_no_sense_is_refused(change):
     with pytest.raises(ValueError):
-        Offer.from_json({**OFFER.to_json(), **change})
-    assert Offer.from_json(OFFER.to_json()).shape == SHAPE
+        RemoteCard.from_json({**OFFER.to_json(), **change})
+    assert RemoteCard.from_json(OFFER.to_json()).shape == SHAPE
 
 
 # Which targets there are
 
 
-@pytest.mark.parametrize("text", ["bank", "=http://x/", "Bank=http://x/", "bank=ftp://x/", "bank=x", "bank=http://", "bank=http://me@x/",
-                                  "bank=http://x:99999/", "bank=file:///etc/passwd"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "bank",
+        "=http://x/",
+        "Bank=http://x/",
+        "bank=ftp://x/",
+        "bank=x",
+        "bank=http://",
+        "bank=http://me@x/",
+        "bank=http://x:99999/",
+        "bank=file:///etc/passwd",
+    ],
+)
 def test_an_address_that_is_none_is_refused(text):
     with pytest.raises(UsageError, match="--endpoint"):
         sources.allow("http", text)
@@ -387,14 +467,20 @@ def test_a_target_that_is_away_is_a_problem_with_a_remedy_until_it_is_back(monke
     (said,) = problems(config)
     assert "cannot be reached: connection refused" in said and "Start it" in said and "run again" in said
     time.sleep(0.06)
-    with serving(QuadrantVictim(), Offer((1, 32, 32), 5), port=port):
+    with serving(QuadrantVictim(), RemoteCard((1, 32, 32), 5), port=port):
         assert problems(config) == []
 
 
-@pytest.mark.parametrize(("offer", "attack", "words"), [
-    (Offer((1, 32, 32), 5), "gmi", "black-box"), (Offer((1, 32, 32), 5, Access.LABEL), "deep-bmi", "labels only"),
-    (Offer((1, 32, 32), 5, Access.TOP_K, 3), "deep-bmi", "3 best"), (Offer((1, 64, 64), 5), "brep-mi", "images"),
-    (Offer((1, 32, 32), 7), "brep-mi", "7 classes")])
+@pytest.mark.parametrize(
+    ("offer", "attack", "words"),
+    [
+        (RemoteCard((1, 32, 32), 5), "gmi", "black-box"),
+        (RemoteCard((1, 32, 32), 5, Access.LABEL), "deep-bmi", "labels only"),
+        (RemoteCard((1, 32, 32), 5, Access.TOP_K, 3), "deep-bmi", "3 best"),
+        (RemoteCard((1, 64, 64), 5), "brep-mi", "images"),
+        (RemoteCard((1, 32, 32), 7), "brep-mi", "7 classes"),
+    ],
+)
 def test_what_does_not_fit_is_said_before_any_work(offer, attack, words):
     with Saying(b"", offer=offer) as server:
         sources.allow("http", f"bank={server.address}")
@@ -403,7 +489,7 @@ def test_what_does_not_fit_is_said_before_any_work(offer, attack, words):
 
 
 def test_a_defense_cannot_be_put_around_what_is_elsewhere():
-    with Saying(b"", offer=Offer((1, 32, 32), 5)) as server:
+    with Saying(b"", offer=RemoteCard((1, 32, 32), 5)) as server:
         sources.allow("http", f"bank={server.address}")
         found = problems(default_config("digits", "brep-mi", target="http:bank", classes=[0], defense="rounding"))
     assert len(found) == 1 and "where it runs" in found[0]
@@ -414,17 +500,19 @@ def test_a_defense_cannot_be_put_around_what_is_elsewhere():
 
 def searching(target: str, **overrides) -> object:
     knobs = {"steps": 6, "population": 8, "pool": 64}
-    return default_config("digits", "deep-bmi", target=target, classes=[0, 1], device="cpu", **{"knobs": knobs, **overrides})
+    return default_config(
+        "digits", "deep-bmi", target=target, classes=[0, 1], device="cpu", **{"knobs": knobs, **overrides}
+    )
 
 
 @cache
-def lab() -> Lab:
-    return Lab("cpu")
+def cache() -> ModelCache:
+    return ModelCache("cpu")
 
 
 def run(tmp_path: Path, config, control: RunControl | None = None, **how):
     folder = RunStore(tmp_path / "runs").create(config, shape=(1, 32, 32))
-    return folder, execute(config, folder, lab(), control=control, ledger=RunStore(tmp_path / "runs"), **how)
+    return folder, execute(config, folder, cache(), control=control, ledger=RunStore(tmp_path / "runs"), **how)
 
 
 @pytest.fixture(scope="module")
@@ -434,7 +522,7 @@ def digits() -> torch.nn.Module:
 
 def test_a_run_over_http_is_the_run_in_process(tmp_path, digits):
     here, _ = run(tmp_path, searching("cnn"))
-    with serving(digits, Offer((1, 32, 32), 5)) as address:
+    with serving(digits, RemoteCard((1, 32, 32), 5)) as address:
         sources.allow("http", f"bank={address}")
         there, state = run(tmp_path, searching("http:bank"))
     assert state is RunState.FINISHED and there.manifest()["source"] == address
@@ -444,10 +532,11 @@ def test_a_run_over_http_is_the_run_in_process(tmp_path, digits):
 
 
 def test_five_scores_or_fewer_are_enough_for_whom_they_are_enough(tmp_path, digits):
-    with serving(digits, Offer((1, 32, 32), 5, Access.TOP_K, 2)) as address:
+    with serving(digits, RemoteCard((1, 32, 32), 5, Access.TOP_K, 2)) as address:
         sources.allow("http", f"bank={address}")
-        config = default_config("digits", "yoshimura", target="http:bank", classes=[0], device="cpu",
-                                knobs={"steps": 3, "pool": 32})
+        config = default_config(
+            "digits", "yoshimura", target="http:bank", classes=[0], device="cpu", knobs={"steps": 3, "pool": 32}
+        )
         folder, state = run(tmp_path, config)
     assert state is RunState.FINISHED, folder.manifest()["reason"]
 
@@ -468,8 +557,8 @@ def vanish_at(step: int, stop: Callable[[], None]) -> Callable:
 @pytest.fixture
 def hasty(monkeypatch) -> None:
     """Look often whether a target is back, and do not try long."""
-    monkeypatch.setattr(vigil.Vigil.__init__, "__defaults__", (0.05,))
-    monkeypatch.setattr("workbench.targets.endpoint.FIRST_WAIT", 0.01)
+    monkeypatch.setattr(remote_wait.RemoteWait.__init__, "__defaults__", (0.05,))
+    monkeypatch.setattr("workbench.targets.remote.http.FIRST_WAIT", 0.01)
 
 
 def states_of(store: RunStore, run: str, wanted: RunState, seconds: float = 20.0) -> None:
@@ -481,7 +570,7 @@ def states_of(store: RunStore, run: str, wanted: RunState, seconds: float = 20.0
 
 def test_a_run_outlives_its_targets_restart(tmp_path, digits, hasty):
     """The target is gone for a while in mid-run: the run pauses, says why, goes on by itself and ends as it would have."""
-    offer, port, store = Offer((1, 32, 32), 5), free_port(), RunStore(tmp_path / "runs")
+    offer, port, store = RemoteCard((1, 32, 32), 5), free_port(), RunStore(tmp_path / "runs")
     undisturbed, _ = run(tmp_path, searching("cnn"))
     gone, config = threading.Event(), searching("http:bank")
     sources.allow("http", f"bank=http://127.0.0.1:{port}/")
@@ -494,14 +583,20 @@ def test_a_run_outlives_its_targets_restart(tmp_path, digits, hasty):
             gone.set()
             stopped.wait(20)
 
-    thread = threading.Thread(target=lambda: ended.append(execute(
-        config, folder, lab(), control=control, ledger=store, fps=1000, on_frame=at_step_three)))
+    thread = threading.Thread(
+        target=lambda: ended.append(
+            execute(config, folder, cache(), control=control, ledger=store, fps=1000, on_frame=at_step_three)
+        )
+    )
     with serving(digits, offer, port=port):
         thread.start()
         assert gone.wait(30)
     stopped.set()
     states_of(store, folder.id, RunState.PAUSED)
-    assert "cannot be reached" in store.summary(folder.id).reason and "goes on by itself" in store.summary(folder.id).reason
+    assert (
+        "cannot be reached" in store.summary(folder.id).reason
+        and "goes on by itself" in store.summary(folder.id).reason
+    )
     with serving(digits, offer, port=port):
         thread.join(30)
     assert ended == [RunState.FINISHED] and not folder.manifest()["reason"]
@@ -513,11 +608,14 @@ def test_a_run_outlives_its_targets_restart(tmp_path, digits, hasty):
 def test_a_run_whose_target_stays_away_can_be_stopped_and_keeps_what_it_found(tmp_path, digits, hasty):
     store, config = RunStore(tmp_path / "runs"), searching("http:bank")
     folder, control, ended = store.create(config, shape=(1, 32, 32)), control_for(config), []
-    context = serving(digits, Offer((1, 32, 32), 5))
+    context = serving(digits, RemoteCard((1, 32, 32), 5))
     sources.allow("http", f"bank={context.__enter__()}")
     closing = vanish_at(3, lambda: context.__exit__(None, None, None))
-    thread = threading.Thread(target=lambda: ended.append(execute(
-        config, folder, lab(), control=control, ledger=store, fps=1000, on_frame=closing)))
+    thread = threading.Thread(
+        target=lambda: ended.append(
+            execute(config, folder, cache(), control=control, ledger=store, fps=1000, on_frame=closing)
+        )
+    )
     thread.start()
     states_of(store, folder.id, RunState.PAUSED)
     control.resume()  # asks again, in vain
@@ -530,9 +628,13 @@ def test_a_run_whose_target_stays_away_can_be_stopped_and_keeps_what_it_found(tm
 
 def test_resuming_too_early_looks_and_goes_on_waiting():
     filed, control = [], RunControl({}, {})
-    watch = vigil.Vigil(control, lambda *_: None, lambda state, why: filed.append((state, why)), nullcontext, first_look=30.0)
+    watch = remote_wait.RemoteWait(
+        control, lambda *_: None, lambda state, why: filed.append((state, why)), nullcontext, first_look=30.0
+    )
     there = threading.Event()
-    thread = threading.Thread(target=lambda: watch._wait(TargetAway("bank cannot be reached."), there.is_set), daemon=True)
+    thread = threading.Thread(
+        target=lambda: watch._wait(TargetAway("bank cannot be reached."), there.is_set), daemon=True
+    )
     thread.start()
     for looks in (1, 2):
         control.resume()
@@ -540,7 +642,9 @@ def test_resuming_too_early_looks_and_goes_on_waiting():
         while len(filed) <= looks:
             assert time.monotonic() < until, "Resume did not look"
             time.sleep(0.01)
-    assert control.paused and [state for state, _ in filed] == [RunState.PAUSED] * 3, "it must not seem to run in between"
+    assert control.paused and [state for state, _ in filed] == [RunState.PAUSED] * 3, (
+        "it must not seem to run in between"
+    )
     assert "still away" not in filed[0][1] and "1 time since" in filed[1][1] and "2 times since" in filed[2][1]
     there.set()
     control.resume()
@@ -552,12 +656,14 @@ def test_a_run_whose_target_is_away_when_it_starts_waits_for_it(tmp_path, digits
     store, port, config, ended = RunStore(tmp_path / "runs"), free_port(), searching("http:bank"), []
     sources.allow("http", f"bank=http://127.0.0.1:{port}/")
     folder = store.create(config, shape=(1, 32, 32))
-    thread = threading.Thread(target=lambda: ended.append(execute(config, folder, lab(), control=control_for(config), ledger=store)),
-                              daemon=True)
+    thread = threading.Thread(
+        target=lambda: ended.append(execute(config, folder, cache(), control=control_for(config), ledger=store)),
+        daemon=True,
+    )
     thread.start()
     states_of(store, folder.id, RunState.PAUSED)
     assert "cannot be reached: connection refused" in store.summary(folder.id).reason
-    with serving(digits, Offer((1, 32, 32), 5), port=port):
+    with serving(digits, RemoteCard((1, 32, 32), 5), port=port):
         thread.join(30)
     assert ended == [RunState.FINISHED] and not folder.manifest()["reason"]
 
@@ -566,7 +672,9 @@ def test_a_run_whose_target_never_comes_can_be_stopped(tmp_path, hasty):
     store, config, ended = RunStore(tmp_path / "runs"), searching("http:bank"), []
     sources.allow("http", f"bank=http://127.0.0.1:{free_port()}/")
     folder, control = store.create(config, shape=(1, 32, 32)), control_for(config)
-    thread = threading.Thread(target=lambda: ended.append(execute(config, folder, lab(), control=control, ledger=store)), daemon=True)
+    thread = threading.Thread(
+        target=lambda: ended.append(execute(config, folder, cache(), control=control, ledger=store)), daemon=True
+    )
     thread.start()
     states_of(store, folder.id, RunState.PAUSED)
     control.stop()
@@ -575,7 +683,7 @@ def test_a_run_whose_target_never_comes_can_be_stopped(tmp_path, hasty):
 
 
 def test_garbage_in_mid_run_fails_it_with_the_reason_and_keeps_the_frames(tmp_path):
-    with Saying(b"<html>maintenance</html>", offer=Offer((1, 32, 32), 5)) as server:
+    with Saying(b"<html>maintenance</html>", offer=RemoteCard((1, 32, 32), 5)) as server:
         sources.allow("http", f"bank={server.address}")
         folder, state = run(tmp_path, searching("http:bank"))
     assert state is RunState.FAILED and "not JSON" in folder.manifest()["reason"] and folder.frames()
@@ -589,9 +697,16 @@ def test_the_budget_holds_for_a_target_elsewhere():
             view.scores(torch.rand(1, *SHAPE))
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (["--top-k", "9"], "5 classes"), (["--rate", "0"], "above 0"), (["--port", "70000"], "out of range"), (["--arch", "nothing"], "nothing"),
-    (["--defense", "nothing"], "nothing")])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--top-k", "9"], "5 classes"),
+        (["--rate", "0"], "above 0"),
+        (["--port", "70000"], "out of range"),
+        (["--arch", "nothing"], "nothing"),
+        (["--defense", "nothing"], "nothing"),
+    ],
+)
 def test_a_wrong_offer_exits_2(arguments, words, capsys):
     assert main(["serve-target", "--scenario", "digits", *arguments]) == 2
     assert words in capsys.readouterr().err
@@ -607,8 +722,16 @@ def test_a_taken_port_is_named(capsys):
 # ONNX files
 
 
-def onnx_model(tmp_path: Path, shape: list, *, classes: int = CLASSES, rank: int = 2, softmax: bool = False, kind: int = 1,
-               inputs: int = 1) -> Path:
+def onnx_model(
+    tmp_path: Path,
+    shape: list,
+    *,
+    classes: int = CLASSES,
+    rank: int = 2,
+    softmax: bool = False,
+    kind: int = 1,
+    inputs: int = 1,
+) -> Path:
     """Write a classifier by the quadrants' sums as ONNX; `shape` is what it declares for its input."""
     import onnx
     from onnx import TensorProto, helper
@@ -618,10 +741,13 @@ def onnx_model(tmp_path: Path, shape: list, *, classes: int = CLASSES, rank: int
     weight = torch.zeros(rows, classes)
     for k in range(min(classes, CLASSES) if rows == prod(SHAPE) else 0):
         mask = torch.zeros(SHAPE[1:])
-        mask[side * (k // 2):side * (k // 2 + 1), side * (k % 2):side * (k % 2 + 1)] = 10 / side**2
+        mask[side * (k // 2) : side * (k // 2 + 1), side * (k % 2) : side * (k % 2 + 1)] = 10 / side**2
         weight[:, k] = mask.flatten()
-    nodes = [helper.make_node("Cast", ["images"], ["real"], to=TensorProto.FLOAT), helper.make_node("Flatten", ["real"], ["flat"]),
-             helper.make_node("MatMul", ["flat", "weight"], ["logits"])]
+    nodes = [
+        helper.make_node("Cast", ["images"], ["real"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["real"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "weight"], ["logits"]),
+    ]
     last = "logits"
     if softmax:
         nodes.append(helper.make_node("Softmax", ["logits"], ["p"], axis=1))
@@ -631,9 +757,15 @@ def onnx_model(tmp_path: Path, shape: list, *, classes: int = CLASSES, rank: int
         last = "deep"
     given = [helper.make_tensor_value_info(name, kind, shape) for name in ("images", "more")[:inputs]]
     graph = helper.make_graph(
-        nodes, "toy", given, [helper.make_tensor_value_info(last, TensorProto.FLOAT, None)],
-        [helper.make_tensor("weight", TensorProto.FLOAT, weight.shape, weight.flatten().tolist()),
-         helper.make_tensor("one", TensorProto.INT64, [1], [1])])
+        nodes,
+        "toy",
+        given,
+        [helper.make_tensor_value_info(last, TensorProto.FLOAT, None)],
+        [
+            helper.make_tensor("weight", TensorProto.FLOAT, weight.shape, weight.flatten().tolist()),
+            helper.make_tensor("one", TensorProto.INT64, [1], [1]),
+        ],
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     path = tmp_path / "toy.onnx"
     onnx.save(model, str(path))
@@ -648,10 +780,18 @@ def test_an_onnx_file_answers_as_the_model_it_was_made_from(tmp_path, shape, sof
     assert torch.allclose(target(images).softmax(1), QuadrantVictim()(images).softmax(1), atol=1e-5)
 
 
-@pytest.mark.parametrize(("how", "words"), [
-    ({"shape": ["n", 1, 16, 16]}, r"input of shape .*16"), ({"shape": ["n", 64]}, "input of shape"), ({"shape": ["n", 3, *SHAPE[1:]]}, "input of shape"),
-    ({"shape": ["n", *SHAPE], "rank": 3}, r"shape \[2, 1, 4\]"), ({"shape": ["n", *SHAPE], "classes": 1}, "answers two images"),
-    ({"shape": ["n", *SHAPE], "kind": 2}, "float32"), ({"shape": ["n", *SHAPE], "inputs": 2}, "2 inputs")])
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"shape": ["n", 1, 16, 16]}, r"input of shape .*16"),
+        ({"shape": ["n", 64]}, "input of shape"),
+        ({"shape": ["n", 3, *SHAPE[1:]]}, "input of shape"),
+        ({"shape": ["n", *SHAPE], "rank": 3}, r"shape \[2, 1, 4\]"),
+        ({"shape": ["n", *SHAPE], "classes": 1}, "answers two images"),
+        ({"shape": ["n", *SHAPE], "kind": 2}, "float32"),
+        ({"shape": ["n", *SHAPE], "inputs": 2}, "2 inputs"),
+    ],
+)
 def test_an_onnx_file_of_another_shape_is_refused(tmp_path, how, words):
     with pytest.raises(Incompatible, match=words):
         OnnxFile("onnx:toy", onnx_model(tmp_path, **how), SHAPE)

@@ -16,21 +16,23 @@ from workbench.attacks.base import ensure_finite
 from workbench.core.errors import DataMissing, Incompatible, KnobError, StoreError, UnknownName
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Fork, Frame, RunConfig, RunState
+from workbench.engine.compatibility import ensure_fits, problems
+from workbench.engine.context import control_for
+from workbench.engine.execute import execute
+from workbench.engine.model_cache import ModelCache, pick_device
+from workbench.engine.presets import default_config
 from workbench.priors.plane import principal_plane
 from workbench.runs import recorder as recording
-from workbench.runs.compat import default_config, ensure_fits, problems
+from workbench.runs.contact_sheet import SheetLayout, compose
 from workbench.runs.control import RunControl
-from workbench.runs.engine import control_for, execute
-from workbench.runs.folder import RunFolder
-from workbench.runs.lab import Lab, pick_device
 from workbench.runs.recorder import Recorder
-from workbench.runs.sheet import Grid, compose
+from workbench.runs.run_folder import RunFolder
 from workbench.runs.store import RunStore
 
 
 @pytest.fixture(scope="module")
-def lab() -> Lab:
-    return Lab("cpu")
+def cache() -> ModelCache:
+    return ModelCache("cpu")
 
 
 @pytest.fixture
@@ -39,8 +41,14 @@ def store(tmp_path) -> RunStore:
 
 
 def pixels(steps: int = 20, classes: tuple[int, ...] = (0, 1), **knobs) -> RunConfig:
-    return default_config("faces", "mi-face", target="softmax", classes=list(classes), device="cpu",
-                          knobs={"steps": steps, "stop_cost": 0, **knobs})
+    return default_config(
+        "faces",
+        "mi-face",
+        target="softmax",
+        classes=list(classes),
+        device="cpu",
+        knobs={"steps": steps, "stop_cost": 0, **knobs},
+    )
 
 
 def start(store: RunStore, config: RunConfig) -> RunFolder:
@@ -70,19 +78,27 @@ def slowly(self, ctx: AttackContext) -> Iterator[Frame]:
     """Yield every step, so that a test can act in between."""
     x = torch.full((len(ctx.classes), 1, 64, 64), 0.5)
     for step in range(self.steps + 1):
-        yield Frame(step, self.steps, x, losses={"speed": torch.full((2,), float(ctx.live(self, "speed")))},
-                    queries=ctx.target.queries)
+        yield Frame(
+            step,
+            self.steps,
+            x,
+            losses={"speed": torch.full((2,), float(ctx.live(self, "speed")))},
+            queries=ctx.target.queries,
+        )
         time.sleep(0.01)
 
 
-def test_a_finished_run_leaves_everything_its_folder_promises(store, lab):
+def test_a_finished_run_leaves_everything_its_folder_promises(store, cache):
     folder = start(store, pixels())
-    assert execute(folder.config(), folder, lab, ledger=store) is RunState.FINISHED
+    assert execute(folder.config(), folder, cache, ledger=store) is RunState.FINISHED
     manifest, result = folder.manifest(), folder.result()
     assert manifest["state"] == "finished" and manifest["steps"] == 20 and manifest["queries"] == 40
     assert store.summary(folder.id).state is RunState.FINISHED
-    assert set(manifest["metrics"]) == set(manifest["baseline"]) >= {"acc@1", "acc@5", "knn_dist", "feat_dist", "psnr",
-                                                                      "ssim", "mse"}
+    assert (
+        set(manifest["metrics"])
+        == set(manifest["baseline"])
+        >= {"acc@1", "acc@5", "knn_dist", "feat_dist", "psnr", "ssim", "mse"}
+    )
     assert result["images"].shape == (2, 1, 64, 64) and result["labels"].tolist() == [0, 1]
     assert folder.frames()[0] == 0 and folder.latest() == folder.frames()[-1]
     header, *lines = folder.curves().splitlines()
@@ -97,17 +113,17 @@ def test_a_finished_run_leaves_everything_its_folder_promises(store, lab):
     assert {"torch", "python", "workbench"} <= set(manifest["versions"])
 
 
-def test_the_same_configuration_gives_the_same_result(store, lab):
+def test_the_same_configuration_gives_the_same_result(store, cache):
     config = default_config("digits", "gmi", classes=[0, 3], knobs={"steps": 8}, seed=7, device="cpu")
     first, again, other = start(store, config), start(store, config), start(store, replace(config, seed=8))
     for folder, fps in ((first, 100.0), (again, 1.0), (other, 10.0)):
-        assert execute(folder.config(), folder, lab, fps=fps) is RunState.FINISHED
+        assert execute(folder.config(), folder, cache, fps=fps) is RunState.FINISHED
     assert torch.equal(first.result()["images"], again.result()["images"])
     assert first.manifest()["metrics"] == again.manifest()["metrics"]
     assert not torch.equal(first.result()["images"], other.result()["images"])
 
 
-def test_stopping_keeps_the_frames_and_judges_what_there_is(store, lab, register):
+def test_stopping_keeps_the_frames_and_judges_what_there_is(store, cache, register):
     config = register(slowly)
     folder, control = start(store, config), RunControl()
 
@@ -115,17 +131,20 @@ def test_stopping_keeps_the_frames_and_judges_what_there_is(store, lab, register
         if frame.step == 5:
             control.stop()
 
-    assert execute(config, folder, lab, control=control, ledger=store, on_frame=stop_at_five) is RunState.STOPPED
+    assert execute(config, folder, cache, control=control, ledger=store, on_frame=stop_at_five) is RunState.STOPPED
     assert "step 5" in folder.manifest()["reason"]
     assert folder.frames() and folder.result()["images"].shape[0] == 2
 
 
-def test_pause_step_and_resume(store, lab, register):
+def test_pause_step_and_resume(store, cache, register):
     config = register(slowly)
     folder, control, seen = start(store, config), control_for(config), []
     control.pause()
-    thread = threading.Thread(target=execute, args=(config, folder, lab),
-                              kwargs=dict(control=control, ledger=store, on_frame=lambda f, s: seen.append(f.step)))
+    thread = threading.Thread(
+        target=execute,
+        args=(config, folder, cache),
+        kwargs=dict(control=control, ledger=store, on_frame=lambda f, s: seen.append(f.step)),
+    )
     thread.start()
     wait_for(lambda: seen == [0] and folder.state() is RunState.PAUSED)
     time.sleep(0.1)
@@ -141,7 +160,7 @@ def test_pause_step_and_resume(store, lab, register):
     assert folder.manifest()["seconds"] < 50 * 0.01 + 5
 
 
-def test_a_live_knob_reaches_the_attack_and_the_record(store, lab, register):
+def test_a_live_knob_reaches_the_attack_and_the_record(store, cache, register):
     config = register(slowly)
     folder, control = start(store, config), control_for(config)
 
@@ -149,20 +168,22 @@ def test_a_live_knob_reaches_the_attack_and_the_record(store, lab, register):
         if frame.step == 10:
             control.set("speed", "3")
 
-    execute(config, folder, lab, control=control, on_frame=turn, fps=1000)
+    execute(config, folder, cache, control=control, on_frame=turn, fps=1000)
     assert {"step": 10, "kind": "knob", "name": "speed", "value": 3.0} in [
-        {k: e[k] for k in ("step", "kind", "name", "value")} for e in folder.events()]
+        {k: e[k] for k in ("step", "kind", "name", "value")} for e in folder.events()
+    ]
     assert folder.curves().splitlines()[-1].endswith(",3")
 
 
-@pytest.mark.parametrize(("name", "value", "error"), [("speed", 10, KnobError), ("steps", 5, KnobError),
-                                                      ("sped", 1, UnknownName)])
+@pytest.mark.parametrize(
+    ("name", "value", "error"), [("speed", 10, KnobError), ("steps", 5, KnobError), ("sped", 1, UnknownName)]
+)
 def test_a_wrong_live_knob_is_refused(register, name, value, error):
     with pytest.raises(error):
         control_for(register(slowly)).set(name, value)
 
 
-def test_nan_stops_the_run_with_the_step_and_the_name(store, lab, register):
+def test_nan_stops_the_run_with_the_step_and_the_name(store, cache, register):
     def diverging(self, ctx):
         x = torch.full((2, 1, 64, 64), 0.5)
         yield Frame(0, 50, x)
@@ -171,12 +192,12 @@ def test_nan_stops_the_run_with_the_step_and_the_name(store, lab, register):
 
     config = register(diverging)
     folder = start(store, config)
-    assert execute(config, folder, lab, ledger=store) is RunState.FAILED
+    assert execute(config, folder, cache, ledger=store) is RunState.FAILED
     assert "cost became NaN or infinite by step 7" in folder.manifest()["reason"]
     assert folder.frames() and store.summary(folder.id).reason
 
 
-def test_an_attack_beyond_its_access_fails_with_a_message(store, lab, register):
+def test_an_attack_beyond_its_access_fails_with_a_message(store, cache, register):
     def greedy(self, ctx):
         x = torch.full((2, 1, 64, 64), 0.5)
         yield Frame(0, 50, x)
@@ -184,26 +205,26 @@ def test_an_attack_beyond_its_access_fails_with_a_message(store, lab, register):
 
     config = register(greedy, access=Access.LABEL)
     folder = start(store, config)
-    assert execute(config, folder, lab) is RunState.FAILED
+    assert execute(config, folder, cache) is RunState.FAILED
     assert "label only access" in folder.manifest()["reason"]
 
 
-def test_a_bug_in_an_attack_is_reported_not_swallowed(store, lab, register):
+def test_a_bug_in_an_attack_is_reported_not_swallowed(store, cache, register):
     def broken(self, ctx):
         yield Frame(0, 50, torch.full((2, 1, 64, 64), 0.5))
         raise RuntimeError("shape mismatch")
 
     config = register(broken)
     folder = start(store, config)
-    assert execute(config, folder, lab) is RunState.FAILED
+    assert execute(config, folder, cache) is RunState.FAILED
     assert folder.manifest()["reason"] == "RuntimeError: shape mismatch"
     assert "Traceback" in (folder.path / "error.txt").read_text()
 
 
-def test_a_spent_budget_ends_the_run_with_its_best(store, lab):
+def test_a_spent_budget_ends_the_run_with_its_best(store, cache):
     config = replace(pixels(steps=50), budget=9)
     folder = start(store, config)
-    assert execute(config, folder, lab, ledger=store) is RunState.FINISHED
+    assert execute(config, folder, cache, ledger=store) is RunState.FINISHED
     assert "budget of 9" in folder.manifest()["reason"]
     assert folder.manifest()["queries"] <= 9 and folder.has_result()
 
@@ -218,26 +239,26 @@ def test_a_corrupt_weight_file_fails_the_run_and_names_the_file(store, tmp_path,
     path = tmp_path / "models/faces/target-softmax.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     folder = start(store, pixels())
-    assert execute(folder.config(), folder, Lab("cpu")) is RunState.FAILED
+    assert execute(folder.config(), folder, ModelCache("cpu")) is RunState.FAILED
     assert "sha256" in folder.manifest()["reason"] and str(path) in folder.manifest()["reason"]
 
 
-def test_a_fork_goes_on_from_the_frame(store, lab):
+def test_a_fork_goes_on_from_the_frame(store, cache):
     config = default_config("digits", "gmi", classes=[0, 1], knobs={"steps": 6}, device="cpu")
     first = start(store, config)
-    execute(config, first, lab, fps=1000)
+    execute(config, first, cache, fps=1000)
     frame = first.frames()[-1]
     fork = start(store, replace(config, fork=Fork(first.id, frame)))
-    execute(fork.config(), fork, lab, fps=1000)
+    execute(fork.config(), fork, cache, fps=1000)
     assert torch.allclose(fork.tensors(0)["latents"], first.tensors(frame)["latents"])
 
 
-def test_a_fork_with_other_candidates_is_refused(store, lab):
+def test_a_fork_with_other_candidates_is_refused(store, cache):
     config = pixels(steps=3)
     first = start(store, config)
-    execute(config, first, lab)
+    execute(config, first, cache)
     fork = start(store, replace(config, classes=(0, 1, 2), fork=Fork(first.id, 0)))
-    assert execute(fork.config(), fork, lab) is RunState.FAILED
+    assert execute(fork.config(), fork, cache) is RunState.FAILED
     assert "other candidates" in fork.manifest()["reason"]
 
 
@@ -253,7 +274,7 @@ def test_a_frame_is_dropped_rather_than_waited_for(store, monkeypatch):
     gate = threading.Event()
     write = Recorder._write
     monkeypatch.setattr(Recorder, "_write", lambda self, *a: (gate.wait(10), write(self, *a)))
-    recorder = Recorder(folder, Grid.of(3, (1, 8, 8)), None, fps=1e9)
+    recorder = Recorder(folder, SheetLayout.of(3, (1, 8, 8)), None, fps=1e9)
     begun = time.monotonic()
     for step in range(200):
         recorder.offer(frame(step), 0.0)
@@ -268,7 +289,7 @@ def test_a_frame_is_dropped_rather_than_waited_for(store, monkeypatch):
 
 def test_frames_are_due_by_the_clock(store):
     now = [0.0]
-    recorder = Recorder(start(store, pixels()), Grid.of(3, (1, 8, 8)), None, fps=10, clock=lambda: now[0])
+    recorder = Recorder(start(store, pixels()), SheetLayout.of(3, (1, 8, 8)), None, fps=10, clock=lambda: now[0])
     assert recorder.wants()
     recorder.offer(frame(0), 0.0, must=True)
     now[0] += 0.05
@@ -294,7 +315,7 @@ def test_a_long_run_keeps_a_bounded_number_of_frames_and_lines(store, monkeypatc
     monkeypatch.setattr(recording, "LINES", 40)
     folder = start(store, pixels())
     latents = torch.randn(50, 12, generator=torch.Generator().manual_seed(0))
-    recorder = Recorder(folder, Grid.of(3, (1, 8, 8)), principal_plane(latents))
+    recorder = Recorder(folder, SheetLayout.of(3, (1, 8, 8)), principal_plane(latents))
     for step in range(300):
         recorder.offer(frame(step), float(step), must=True)
     recorder.close()
@@ -306,7 +327,7 @@ def test_a_long_run_keeps_a_bounded_number_of_frames_and_lines(store, monkeypatc
 
 @pytest.mark.parametrize("count", [1, 2, 8, 40, 64])
 def test_candidates_sit_where_the_grid_says(count):
-    grid = Grid.of(count, (1, 4, 4))
+    grid = SheetLayout.of(count, (1, 4, 4))
     images = torch.arange(count).view(-1, 1, 1, 1).expand(-1, 1, 4, 4) / 255
     sheet = compose(images, grid)
     assert sheet.size == (grid.columns * 4, grid.rows * 4)
@@ -333,7 +354,7 @@ def test_a_run_id_never_leaves_the_store(store, name):
         store.folder(name)
 
 
-def test_a_dead_application_leaves_interrupted_runs_that_replay(store, lab):
+def test_a_dead_application_leaves_interrupted_runs_that_replay(store, cache):
     folder = start(store, pixels())
     store.update(folder.id, RunState.RUNNING)
     assert RunStore(store.root).mark_interrupted("interrupted") == [folder.id]
@@ -360,14 +381,25 @@ def test_a_configuration_survives_json(store):
 # Compatibility
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    (dict(scenario="facs"), "Did you mean 'faces'"), (dict(attack="gmii"), "Did you mean 'gmi'"),
-    (dict(target="resnett"), "Did you mean 'resnet'"), (dict(defense="dp"), "No defense named 'dp'"),
-    (dict(classes=(99,)), "classes 0 to 39"), (dict(classes=()), "No class was chosen"),
-    (dict(restarts=0), "1 to 64"), (dict(restarts=64, classes=tuple(range(40))), "more than 512"),
-    (dict(seed=-1), "seed=-1 is out of range"), (dict(budget=0), "at least 1"),
-    (dict(knobs={"steps": 0}), "steps=0 is out of range"), (dict(knobs={"stps": 3}), "Did you mean 'steps'"),
-    (dict(target="evaluator"), "never attacked"), (dict(prior="ganz"), "Did you mean 'gan'")])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (dict(scenario="facs"), "Did you mean 'faces'"),
+        (dict(attack="gmii"), "Did you mean 'gmi'"),
+        (dict(target="resnett"), "Did you mean 'resnet'"),
+        (dict(defense="dp"), "No defense named 'dp'"),
+        (dict(classes=(99,)), "classes 0 to 39"),
+        (dict(classes=()), "No class was chosen"),
+        (dict(restarts=0), "1 to 64"),
+        (dict(restarts=64, classes=tuple(range(40))), "more than 512"),
+        (dict(seed=-1), "seed=-1 is out of range"),
+        (dict(budget=0), "at least 1"),
+        (dict(knobs={"steps": 0}), "steps=0 is out of range"),
+        (dict(knobs={"stps": 3}), "Did you mean 'steps'"),
+        (dict(target="evaluator"), "never attacked"),
+        (dict(prior="ganz"), "Did you mean 'gan'"),
+    ],
+)
 def test_what_does_not_fit_is_said_before_any_work(change, words):
     found = problems(replace(default_config("faces", "gmi", classes=[0]), **change))
     assert any(words in p for p in found), found

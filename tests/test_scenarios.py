@@ -96,17 +96,35 @@ def test_faces_say_that_public_images_must_be_brought_along(scenarios, tmp_path)
 # Classes in words
 
 
-@pytest.mark.parametrize(("text", "classes"), [
-    ("all", list(range(40))), (None, list(range(40))), ("0,3,5", [0, 3, 5]), ("0-3", [0, 1, 2, 3]),
-    ("7, 1-2 ,7", [7, 1, 2]), ([4, 4, 2], [4, 2]), ("39", [39])])
+@pytest.mark.parametrize(
+    ("text", "classes"),
+    [
+        ("all", list(range(40))),
+        (None, list(range(40))),
+        ("0,3,5", [0, 3, 5]),
+        ("0-3", [0, 1, 2, 3]),
+        ("7, 1-2 ,7", [7, 1, 2]),
+        ([4, 4, 2], [4, 2]),
+        ("39", [39]),
+    ],
+)
 def test_classes_are_parsed(scenarios, text, classes):
     assert scenarios["faces"].classes(text) == classes
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("40", "classes 0 to 39; there is no class 40"), ("a", "'a' is not a class"), ("3-b", "'3-b' is not a class"),
-    ("-1", "'-1' is not a class"), ("", "No class was chosen"), ("5-3", "No class was chosen"), ([], "No class"),
-    ([-1], "there is no class -1")])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("40", "classes 0 to 39; there is no class 40"),
+        ("a", "'a' is not a class"),
+        ("3-b", "'3-b' is not a class"),
+        ("-1", "'-1' is not a class"),
+        ("", "No class was chosen"),
+        ("5-3", "No class was chosen"),
+        ([], "No class"),
+        ([-1], "there is no class -1"),
+    ],
+)
 def test_what_is_no_class_is_refused(scenarios, text, words):
     with pytest.raises(UsageError, match=words):
         scenarios["faces"].classes(text)

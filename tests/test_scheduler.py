@@ -10,15 +10,20 @@ import pytest
 
 from workbench.core.errors import Incompatible, KnobError, StoreError, UnknownName
 from workbench.core.records import RunConfig, RunState
-from workbench.runs.compat import default_config
-from workbench.runs.scheduler import Scheduler
+from workbench.engine.presets import default_config
 from workbench.runs.store import RunStore
+from workbench.workers.scheduler import Scheduler
 
 
 def config(steps: int = 20000, **overrides) -> RunConfig:
-    return default_config("faces", "mi-face", target="softmax", device="cpu",
-                          knobs={"steps": steps, "stop_cost": 0, "patience": 5000, "lr": 0.0001},
-                          **{"classes": [0, 1], **overrides})
+    return default_config(
+        "faces",
+        "mi-face",
+        target="softmax",
+        device="cpu",
+        knobs={"steps": steps, "stop_cost": 0, "patience": 5000, "lr": 0.0001},
+        **{"classes": [0, 1], **overrides},
+    )
 
 
 def wait_for(condition, seconds: float = 60) -> None:
@@ -108,8 +113,7 @@ def test_closing_files_the_run_as_interrupted_and_a_new_application_finds_it(sto
 
 def test_a_run_that_does_not_fit_is_not_queued(scheduler, store):
     with pytest.raises(Incompatible, match="never attacked"):
-        scheduler.submit(RunConfig(
-            "faces", "gmi", "evaluator", prior="gan", classes=(0,)))
+        scheduler.submit(RunConfig("faces", "gmi", "evaluator", prior="gan", classes=(0,)))
     assert not store.list()
 
 

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from workbench.core.errors import AccessDenied, BudgetSpent, DataMissing, Incompatible, NotFinite, UnknownName
 from workbench.core.records import Access
 from workbench.core.weights import save_weights
+from workbench.defenses.store import load_classifier, target_card, target_problem, weights_name
 from workbench.scenarios import SCENARIOS, Labelled
-from workbench.targets import ARCHITECTURES, Classifier, TargetView, load_classifier
-from workbench.targets.store import EVALUATOR, target_card, target_problem, weights_name
-from workbench.targets.training import Recipe, accuracy, fit, warp
+from workbench.targets import ARCHITECTURES, Classifier, TargetView
+from workbench.targets.store import EVALUATOR
+from workbench.targets.training import ClassifierRecipe, accuracy, fit, warp
 from workbench.targets.view import GRANTS
 
 METHODS = ("logits", "module", "features", "scores", "top_k", "labels")
@@ -83,7 +84,9 @@ def test_answers_are_the_models():
     assert torch.allclose(door.scores(x).sum(1), torch.ones(n)) and torch.equal(door.scores(x), logits.softmax(1))
     assert torch.equal(door.labels(x), logits.argmax(1))
     values, indices = door.top_k(x)
-    assert values.shape == (n, 2) and torch.equal(indices[:, 0], logits.argmax(1)) and (values[:, 0] >= values[:, 1]).all()
+    assert (
+        values.shape == (n, 2) and torch.equal(indices[:, 0], logits.argmax(1)) and (values[:, 0] >= values[:, 1]).all()
+    )
     assert torch.equal(door.features(x), model.features(x))
     assert view(k=99).k == CLASSES
 
@@ -115,7 +118,9 @@ def test_a_view_holds_a_copy_and_leaves_the_callers_model_alone():
 
 
 def test_the_model_is_not_an_attribute_an_attack_stumbles_on():
-    assert not [n for n in vars(view()) if isinstance(vars(view())[n], torch.nn.Module) and not n.startswith("_TargetView__")]
+    assert not [
+        n for n in vars(view()) if isinstance(vars(view())[n], torch.nn.Module) and not n.startswith("_TargetView__")
+    ]
 
 
 # Architectures
@@ -136,7 +141,18 @@ def test_every_architecture_takes_every_shipped_shape(arch, shape):
 
 def test_normalisation_is_the_models_own_first_layer():
     model = Classifier("softmax", (1, 4, 4), 2)
-    assert torch.allclose(model.normalize(torch.tensor([[[[0.5]], ]]).expand(1, 1, 4, 4)), torch.zeros(1, 1, 4, 4))
+    assert torch.allclose(
+        model.normalize(
+            torch.tensor(
+                [
+                    [
+                        [[0.5]],
+                    ]
+                ]
+            ).expand(1, 1, 4, 4)
+        ),
+        torch.zeros(1, 1, 4, 4),
+    )
     assert {"normalize.mean", "normalize.std"} <= set(model.state_dict())
 
 
@@ -154,8 +170,9 @@ def blobs(n: int = 80) -> Labelled:
     """Return dark and light squares, so that any network learns them in seconds."""
     labels = torch.arange(n) % 2
     rng = torch.Generator().manual_seed(0)
-    return Labelled((0.25 + 0.5 * labels[:, None, None, None] + 0.05 * torch.randn(n, 1, 16, 16, generator=rng)).clamp(0, 1),
-                    labels)
+    return Labelled(
+        (0.25 + 0.5 * labels[:, None, None, None] + 0.05 * torch.randn(n, 1, 16, 16, generator=rng)).clamp(0, 1), labels
+    )
 
 
 def test_training_learns_and_repeats_itself():
@@ -163,7 +180,7 @@ def test_training_learns_and_repeats_itself():
     for _ in range(2):
         torch.manual_seed(0)
         model = Classifier("softmax", (1, 16, 16), 2)
-        progress = list(fit(model, blobs(), Recipe(epochs=6, contrast=0.0), flips=True, check=blobs()))
+        progress = list(fit(model, blobs(), ClassifierRecipe(epochs=6, contrast=0.0), flips=True, check=blobs()))
         assert [p.epoch for p in progress] == list(range(1, 7)) and progress[-1].accuracy == 1.0
         outcomes.append(model.head.weight.detach().clone())
     assert torch.equal(*outcomes)
@@ -174,17 +191,19 @@ def test_training_that_diverges_says_so():
     with torch.no_grad():
         model.head.weight.fill_(torch.nan)
     with pytest.raises(NotFinite, match="diverged in epoch 1"):
-        list(fit(model, blobs(), Recipe(epochs=1), flips=False))
+        list(fit(model, blobs(), ClassifierRecipe(epochs=1), flips=False))
 
 
 @given(st.integers(1, 6), st.floats(0, 0.3), st.floats(0, 0.5), st.floats(0, 45), st.booleans())
 def test_augmented_images_stay_in_range(n, shift, scale, rotate, flips):
-    warped = warp(images(n), Recipe(shift=shift, scale=scale, rotate=rotate), flips, torch.Generator().manual_seed(0))
+    warped = warp(
+        images(n), ClassifierRecipe(shift=shift, scale=scale, rotate=rotate), flips, torch.Generator().manual_seed(0)
+    )
     assert warped.shape == (n, *SHAPE) and warped.min() >= 0 and warped.max() <= 1
 
 
 def test_no_augmentation_is_the_identity():
-    still = Recipe(shift=0, scale=0, rotate=0, contrast=0)
+    still = ClassifierRecipe(shift=0, scale=0, rotate=0, contrast=0)
     assert torch.allclose(warp(images(4), still, False, torch.Generator()), images(4), atol=1e-6)
 
 
@@ -212,9 +231,19 @@ def test_shipped_weights_are_as_good_as_their_card_says(scenario, arch):
         assert accuracy(model, private.train) == pytest.approx(card["train_accuracy"], abs=0.01)
 
 
-@pytest.mark.parametrize(("scenario", "arch", "least"), [
-    ("faces", "cnn", 0.93), ("faces", "resnet", 0.93), ("faces", "softmax", 0.9), ("faces", "mlp", 0.9),
-    ("digits", "cnn", 0.99), ("digits", "resnet", 0.99), ("digits", "softmax", 0.9), ("digits", "mlp", 0.9)])
+@pytest.mark.parametrize(
+    ("scenario", "arch", "least"),
+    [
+        ("faces", "cnn", 0.93),
+        ("faces", "resnet", 0.93),
+        ("faces", "softmax", 0.9),
+        ("faces", "mlp", 0.9),
+        ("digits", "cnn", 0.99),
+        ("digits", "resnet", 0.99),
+        ("digits", "softmax", 0.9),
+        ("digits", "mlp", 0.9),
+    ],
+)
 def test_shipped_targets_have_learned_their_task(scenario, arch, least):
     assert accuracy(load_classifier(scenario, arch), SCENARIOS[scenario]().private.heldout) >= least
 

@@ -16,21 +16,21 @@ import torch
 from workbench.core.errors import Incompatible, NotFinite, StoreError, UsageError
 from workbench.core.paths import ROOT
 from workbench.core.records import RunState, TrainingConfig
-from workbench.core.staging import discard, promote, staged_name
 from workbench.core.weights import has_weights, read_card, save_weights
-from workbench.priors import PRIORS
-from workbench.priors import training as loop
+from workbench.engine.model_cache import ModelCache
+from workbench.engine.presets import default_config
 from workbench.priors.gan import GAN
-from workbench.runs.compat import default_config
+from workbench.priors.training import loop
+from workbench.priors.training.registry import TRAINERS
 from workbench.runs.control import RunControl
-from workbench.runs.engine import FolderLedger
-from workbench.runs.estimates import training_estimate
-from workbench.runs.lab import Lab
-from workbench.runs.scheduler import Scheduler
+from workbench.runs.ledger import FolderLedger
 from workbench.runs.store import RunStore
-from workbench.runs.training_job import carry_out
-from workbench.runs.trainings import alone, checkpoint_path, train_prior, training_problems
 from workbench.targets.training import recipe_for
+from workbench.trainings.estimates import training_estimate
+from workbench.trainings.execute import carry_out
+from workbench.trainings.staging import discard, promote, staged_name
+from workbench.trainings.start import alone, checkpoint_path, train_prior, training_problems
+from workbench.workers.scheduler import Scheduler
 
 NAME = "digits/prior-gan"
 FEW = {"vae_steps": "10", "gan_steps": "10", "batch": "4"}
@@ -74,7 +74,7 @@ class StopAt(RunControl):
 
 def carried_out(store: RunStore, given: TrainingConfig, control: RunControl | None = None):
     folder = store.create_training(given)
-    state = carry_out(given, folder, Lab("cpu"), control=control or RunControl(), ledger=store)
+    state = carry_out(given, folder, ModelCache("cpu"), control=control or RunControl(), ledger=store)
     return folder, state
 
 
@@ -122,7 +122,7 @@ def test_stopping_between_checkpoints_loses_nothing(store):
 def test_the_weights_before_stay_when_a_training(end, store, models, monkeypatch):
     carried_out(store, config())
     before = read_card(NAME)["sha256"]
-    trainer = PRIORS["gan"].trainer
+    trainer = TRAINERS["gan"]
 
     def poor(setting, recipe):
         made = trainer(setting, recipe)
@@ -137,7 +137,7 @@ def test_the_weights_before_stay_when_a_training(end, store, models, monkeypatch
         return made
 
     if end == "fails":
-        monkeypatch.setattr(GAN, "trainer", staticmethod(poor))
+        monkeypatch.setitem(TRAINERS._entries, "gan", replace(TRAINERS.entry("gan"), item=poor))
     folder, state = carried_out(store, config(seed=3), RunControl() if end == "fails" else StopAt(4))
     assert state is (RunState.FAILED if end == "fails" else RunState.STOPPED)
     assert folder.sampled() == [8], "it came as far as a checkpoint"
@@ -152,7 +152,7 @@ def test_what_nobody_meant_is_kept_as_a_file(store, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr("workbench.runs.training_job.reports", broken)
+    monkeypatch.setattr("workbench.trainings.execute.reports", broken)
     folder, state = carried_out(store, config())
     assert state is RunState.FAILED and folder.manifest()["reason"] == "RuntimeError: out of luck"
     assert "Traceback" in (folder.path / "error.txt").read_text()
@@ -160,18 +160,17 @@ def test_what_nobody_meant_is_kept_as_a_file(store, monkeypatch):
 
 @pytest.mark.usefixtures("models", "quick_reports")
 def test_the_next_run_sees_the_new_weights(store):
-    lab = Lab("cpu")
+    cache = ModelCache("cpu")
     carried_out(store, config())
-    old = lab.prior("digits", "gan")
+    old = cache.prior("digits", "gan")
     given = config(seed=1)
     folder = store.create_training(given)
-    carry_out(given, folder, lab, control=RunControl(), ledger=FolderLedger(folder))
-    assert lab.prior("digits", "gan") is not old
+    carry_out(given, folder, cache, control=RunControl(), ledger=FolderLedger(folder))
+    assert cache.prior("digits", "gan") is not old
 
 
 def test_a_target_is_trained_the_same_way(store, models, monkeypatch):
-    monkeypatch.setattr("workbench.runs.training_job.recipe_for",
-                        lambda *given: replace(recipe_for(*given), epochs=1))
+    monkeypatch.setattr("workbench.trainings.execute.recipe_for", lambda *given: replace(recipe_for(*given), epochs=1))
     folder, state = carried_out(store, TrainingConfig("target", "digits", target="softmax"))
     assert state is RunState.FINISHED
     assert folder.progress()["total"] == 1 and "loss" in folder.losses()
@@ -185,15 +184,18 @@ CARD = {"recipe": {"steps": 9}, "seed": 0, "data": "d", "public_images": 5, "qua
 
 
 @pytest.mark.usefixtures("models")
-@pytest.mark.parametrize(("old", "new", "better"), [
-    (None, {"finished": False, "steps": 3}, True),
-    ({"finished": True, "steps": 9}, {"finished": True, "steps": 9}, True),
-    ({"finished": True, "steps": 9}, {"finished": False, "steps": 9}, False),
-    ({"finished": False, "steps": 3}, {"finished": False, "steps": 6}, True),
-    ({"finished": False, "steps": 6}, {"finished": False, "steps": 3}, False),
-    ({"finished": False, "steps": 3}, {"finished": False, "steps": 6, "seed": 1}, False),
-    ({"steps": 3}, {"finished": False, "steps": 6}, False),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "better"),
+    [
+        (None, {"finished": False, "steps": 3}, True),
+        ({"finished": True, "steps": 9}, {"finished": True, "steps": 9}, True),
+        ({"finished": True, "steps": 9}, {"finished": False, "steps": 9}, False),
+        ({"finished": False, "steps": 3}, {"finished": False, "steps": 6}, True),
+        ({"finished": False, "steps": 6}, {"finished": False, "steps": 3}, False),
+        ({"finished": False, "steps": 3}, {"finished": False, "steps": 6, "seed": 1}, False),
+        ({"steps": 3}, {"finished": False, "steps": 6}, False),
+    ],
+)
 def test_weights_are_replaced_by_better_ones_alone(old, new, better):
     if old is not None:
         save_weights("a/b", {"x": torch.zeros(1)}, CARD | old)
@@ -215,19 +217,22 @@ def test_nothing_staged_replaces_nothing():
 
 
 @pytest.mark.usefixtures("models")
-@pytest.mark.parametrize(("given", "words"), [
-    (config(), None),
-    (config(what="cake"), "'cake' cannot be trained"),
-    (config(scenario="digit"), "Did you mean 'digits'"),
-    (config(prior="gam"), "Did you mean 'gan'"),
-    (config(prior=None), "No prior named"),
-    (config(target="resnet"), "has no target"),
-    (config(defense="moat"), "No defense named 'moat'"),
-    (config(quality="best"), "not a quality"),
-    (config(seed=-1), "out of range"),
-    (TrainingConfig("target", "digits", target="softmax"), None),
-    (TrainingConfig("target", "digits", target="softmaxx"), "Did you mean 'softmax'"),
-])
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (config(), None),
+        (config(what="cake"), "'cake' cannot be trained"),
+        (config(scenario="digit"), "Did you mean 'digits'"),
+        (config(prior="gam"), "Did you mean 'gan'"),
+        (config(prior=None), "No prior named"),
+        (config(target="resnet"), "has no target"),
+        (config(defense="moat"), "No defense named 'moat'"),
+        (config(quality="best"), "not a quality"),
+        (config(seed=-1), "out of range"),
+        (TrainingConfig("target", "digits", target="softmax"), None),
+        (TrainingConfig("target", "digits", target="softmaxx"), "Did you mean 'softmax'"),
+    ],
+)
 def test_what_keeps_a_training_from_starting_is_said(given, words):
     found = training_problems(given)
     assert bool(found) is (words is not None)

@@ -17,9 +17,12 @@ def pictures(n: int = 6, channels: int = 3, height: int = 8, width: int = 8) -> 
     return torch.rand(n, channels, height, width, generator=rng(9))
 
 
-VIEWS = {"random_resized_crop": lambda x, g: random_resized_crop(x, g, (0.3, 0.9), (0.8, 1.2)),
-         "rotate": lambda x, g: rotate(x, g, 20.0), "flip": flip,
-         "color_jitter": lambda x, g: color_jitter(x, g, 0.5, 0.5)}
+VIEWS = {
+    "random_resized_crop": lambda x, g: random_resized_crop(x, g, (0.3, 0.9), (0.8, 1.2)),
+    "rotate": lambda x, g: rotate(x, g, 20.0),
+    "flip": flip,
+    "color_jitter": lambda x, g: color_jitter(x, g, 0.5, 0.5),
+}
 each_view = pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
 
 

@@ -13,22 +13,23 @@ from torch import nn
 
 from workbench.attacks import ATTACKS, AttackInfo
 from workbench.attacks.diffusion import Walk, noise_of
-from workbench.attacks.identity import Identity
 from workbench.attacks.ked_mi import around
-from workbench.attacks.losses import CHOICES, IDENTITY, cross_entropy, max_margin, negative_logit, poincare
 from workbench.attacks.mirror import ramp
 from workbench.attacks.needs import NEEDS, layer_problem, unmet
+from workbench.attacks.parts.candidate_rng import Streams
+from workbench.attacks.parts.identity import Identity
+from workbench.attacks.parts.losses import CHOICES, IDENTITY, cross_entropy, max_margin, negative_logit, poincare
+from workbench.attacks.parts.p_space import PSpace
+from workbench.attacks.parts.selection import final, initial
+from workbench.attacks.parts.surrogates import surrogates
+from workbench.attacks.parts.views import View, views
 from workbench.attacks.pixel import Statistics
-from workbench.attacks.pspace import PSpace
-from workbench.attacks.selection import final, initial
-from workbench.attacks.streams import Streams
-from workbench.attacks.surrogates import surrogates
-from workbench.attacks.views import View, views
 from workbench.attacks.vmi import Gaussians, Whitened
 from workbench.core.errors import Incompatible
+from workbench.engine.compatibility import problems
+from workbench.engine.presets import default_config
 from workbench.priors import PRIORS
 from workbench.priors.style import Style
-from workbench.runs.compat import default_config, problems
 from workbench.targets.architectures import Classifier
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.0, 3.0, 1.0]])
@@ -394,10 +395,18 @@ def test_needs_are_those_known_and_the_published_prior_meets_them():
             assert unmet(info, info.prior) is None
 
 
-@pytest.mark.parametrize(("attack", "prior", "why"), [
-    ("gmi", "diffusion", "asks the prior's critic how real an image looks, and the Diffusion prior has none"),
-    ("ppa", "conditional-gan", "shows every class the same samples, and the Conditional GAN prior draws each class"),
-    ("diffusion", "gan", "guides a diffusion step by step, and the GAN prior is none")])
+@pytest.mark.parametrize(
+    ("attack", "prior", "why"),
+    [
+        ("gmi", "diffusion", "asks the prior's critic how real an image looks, and the Diffusion prior has none"),
+        (
+            "ppa",
+            "conditional-gan",
+            "shows every class the same samples, and the Conditional GAN prior draws each class",
+        ),
+        ("diffusion", "gan", "guides a diffusion step by step, and the GAN prior is none"),
+    ],
+)
 def test_a_prior_that_does_not_fit_is_named_before_the_run(attack, prior, why):
     (said,) = [p for p in problems(default_config("digits", attack, prior=prior)) if "another prior" in p]
     assert why in said and said.startswith(AttackInfo.of(ATTACKS.entry(attack)).title)

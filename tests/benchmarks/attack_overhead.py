@@ -25,7 +25,7 @@ from workbench.attacks import ATTACKS, AttackContext, AttackInfo
 from workbench.attacks.base import FixedControl
 from workbench.core.knobs import configure, knobs_of
 from workbench.core.records import Access
-from workbench.runs.lab import Lab
+from workbench.engine.model_cache import ModelCache
 from workbench.scenarios import SCENARIOS
 from workbench.targets import TargetView
 
@@ -46,6 +46,7 @@ class Watch:
             def look(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
                 if torch.is_grad_enabled() and inputs[0].requires_grad:
                     self.passes.append((name, tuple(inputs[0].shape), None))
+
             return look
 
         hook, kept = victim.register_forward_pre_hook(note("target")), {}
@@ -65,6 +66,7 @@ class Watch:
             if torch.is_grad_enabled() and first.requires_grad:
                 self.passes.append((name, tuple(first.shape), more))
             return method(first, *more)
+
         return called
 
 
@@ -101,8 +103,15 @@ def straight(passes: list[Pass], victim: nn.Module, prior: nn.Module | None) -> 
 def context(scenario: str, key: str, victim: nn.Module, prior: nn.Module | None) -> AttackContext:
     place, info = SCENARIOS[scenario](), AttackInfo.of(ATTACKS.entry(key))
     view = TargetView(victim, info.access, num_classes=place.num_classes, input_shape=place.input_shape)
-    return AttackContext(view, prior, torch.arange(8) % place.num_classes, torch.Generator().manual_seed(0),
-                         torch.device("cpu"), FixedControl(10**9), flips=place.flips)
+    return AttackContext(
+        view,
+        prior,
+        torch.arange(8) % place.num_classes,
+        torch.Generator().manual_seed(0),
+        torch.device("cpu"),
+        FixedControl(10**9),
+        flips=place.flips,
+    )
 
 
 def seconds(scenario: str, key: str, victim: nn.Module, prior: nn.Module | None, steps: int) -> float:
@@ -119,16 +128,16 @@ def seconds(scenario: str, key: str, victim: nn.Module, prior: nn.Module | None,
 def compare(scenario: str, key: str) -> float:
     """Return the attack's steps a second over the straight loop's, the median of some rounds."""
     info = AttackInfo.of(ATTACKS.entry(key))
-    lab = Lab("cpu")  # models laid out as in the app
-    victim = lab.target(scenario, "resnet", released=False)
-    prior = lab.prior(scenario, info.prior, target="resnet") if info.prior else None
+    cache = ModelCache("cpu")  # models laid out as in the app
+    victim = cache.target(scenario, "resnet", released=False)
+    prior = cache.prior(scenario, info.prior, target="resnet") if info.prior else None
     lists = []
     for steps in (SHORT, LONG):
         watch = Watch()
         with watch.over(victim, prior):
             seconds(scenario, key, victim, prior, steps)
         lists.append(watch.passes)
-    own, ratios = lists[1][:len(lists[1]) - len(lists[0])], []
+    own, ratios = lists[1][: len(lists[1]) - len(lists[0])], []
     for _ in range(ROUNDS):
         attack = seconds(scenario, key, victim, prior, LONG) - seconds(scenario, key, victim, prior, SHORT)
         ratios.append(straight(own, victim, prior) / attack)
@@ -142,8 +151,11 @@ def main() -> None:
     options = parser.parse_args()
     usual = [e.key for e in ATTACKS if e.info["access"] is Access.WHITE_BOX and "steps" in knobs_of(e.item)]
     for key in options.attacks or usual:
-        print(f"{options.scenario} {key}: {compare(options.scenario, key):.2f} of a straight loop's steps/s (aim: at "
-              "least 0.90)", flush=True)
+        print(
+            f"{options.scenario} {key}: {compare(options.scenario, key):.2f} of a straight loop's steps/s (aim: at "
+            "least 0.90)",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

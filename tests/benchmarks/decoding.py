@@ -17,9 +17,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from workbench.engine.model_cache import ModelCache
 from workbench.priors import PRIORS
 from workbench.priors.base import prior_problem
-from workbench.runs.lab import Lab
 from workbench.scenarios import SCENARIOS
 
 ROUNDS = 9
@@ -48,16 +48,18 @@ def main() -> None:
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
-    lab, rng = Lab(options.device), torch.Generator().manual_seed(0)
+    cache, rng = ModelCache(options.device), torch.Generator().manual_seed(0)
     for key in options.scenario:
         for entry in PRIORS:
             if prior_problem(key, entry.key) is not None:
                 continue
-            prior = lab.prior(key, entry.key)  # laid out as in the app
+            prior = cache.prior(key, entry.key)  # laid out as in the app
             slow = prior.shown < IMAGES
             count = SAMPLED if slow else IMAGES
-            labels = (torch.arange(count) % SCENARIOS[key]().num_classes).to(lab.device) if prior.conditional else None
-            took = milliseconds(prior, prior.sample(count, rng).to(lab.device), labels, 1 if slow else ROUNDS)
+            labels = (
+                (torch.arange(count) % SCENARIOS[key]().num_classes).to(cache.device) if prior.conditional else None
+            )
+            took = milliseconds(prior, prior.sample(count, rng).to(cache.device), labels, 1 if slow else ROUNDS)
             print(f"{key:<8}{entry.key:<18}{count:>3} images {took:>9.1f} ms", flush=True)
 
 

@@ -17,7 +17,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).par
 
 from served import application, page
 
-from workbench.runs.compat import default_config
+from workbench.engine.presets import default_config
 
 
 def resident() -> float:
@@ -26,8 +26,14 @@ def resident() -> float:
 
 
 def main(seconds: float) -> None:
-    config = default_config("faces", "mi-face", target="softmax", classes=list(range(32)), restarts=2,
-                            knobs={"steps": 20000, "stop_cost": 0, "patience": 5000, "lr": 0.001})
+    config = default_config(
+        "faces",
+        "mi-face",
+        target="softmax",
+        classes=list(range(32)),
+        restarts=2,
+        knobs={"steps": 20000, "stop_cost": 0, "patience": 5000, "lr": 0.001},
+    )
     with application() as (url, scheduler):
         run = scheduler.submit(config)
         with page(f"{url}/?run={run}") as tab:
@@ -57,13 +63,16 @@ def main(seconds: float) -> None:
             shown = len(tab.evaluate("window.__seen"))
             produced = scheduler.store.folder(run).latest() - produced
             after = tab.evaluate("[__wb.newPlot, __wb.react, __wb.extend]")
-            print(f"{shown / spent:.1f} frames/s shown of {produced / spent:.1f} recorded over {spent:.0f} s "
-                  "(aim: 10, as many as recorded)")
+            print(
+                f"{shown / spent:.1f} frames/s shown of {produced / spent:.1f} recorded over {spent:.0f} s "
+                "(aim: 10, as many as recorded)"
+            )
             print(f"lag median {statistics.median(lags):.2f} s, largest {max(lags):.2f} s (aim: 0.3 s)")
-            print(f"full figures since the start {after[0] + after[1] - figures[0] - figures[1]}, "
-                  f"extensions {after[2] - figures[2]}")
-            print(f"page heap {before[0]:.0f} -> {heap():.0f} MB, server {before[1]:.0f} -> "
-                  f"{resident():.0f} MB")
+            print(
+                f"full figures since the start {after[0] + after[1] - figures[0] - figures[1]}, "
+                f"extensions {after[2] - figures[2]}"
+            )
+            print(f"page heap {before[0]:.0f} -> {heap():.0f} MB, server {before[1]:.0f} -> {resident():.0f} MB")
             scheduler.stop(run)
 
 

@@ -25,10 +25,10 @@ from workbench.commands.base import assignments
 from workbench.core.errors import BudgetSpent
 from workbench.core.knobs import knobs_of
 from workbench.core.records import Access, Frame
+from workbench.engine.context import build_context, frames_of
+from workbench.engine.model_cache import ModelCache
+from workbench.engine.presets import default_config
 from workbench.metrics.judge import judge
-from workbench.runs.compat import default_config
-from workbench.runs.engine import build_context, frames_of
-from workbench.runs.lab import Lab
 from workbench.scenarios import SCENARIOS
 
 BLACK_BOX = [a.key for a in ATTACKS if a.info["access"] is not Access.WHITE_BOX and a.key != "random"]
@@ -58,13 +58,21 @@ def endless(attack: str, chosen: dict[str, str]) -> dict[str, object]:
     return {**longest, **{k: v for k, v in chosen.items() if k in declared}}
 
 
-def frames_at(lab: Lab, scenario: str, attack: str, classes: list[int], marks: list[int], seed: int,
-              chosen: dict[str, str]) -> list[Frame]:
+def frames_at(
+    cache: ModelCache,
+    scenario: str,
+    attack: str,
+    classes: list[int],
+    marks: list[int],
+    seed: int,
+    chosen: dict[str, str],
+) -> list[Frame]:
     """Return the frame that an attack has to show after each number of queries."""
-    config = default_config(scenario, attack, classes=classes, knobs=endless(attack, chosen), seed=seed,
-                            budget=marks[-1])
+    config = default_config(
+        scenario, attack, classes=classes, knobs=endless(attack, chosen), seed=seed, budget=marks[-1]
+    )
     control = Marks(marks)
-    context = build_context(config, lab, control)
+    context = build_context(config, cache, control)
     control.target = context.target
     found: list[Frame] = []
     try:
@@ -80,8 +88,8 @@ def frames_at(lab: Lab, scenario: str, attack: str, classes: list[int], marks: l
 
 
 def table(options: argparse.Namespace) -> list[dict[str, object]]:
-    lab, classes = Lab(options.device), SCENARIOS[options.scenario]().classes(options.classes)
-    judging, labels = lab.evaluation(options.scenario), torch.tensor(classes)
+    cache, classes = ModelCache(options.device), SCENARIOS[options.scenario]().classes(options.classes)
+    judging, labels = cache.evaluation(options.scenario), torch.tensor(classes)
     per_class = [int(q) for q in options.queries.split(",")]
     rows: list[dict[str, object]] = []
     for attack in options.attacks.split(","):
@@ -89,18 +97,34 @@ def table(options: argparse.Namespace) -> list[dict[str, object]]:
         groups = [[m] for m in marks] if attack in ASK_FIRST else [marks]
         for group in groups:
             begun = time.monotonic()
-            frames = frames_at(lab, options.scenario, attack, classes, group, options.seed, assignments(options.knobs))
+            frames = frames_at(
+                cache, options.scenario, attack, classes, group, options.seed, assignments(options.knobs)
+            )
             seconds = time.monotonic() - begun
             for mark, frame in zip(group, frames, strict=True):
                 found = judge(frame.images.cpu(), labels, judging)
                 known = None if frame.confidence is None else frame.confidence.mean().item()
-                rows.append({"scenario": options.scenario, "attack": attack, "seed": options.seed, "n": len(classes),
-                             "queries_per_class": mark // len(classes), "asked_per_class": frame.queries / len(classes),
-                             "acc@1": found.overall["acc@1"], "acc@5": found.overall["acc@5"],
-                             "knn_dist": found.overall["knn_dist"], "confidence": known, "seconds": round(seconds, 1)})
-                print("{attack:<10} {queries_per_class:>7} asked {asked_per_class:>9.0f}  acc@1 {acc@1:.2f}  knn {knn_dist:.2f}"
-                      "  run {seconds} s".format(**rows[-1]), flush=True)
-    prior, rng = lab.baseline_prior(options.scenario), torch.Generator().manual_seed(options.seed)
+                rows.append(
+                    {
+                        "scenario": options.scenario,
+                        "attack": attack,
+                        "seed": options.seed,
+                        "n": len(classes),
+                        "queries_per_class": mark // len(classes),
+                        "asked_per_class": frame.queries / len(classes),
+                        "acc@1": found.overall["acc@1"],
+                        "acc@5": found.overall["acc@5"],
+                        "knn_dist": found.overall["knn_dist"],
+                        "confidence": known,
+                        "seconds": round(seconds, 1),
+                    }
+                )
+                print(
+                    "{attack:<10} {queries_per_class:>7} asked {asked_per_class:>9.0f}  acc@1 {acc@1:.2f}  knn {knn_dist:.2f}"
+                    "  run {seconds} s".format(**rows[-1]),
+                    flush=True,
+                )
+    prior, rng = cache.baseline_prior(options.scenario), torch.Generator().manual_seed(options.seed)
     with torch.no_grad():
         floor = judge(prior.decode(prior.sample(500, rng)), labels.repeat(-(-500 // len(labels)))[:500], judging)
     print(f"random prior, n=500: acc@1 {floor.overall['acc@1']:.2f}  knn {floor.overall['knn_dist']:.2f}")
@@ -109,17 +133,19 @@ def table(options: argparse.Namespace) -> list[dict[str, object]]:
 
 def batching(options: argparse.Namespace) -> None:
     """Print what a step for every class costs against one for one class."""
-    lab, everyone = Lab(options.device), SCENARIOS[options.scenario]().classes(options.classes)
+    cache, everyone = ModelCache(options.device), SCENARIOS[options.scenario]().classes(options.classes)
     for attack in options.batching.split(","):
         spent = {}
         for classes in ([everyone[0]], everyone):
-            frames_at(lab, options.scenario, attack, classes, [600 * len(classes)], 0, {})
+            frames_at(cache, options.scenario, attack, classes, [600 * len(classes)], 0, {})
             begun = time.process_time()
-            frame = frames_at(lab, options.scenario, attack, classes, [1500 * len(classes)], 0, {})[0]
+            frame = frames_at(cache, options.scenario, attack, classes, [1500 * len(classes)], 0, {})[0]
             spent[len(classes)] = (time.process_time() - begun) / frame.step
         one, every = spent[1], spent[len(everyone)]
-        print(f"{attack}: {len(everyone)} classes cost {every / one:.1f} times one ({every * 1e3:.0f} ms and "
-              f"{one * 1e3:.0f} ms of processor a step; aim: at most 5)")
+        print(
+            f"{attack}: {len(everyone)} classes cost {every / one:.1f} times one ({every * 1e3:.0f} ms and "
+            f"{one * 1e3:.0f} ms of processor a step; aim: at most 5)"
+        )
 
 
 def main() -> None:

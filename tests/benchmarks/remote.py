@@ -21,7 +21,7 @@ import torch
 
 from workbench.defenses import load_target
 from workbench.scenarios import SCENARIOS
-from workbench.targets.endpoint import Endpoint
+from workbench.targets.remote.http import Endpoint
 
 
 def seconds(target: torch.nn.Module, images: torch.Tensor, rounds: int) -> float:
@@ -47,8 +47,27 @@ def main() -> None:
     arch = options.arch or place.default_target
     images = torch.rand(options.batch, *place.input_shape, generator=torch.Generator().manual_seed(0))
     here = load_target(options.scenario, arch).to(memory_format=torch.channels_last)
-    server = subprocess.Popen([sys.executable, "-m", "workbench", "serve-target", "--scenario", options.scenario, "--arch", arch,
-                               "--port", "0", "--threads", "1", "--device", "cpu"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "workbench",
+            "serve-target",
+            "--scenario",
+            options.scenario,
+            "--arch",
+            arch,
+            "--port",
+            "0",
+            "--threads",
+            "1",
+            "--device",
+            "cpu",
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         address = server.stdout.readline().split()[-1]
         time.sleep(1)
@@ -57,8 +76,10 @@ def main() -> None:
     finally:
         server.terminate()
         server.wait()
-    print(f"{options.scenario}/{arch}, {options.batch} images: in process {near * 1e3:.1f} ms, over HTTP {far * 1e3:.1f} ms, "
-          f"{far / near:.2f} times (aim: at most 2)")
+    print(
+        f"{options.scenario}/{arch}, {options.batch} images: in process {near * 1e3:.1f} ms, over HTTP {far * 1e3:.1f} ms, "
+        f"{far / near:.2f} times (aim: at most 2)"
+    )
 
 
 if __name__ == "__main__":

@@ -15,9 +15,17 @@ from typing import Any
 
 os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", HF_HUB_OFFLINE="1")
 
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync",
-         "--enable-precise-memory-info"]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-precise-memory-info",
+]
 
 
 @contextmanager
@@ -25,10 +33,10 @@ def application() -> Iterator[tuple[str, Any]]:
     """Yield the address and the scheduler of an application with a run store of its own."""
     import uvicorn
 
-    from workbench.runs.scheduler import Scheduler
     from workbench.runs.store import RunStore
     from workbench.ui.server import create
     from workbench.ui.shell import App
+    from workbench.workers.scheduler import Scheduler
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -36,8 +44,11 @@ def application() -> Iterator[tuple[str, Any]]:
     with tempfile.TemporaryDirectory() as runs:
         store = RunStore(Path(runs))
         scheduler = Scheduler(store).start()
-        server = uvicorn.Server(uvicorn.Config(create(App(store, scheduler), "127.0.0.1", port), host="127.0.0.1",
-                                               port=port, log_level="warning"))
+        server = uvicorn.Server(
+            uvicorn.Config(
+                create(App(store, scheduler), "127.0.0.1", port), host="127.0.0.1", port=port, log_level="warning"
+            )
+        )
         threading.Thread(target=server.run, daemon=True).start()
         while not server.started or scheduler.status()["worker"] != "ready":
             time.sleep(0.1)

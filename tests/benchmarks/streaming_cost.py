@@ -17,7 +17,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).par
 
 from served import application, finished, page
 
-from workbench.runs.compat import default_config
+from workbench.engine.presets import default_config
 
 
 def speed(scheduler: Any, run: str) -> float:
@@ -39,8 +39,11 @@ def main(rounds: int) -> None:
             with page(f"{url}/?run={run}") as tab:
                 watched.append(speed(scheduler, run))
                 drawn = tab.evaluate("window.__wb.drawn")
-            print(f"alone {alone[-1]:.2f} steps/s   watched {watched[-1]:.2f} steps/s ({drawn} messages drawn)   "
-                  f"ratio {watched[-1] / alone[-1]:.3f}", flush=True)
+            print(
+                f"alone {alone[-1]:.2f} steps/s   watched {watched[-1]:.2f} steps/s ({drawn} messages drawn)   "
+                f"ratio {watched[-1] / alone[-1]:.3f}",
+                flush=True,
+            )
     ratio = statistics.median(watched) / statistics.median(alone)
     print(f"ratio of medians {ratio:.3f} (aim: at least 0.95)")
 

@@ -20,8 +20,16 @@ import pytest
 from workbench.core.paths import models_dir
 
 ROOT = Path(__file__).resolve().parents[2]
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 STARTING = 90  # seconds
 
 
@@ -64,9 +72,25 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     models = tmp_path_factory.mktemp("weights") / "models"  # a copy, for trainings write into it
     # Without one prior, so that there is something to train.
     shutil.copytree(models_dir(), models, ignore=shutil.ignore_patterns(".*", "prior-conditional-gan*"))
-    process = subprocess.Popen([sys.executable, "app.py", "--port", str(port), "--runs", str(runs), "--device", "cpu",
-                                "--endpoint", f"bank=http://127.0.0.1:{elsewhere}/"], cwd=ROOT, stdout=said, stderr=subprocess.STDOUT, start_new_session=True,
-                               env={**os.environ, "WORKBENCH_MODELS": str(models)})
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "app.py",
+            "--port",
+            str(port),
+            "--runs",
+            str(runs),
+            "--device",
+            "cpu",
+            "--endpoint",
+            f"bank=http://127.0.0.1:{elsewhere}/",
+        ],
+        cwd=ROOT,
+        stdout=said,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        env={**os.environ, "WORKBENCH_MODELS": str(models)},
+    )
     app = Served(f"http://127.0.0.1:{port}", port, runs, elsewhere)
     try:
         end = time.monotonic() + STARTING
@@ -124,8 +148,12 @@ def visit(served: Served, chromium: object) -> Iterator[Callable[..., Visit]]:
         page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: faults.append(f"page error: {error}"))
         page.on("console", lambda m: faults.append(f"console: {m.text}") if m.type == "error" else None)
-        page.on("request", lambda r: None if r.url.startswith((served.url, "data:", "blob:"))
-                else faults.append(f"outside request: {r.url}"))
+        page.on(
+            "request",
+            lambda r: (
+                None if r.url.startswith((served.url, "data:", "blob:")) else faults.append(f"outside request: {r.url}")
+            ),
+        )
         if late:  # each script comes so many seconds after it was asked for
             page.route("**/wb/assets/*.js", lambda route: (time.sleep(late), route.continue_()))
         page.goto(f"{served.url}/{query}")

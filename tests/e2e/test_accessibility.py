@@ -20,6 +20,7 @@ def test_no_tab_breaks_an_accessibility_rule(visit, axe, theme):
         page.get_by_role("tab", name=tab).click()
         page.wait_for_timeout(800)
         for violation in axe.run(page).response["violations"]:
-            found += [f"{tab}: {violation['id']} ({violation['impact']}): {n['html'][:140]}"
-                      for n in violation["nodes"][:3]]
+            found += [
+                f"{tab}: {violation['id']} ({violation['impact']}): {n['html'][:140]}" for n in violation["nodes"][:3]
+            ]
     assert not found, "\n".join(found)

@@ -21,7 +21,9 @@ def compare(visit: Callable[..., Visit]) -> Visit:
 
 
 def points(page, plot: str) -> list[float]:
-    return page.evaluate("name => (document.querySelector(`[data-testid=${name}]`)?.data ?? []).flatMap(t => [...t.y])", plot)
+    return page.evaluate(
+        "name => (document.querySelector(`[data-testid=${name}]`)?.data ?? []).flatMap(t => [...t.y])", plot
+    )
 
 
 def finished(page) -> list[str]:
@@ -63,6 +65,10 @@ def test_what_is_missing_can_be_run_only_where_something_is(compare: Visit) -> N
         pick(page, "Table", table)
         page.get_by_text(re.compile(words)).first.wait_for()
         shown = (True, True) if table == "queries" else (False, False)
-        until(lambda shown=shown: (page.locator("td[data-state=missing]").count() > 0, page.locator("#grid-fill").is_visible()) == shown,
-              why=f"{table}: what can be run is not what is missing")
+        until(
+            lambda shown=shown: (
+                (page.locator("td[data-state=missing]").count() > 0, page.locator("#grid-fill").is_visible()) == shown
+            ),
+            why=f"{table}: what can be run is not what is missing",
+        )
     assert compare.faults == []

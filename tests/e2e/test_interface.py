@@ -32,9 +32,12 @@ def points(page) -> int:
 
 def contrast(page, where: str) -> list[int]:
     """Return the range of grey of each canvas."""
-    return page.evaluate("""where => [...document.querySelectorAll(where)].map(c => {
+    return page.evaluate(
+        """where => [...document.querySelectorAll(where)].map(c => {
         const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let lo = 255, hi = 0;
-        for (let i = 0; i < d.length; i += 4) { lo = Math.min(lo, d[i]); hi = Math.max(hi, d[i]); } return hi - lo; })""", where)
+        for (let i = 0; i < d.length; i += 4) { lo = Math.min(lo, d[i]); hi = Math.max(hi, d[i]); } return hi - lo; })""",
+        where,
+    )
 
 
 def rested(look: Callable[[], object], seconds: float = 1.5) -> object:
@@ -106,7 +109,9 @@ def test_plots_are_extended_and_never_drawn_anew(shown: dict) -> None:
     assert counts["newPlot"] == 2
     assert counts["react"] == 0
     assert counts["extend"] > 4
-    assert not shown["first"].page.get_by_test_id("axis-queries").is_visible(), "steps are all that a white-box attack counts"
+    assert not shown["first"].page.get_by_test_id("axis-queries").is_visible(), (
+        "steps are all that a white-box attack counts"
+    )
 
 
 def test_judge_shows_the_metrics(shown: dict) -> None:
@@ -286,9 +291,17 @@ def test_a_wrong_link_says_so(visit: Callable[..., Visit]) -> None:
     page.get_by_text("There is no run '0101-000000-gmi-ffff'").first.wait_for()
 
 
-@pytest.mark.parametrize("path", ["/wb/runs/nothing/truth.webp", "/wb/runs/..%2f..%2fetc/run.json",
-                                  "/wb/runs/%2e%2e/frames/0.webp", "/wb/scenarios/nowhere/classes.webp",
-                                  "/wb/scenarios/faces/private/99.webp", "/wb/assets/..%2fapp.py"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/wb/runs/nothing/truth.webp",
+        "/wb/runs/..%2f..%2fetc/run.json",
+        "/wb/runs/%2e%2e/frames/0.webp",
+        "/wb/scenarios/nowhere/classes.webp",
+        "/wb/scenarios/faces/private/99.webp",
+        "/wb/assets/..%2fapp.py",
+    ],
+)
 def test_what_is_not_there_is_refused(served: Served, path: str) -> None:
     status, body, _ = served.get(path)
     assert status in (400, 404)
@@ -302,8 +315,14 @@ def test_headers_keep_the_page_to_itself(served: Served) -> None:
 
 
 def test_a_port_in_use_is_said(served: Served) -> None:
-    done = subprocess.run([sys.executable, "app.py", "--port", str(served.port)], cwd=ROOT, capture_output=True,
-                          text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "app.py", "--port", str(served.port)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 1
     assert "--port" in done.stderr
     assert "Traceback" not in done.stderr

@@ -36,7 +36,10 @@ def looking(visit: Callable[..., Visit]) -> Visit:
 
 def test_the_sheet_follows_seed_and_truncation(looking: Visit) -> None:
     page = looking.page
-    until(lambda: len(shades := contrast(page, ".wb-samples-grid canvas")) == 24 and min(shades) > 40, why="a picture is blank")
+    until(
+        lambda: len(shades := contrast(page, ".wb-samples-grid canvas")) == 24 and min(shades) > 40,
+        why="a picture is blank",
+    )
     requests: list[str] = []
     page.on("request", lambda r: requests.append(r.url) if "samples.webp" in r.url else None)
     page.evaluate("""() => { const s = document.querySelector("[data-testid=truncation]");
@@ -54,7 +57,9 @@ def test_two_clicks_make_a_way_that_plays(looking: Visit) -> None:
     page.get_by_role("button", name="Sample 9", exact=True).click()
     seed = rested(lambda: drawn(page))[0]
     until(lambda: page.locator(".wb-prior").get_attribute("data-way").startswith(f"{seed}.2 {seed}.8"))
-    until(lambda: page.locator(".wb-sample[data-end=A]").count() == 2, why="it is not both in the sheet and in the strip")
+    until(
+        lambda: page.locator(".wb-sample[data-end=A]").count() == 2, why="it is not both in the sheet and in the strip"
+    )
     before = int(page.get_by_test_id("way").input_value())
     page.get_by_test_id("way-play").click()
     until(lambda: int(page.get_by_test_id("way").input_value()) > before + 2)
@@ -127,14 +132,26 @@ def test_what_is_not_trained_says_how(looking: Visit) -> None:
     assert looking.faults == []
 
 
-@pytest.mark.parametrize(("path", "status"), [
-    ("digits/gan/samples.webp?seed=5&share=0.4", 200), ("digits/gan/samples.webp?seed=-1", 400),
-    ("digits/gan/samples.webp?share=2", 400), ("digits/gan/samples.webp?seed=a", 422),
-    ("digits/gan/samples.webp?share=nan", 400), ("digits/gan/samples.webp?target=resnet", 400),
-    ("digits/gam/samples.webp", 400), ("digit/gan/samples.webp", 400), ("digits/gan/between.webp?a=0.1&b=0.x", 400),
-    ("digits/gan/between.webp?a=0.1&b=0.99", 400), ("digits/gan/nearest.json?point=..%2f..", 400),
-    ("digits/gan/reach.json?classes=9", 400), ("digits/gan/reach.json?classes=0&wide=true", 400),
-    ("digits/gan/training.json", 200), ("..%2f..%2fetc/gan/samples.webp", 404)])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("digits/gan/samples.webp?seed=5&share=0.4", 200),
+        ("digits/gan/samples.webp?seed=-1", 400),
+        ("digits/gan/samples.webp?share=2", 400),
+        ("digits/gan/samples.webp?seed=a", 422),
+        ("digits/gan/samples.webp?share=nan", 400),
+        ("digits/gan/samples.webp?target=resnet", 400),
+        ("digits/gam/samples.webp", 400),
+        ("digit/gan/samples.webp", 400),
+        ("digits/gan/between.webp?a=0.1&b=0.x", 400),
+        ("digits/gan/between.webp?a=0.1&b=0.99", 400),
+        ("digits/gan/nearest.json?point=..%2f..", 400),
+        ("digits/gan/reach.json?classes=9", 400),
+        ("digits/gan/reach.json?classes=0&wide=true", 400),
+        ("digits/gan/training.json", 200),
+        ("..%2f..%2fetc/gan/samples.webp", 404),
+    ],
+)
 def test_requests_are_checked(served: Served, path: str, status: int) -> None:
     answer, body, _ = served.get(f"/wb/priors/{path}")
     assert answer == status, body[:200]

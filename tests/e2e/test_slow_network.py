@@ -14,8 +14,12 @@ def test_each_tab_is_drawn_though_its_scripts_come_late(visit: Callable[..., Vis
     page = visited.page
     page.locator("#knobs [data-knob]").first.wait_for()
     until(lambda: page.locator(".wb-class").count() == 40)
-    for title, drawn in {"Compare": "#grid-plots .js-plotly-plot", "Runs": ".wb-runs > *",
-                         "Prior": "#prior-prior .wb-prior > *", "Target": "[data-testid=comparison]"}.items():
+    for title, drawn in {
+        "Compare": "#grid-plots .js-plotly-plot",
+        "Runs": ".wb-runs > *",
+        "Prior": "#prior-prior .wb-prior > *",
+        "Target": "[data-testid=comparison]",
+    }.items():
         turn_to(page, title)
         page.locator(drawn).first.wait_for()
     choose(page, "target-training", "BiDO")

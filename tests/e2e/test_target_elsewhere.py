@@ -17,9 +17,28 @@ from tests.e2e.test_interface import rested, run_of, state, step, turn_to, until
 
 @contextmanager
 def offered(port: int, *flags: str) -> Iterator[subprocess.Popen]:
-    """Offer a target of the digits on this port, labels only; it is killed at the end."""
-    process = subprocess.Popen([sys.executable, "-m", "workbench", "serve-target", "--scenario", "digits", "--labels-only", "--device",
-                                "cpu", "--threads", "1", "--port", str(port), *flags], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    """RemoteCard a target of the digits on this port, labels only; it is killed at the end."""
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "workbench",
+            "serve-target",
+            "--scenario",
+            "digits",
+            "--labels-only",
+            "--device",
+            "cpu",
+            "--threads",
+            "1",
+            "--port",
+            str(port),
+            *flags,
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert "releases label only" in process.stdout.readline()
         yield process
@@ -46,6 +65,7 @@ def curve(page) -> list[float]:
 
 def start(page) -> None:
     """Press Run until the target has been found to be there; a server says so before it listens."""
+
     def pressed() -> str:
         page.locator("#run-button").click()
         time.sleep(1)
@@ -64,8 +84,12 @@ def told(visit: Callable[..., Visit], served: Served) -> dict:
     pick(page, "Attack", "BREP-MI")
     page.get_by_text("Kahla et al.").wait_for()
     pick(page, "Target", "bank")
-    reason = page.locator("#problem .wb-problem")  # not all of it: Gradio keeps the time of a pending answer in there, unseen
-    seen["before"] = until(lambda: reason.count() and reason.inner_text().strip(), why="nothing said that the target is away")
+    reason = page.locator(
+        "#problem .wb-problem"
+    )  # not all of it: Gradio keeps the time of a pending answer in there, unseen
+    seen["before"] = until(
+        lambda: reason.count() and reason.inner_text().strip(), why="nothing said that the target is away"
+    )
     page.locator("#knob-steps").fill("12")
     page.locator("#knob-steps").press("Enter")
     page.locator("#run-button").click()
@@ -82,22 +106,33 @@ def told(visit: Callable[..., Visit], served: Served) -> dict:
         page.get_by_test_id("axis-queries").click()
     until(lambda: state(page) == "paused", why="it did not pause")
     until(lambda: page.get_by_test_id("notice").inner_text())
-    seen["waiting"] = rested(lambda: (page.get_by_test_id("notice").inner_text(), page.get_by_test_id("status").inner_text(), step(page)))
+    seen["waiting"] = rested(
+        lambda: (page.get_by_test_id("notice").inner_text(), page.get_by_test_id("status").inner_text(), step(page))
+    )
     page.get_by_test_id("pause").click()
     seen["resumed"] = [state(page) for _ in range(10) if not time.sleep(0.1)]
     seen["kept"] = step(page)
     late = visit(f"?run={run_of(page)}").page
-    seen["late"] = until(lambda: (text := late.get_by_label("Attack", exact=True).input_value()) != "GMI" and text), rested(lambda: state(late))
+    seen["late"] = (
+        until(lambda: (text := late.get_by_label("Attack", exact=True).input_value()) != "GMI" and text),
+        rested(lambda: state(late)),
+    )
     late.context.close()
     with offered(served.elsewhere):
         until(lambda: state(page) != "paused", why="it did not go on by itself")
         page.locator(".wb-live[data-state=finished]").wait_for(timeout=60_000, state="attached")
-        seen["after"] = rested(lambda: (page.get_by_test_id("notice").is_visible(), step(page), page.get_by_test_id("card").count()))
+        seen["after"] = rested(
+            lambda: (page.get_by_test_id("notice").is_visible(), step(page), page.get_by_test_id("card").count())
+        )
     page.locator(".wb-legend").click()
     for _ in range(3):
         page.keyboard.press("ArrowLeft")
-    seen["mark"] = rested(lambda: (page.get_by_test_id("frame").inner_text(),
-                                   page.evaluate("document.querySelector('.wb-curves .wb-plot').layout.shapes?.[0]?.x0")))
+    seen["mark"] = rested(
+        lambda: (
+            page.get_by_test_id("frame").inner_text(),
+            page.evaluate("document.querySelector('.wb-curves .wb-plot').layout.shapes?.[0]?.x0"),
+        )
+    )
     seen["run"] = run_of(page)
     turn_to(page, "Judge")
     page.get_by_test_id("queries").wait_for()
@@ -139,7 +174,9 @@ def test_judge_tells_the_accuracy_for_a_thousand_queries(told: dict) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_accessibility_rule_is_broken_where_a_run_is_shown(told: dict, visit: Callable[..., Visit], theme: str) -> None:
+def test_no_accessibility_rule_is_broken_where_a_run_is_shown(
+    told: dict, visit: Callable[..., Visit], theme: str
+) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page, found = visit(f"?__theme={theme}&run={told['run']}").page, []
     page.get_by_test_id("axis-queries").wait_for()

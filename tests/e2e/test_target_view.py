@@ -29,8 +29,10 @@ def test_a_defense_is_shown_beside_none(looking: Visit) -> None:
     choose(page, "target-training", "BiDO")
     choose(page, "target-output", "Temperature")
     page.locator("[data-testid=comparison] th", has_text="BiDO + Temperature").wait_for()
-    rows = {row.locator("th").inner_text(): row.locator("td").all_inner_texts()
-            for row in page.locator("[data-testid=comparison] tbody tr").all()}
+    rows = {
+        row.locator("th").inner_text(): row.locator("td").all_inner_texts()
+        for row in page.locator("[data-testid=comparison] tbody tr").all()
+    }
     assert rows["Accuracy, unseen images"][0] == "98.3 %"
     without, with_both = rows["Mean confidence"]
     assert float(with_both.split()[0]) < float(without.split()[0]) - 20, "a temperature of 10 leaves little confidence"
@@ -66,10 +68,17 @@ def test_a_defense_that_an_attacker_inside_never_meets_is_said(visit: Callable[.
     assert visited.faults == []
 
 
-@pytest.mark.parametrize(("path", "status"), [
-    ("faces/resnet/training.json", 200), ("faces/resnet/training.json?defense=bido", 200),
-    ("faces/resnet/training.json?defense=bido(strength=nan)", 400), ("faces/resnet/training.json?defense=../x", 400),
-    ("faces/resnett/training.json", 400), ("face/resnet/training.json", 400)])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("faces/resnet/training.json", 200),
+        ("faces/resnet/training.json?defense=bido", 200),
+        ("faces/resnet/training.json?defense=bido(strength=nan)", 400),
+        ("faces/resnet/training.json?defense=../x", 400),
+        ("faces/resnett/training.json", 400),
+        ("face/resnet/training.json", 400),
+    ],
+)
 def test_requests_are_checked(served: Served, path: str, status: int) -> None:
     answer, body, _ = served.get(f"/wb/targets/{path}")
     assert answer == status, body[:200]

@@ -110,9 +110,20 @@ class AttackInfo:
         return cls(entry.key, entry.title, **{k: v for k, v in entry.info.items() if k != "order"})
 
 
-def attack(key: str, *, title: str, access: Access, prior: str | None, paper: str, summary: str,
-           survey_ref: int | None = None, presets: Mapping[str, Mapping[str, Any]] | None = None, order: int = 100,
-           public: bool = False, needs: tuple[str, ...] = ()):
+def attack(
+    key: str,
+    *,
+    title: str,
+    access: Access,
+    prior: str | None,
+    paper: str,
+    summary: str,
+    survey_ref: int | None = None,
+    presets: Mapping[str, Mapping[str, Any]] | None = None,
+    order: int = 100,
+    public: bool = False,
+    needs: tuple[str, ...] = (),
+):
     """Register an attack.
 
     Args:
@@ -129,9 +140,19 @@ def attack(key: str, *, title: str, access: Access, prior: str | None, paper: st
         for name, values in presets.items():
             if unknown := set(values) - set(knobs_of(cls)):
                 raise ValueError(f"preset '{name}' of attack '{key}' sets unknown knobs {unknown}")
-        return ATTACKS.register(key, title=title, access=access, prior=prior, paper=paper, summary=summary,
-                                survey_ref=survey_ref, presets=presets, order=order, public=public,
-                                needs=needs)(cls)
+        return ATTACKS.register(
+            key,
+            title=title,
+            access=access,
+            prior=prior,
+            paper=paper,
+            summary=summary,
+            survey_ref=survey_ref,
+            presets=presets,
+            order=order,
+            public=public,
+            needs=needs,
+        )(cls)
 
     return keep
 
@@ -143,5 +164,7 @@ def ensure_finite(step: int, **named: Tensor) -> None:
     """
     for name, value in named.items():
         if not torch.isfinite(value).all():
-            raise NotFinite(f"{name} became NaN or infinite by step {step}. The frames up to here are kept; "
-                            "lower the learning rate or the loss weights and run again.")
+            raise NotFinite(
+                f"{name} became NaN or infinite by step {step}. The frames up to here are kept; "
+                "lower the learning rate or the loss weights and run again."
+            )

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workbench.attacks.asking import Box, Pool, ask, pools
 from workbench.attacks.base import AttackContext, attack
-from workbench.attacks.stepping import shown
-from workbench.attacks.streams import Streams
+from workbench.attacks.parts.black_box_frames import shown
+from workbench.attacks.parts.candidate_rng import Streams
+from workbench.attacks.parts.questions import AnswerPool, Box, ask, pools
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 
@@ -28,30 +28,58 @@ SHOWN = 12  # points of a sphere that are drawn
 LONGEST = 3.0  # step, as in the paper's code
 
 
-@attack("brep-mi", title="BREP-MI", access=Access.LABEL, prior="gan", order=40, needs=("shared",),
-        paper="Kahla et al., CVPR 2022",
-        summary="Sees only the predicted class: finds a latent of the class and walks away from its boundary.",
-        presets={"demo": dict(steps=40), "paper": dict(steps=3000, points=32, radius=2.0, draws=50000, patience=1000,
-                                                       refusals=500)})
+@attack(
+    "brep-mi",
+    title="BREP-MI",
+    access=Access.LABEL,
+    prior="gan",
+    order=40,
+    needs=("shared",),
+    paper="Kahla et al., CVPR 2022",
+    summary="Sees only the predicted class: finds a latent of the class and walks away from its boundary.",
+    presets={
+        "demo": dict(steps=40),
+        "paper": dict(steps=3000, points=32, radius=2.0, draws=50000, patience=1000, refusals=500),
+    },
+)
 @dataclass(frozen=True)
 class BREPMI:
     steps: int = knob(200, 1, 20000, log=True, help="Iterations: a sphere and a move each.", unit="steps")
     points: int = knob(32, 2, 512, log=True, help="Points asked about on each sphere.", unit="queries")
     radius: float = knob(2.0, 0.05, 20.0, log=True, help="Radius of the first sphere.")
     growth: float = knob(1.3, 1.01, 3.0, live=True, help="By how much the radius grows.")
-    inside: float = knob(0.75, 0.1, 1.0, live=True, help="It grows when more than this share of points stays in the class.")
+    inside: float = knob(
+        0.75, 0.1, 1.0, live=True, help="It grows when more than this share of points stays in the class."
+    )
     bound: float = knob(1.5, 0.1, 5.0, help="Latents are kept within ± this many standard deviations of the prior's.")
-    draws: int = knob(3000, 1, 1_000_000, log=True, help="Most samples of the prior asked about to find starts, for all "
-                      "classes together.", unit="queries")
-    patience: int = knob(1000, 1, 20000, log=True, help="A candidate is done after so many iterations at one radius.",
-                         unit="steps")
-    refusals: int = knob(100, 1, 20000, log=True, help="A candidate is done after so many moves in a row that would "
-                         "have left its class.", unit="steps")
+    draws: int = knob(
+        3000,
+        1,
+        1_000_000,
+        log=True,
+        help="Most samples of the prior asked about to find starts, for all classes together.",
+        unit="queries",
+    )
+    patience: int = knob(
+        1000, 1, 20000, log=True, help="A candidate is done after so many iterations at one radius.", unit="steps"
+    )
+    refusals: int = knob(
+        100,
+        1,
+        20000,
+        log=True,
+        help="A candidate is done after so many moves in a row that would have left its class.",
+        unit="steps",
+    )
 
     def run(self, ctx: AttackContext) -> Iterator[Frame]:
         streams, box = Streams(ctx), Box.of(ctx.prior, ctx.rng, self.bound)
-        walk = _Walk(ctx, box.clamp(ctx.start if ctx.start is not None else streams.sample(ctx.prior)), self.radius,
-                     total=-(-self.draws // 256) + 1 + self.steps)
+        walk = _Walk(
+            ctx,
+            box.clamp(ctx.start if ctx.start is not None else streams.sample(ctx.prior)),
+            self.radius,
+            total=-(-self.draws // 256) + 1 + self.steps,
+        )
         yield from shown(ctx, self._steps(ctx, walk, streams, box), walk.frame)
 
     def _steps(self, ctx: AttackContext, walk: _Walk, streams: Streams, box: Box) -> Iterator[str]:
@@ -100,7 +128,7 @@ class _Walk:
         self.stale, self.refused = (torch.zeros(n, dtype=torch.long, device=z.device) for _ in range(2))
         self.cloud = z[:, None].repeat(1, SHOWN, 1)
 
-    def begin(self, pool: Pool, wanted: Tensor) -> Tensor:
+    def begin(self, pool: AnswerPool, wanted: Tensor) -> Tensor:
         """Start each of the `wanted` (N,) from a sample of its class, if the pool has one; return (N,) which did."""
         labels = torch.arange(self.ctx.target.num_classes, device=pool.answers.device)
         own = pool.answers[:, None] == labels  # (P, K)
@@ -132,7 +160,14 @@ class _Walk:
     def frame(self, step: int, note: str) -> Frame:
         with torch.no_grad():
             images = self.ctx.prior.decode(self.best)
-        return Frame(step, self.total, images, self.best, note=note, queries=self.ctx.target.queries,
-                     losses={"radius": self.found, "share inside": self.share, "accepted moves": self.moves},
-                     cloud=self.cloud.flatten(0, 1),
-                     cloud_of=torch.arange(len(self.z), device=self.z.device).repeat_interleave(SHOWN))
+        return Frame(
+            step,
+            self.total,
+            images,
+            self.best,
+            note=note,
+            queries=self.ctx.target.queries,
+            losses={"radius": self.found, "share inside": self.share, "accepted moves": self.moves},
+            cloud=self.cloud.flatten(0, 1),
+            cloud_of=torch.arange(len(self.z), device=self.z.device).repeat_interleave(SHOWN),
+        )

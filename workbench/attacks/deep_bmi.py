@@ -18,38 +18,73 @@ from dataclasses import dataclass
 
 import torch
 
-from workbench.attacks.asking import Box, ask, log_confidences, margins, pools
 from workbench.attacks.base import AttackContext, attack
-from workbench.attacks.best import Best
-from workbench.attacks.optimisers import OPTIMISERS
-from workbench.attacks.stepping import shown
-from workbench.attacks.streams import Streams
+from workbench.attacks.parts.best_so_far import Best
+from workbench.attacks.parts.black_box_frames import shown
+from workbench.attacks.parts.candidate_rng import Streams
+from workbench.attacks.parts.optimisers import OPTIMISERS
+from workbench.attacks.parts.questions import Box, ask, log_confidences, margins, pools
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 
 WORTH = {"margin": margins, "confidence": log_confidences}
 
 
-@attack("deep-bmi", title="Deep-BMI", access=Access.SCORES, prior="gan", survey_ref=33, order=30, needs=("shared",),
-        paper="Dionysiou et al., PoPETs 2023",
-        summary="Lets a gradient-free optimiser such as CMA-ES climb the confidence scores in a generator's latent space.",
-        presets={"demo": dict(steps=40), "paper": dict(steps=2000, population=50, worth="confidence", enough=0.99)})
+@attack(
+    "deep-bmi",
+    title="Deep-BMI",
+    access=Access.SCORES,
+    prior="gan",
+    survey_ref=33,
+    order=30,
+    needs=("shared",),
+    paper="Dionysiou et al., PoPETs 2023",
+    summary="Lets a gradient-free optimiser such as CMA-ES climb the confidence scores in a generator's latent space.",
+    presets={"demo": dict(steps=40), "paper": dict(steps=2000, population=50, worth="confidence", enough=0.99)},
+)
 @dataclass(frozen=True)
 class DeepBMI:
-    optimiser: str = knob("sep-cma-es", choices={
-        "sep-cma-es": "CMA-ES, diagonal", "cma-es": "CMA-ES, full covariance", "nes": "Natural evolution strategy",
-        "de": "Differential evolution", "pso": "Particle swarm", "annealing": "Simulated annealing",
-        "random": "Random search", "perturbation": "Structured perturbation"}, help="What proposes the next latents.")
+    optimiser: str = knob(
+        "sep-cma-es",
+        choices={
+            "sep-cma-es": "CMA-ES, diagonal",
+            "cma-es": "CMA-ES, full covariance",
+            "nes": "Natural evolution strategy",
+            "de": "Differential evolution",
+            "pso": "Particle swarm",
+            "annealing": "Simulated annealing",
+            "random": "Random search",
+            "perturbation": "Structured perturbation",
+        },
+        help="What proposes the next latents.",
+    )
     steps: int = knob(200, 1, 100_000, log=True, help="Generations.", unit="steps")
-    population: int = knob(24, 2, 500, log=True, help="Latents tried in a generation, for each candidate.", unit="queries")
-    pool: int = knob(1000, 0, 1_000_000, help="Samples of the prior asked about for the start, for all classes together.",
-                     unit="queries")
-    sigma: float = knob(0.3, 0.01, 3.0, log=True, help="First step size, in standard deviations of the prior's latents.")
+    population: int = knob(
+        24, 2, 500, log=True, help="Latents tried in a generation, for each candidate.", unit="queries"
+    )
+    pool: int = knob(
+        1000,
+        0,
+        1_000_000,
+        help="Samples of the prior asked about for the start, for all classes together.",
+        unit="queries",
+    )
+    sigma: float = knob(
+        0.3, 0.01, 3.0, log=True, help="First step size, in standard deviations of the prior's latents."
+    )
     bound: float = knob(2.0, 0.1, 5.0, help="Latents are kept within ± this many standard deviations.")
-    worth: str = knob("margin", choices={"margin": "Margin to the next class", "confidence": "Log confidence"},
-                      help="What is climbed.")
-    typical: float = knob(0.0, 0.0, 100.0, live=True, help="Weight of the latent's mean square, which keeps it where the "
-                          "prior's samples are.")
+    worth: str = knob(
+        "margin",
+        choices={"margin": "Margin to the next class", "confidence": "Log confidence"},
+        help="What is climbed.",
+    )
+    typical: float = knob(
+        0.0,
+        0.0,
+        100.0,
+        live=True,
+        help="Weight of the latent's mean square, which keeps it where the prior's samples are.",
+    )
     enough: float = knob(1.0, 0.5, 1.0, help="A candidate is done at this confidence; 1 goes on.")
 
     def run(self, ctx: AttackContext) -> Iterator[Frame]:

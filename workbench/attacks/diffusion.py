@@ -22,11 +22,11 @@ import torch
 from torch import Tensor
 
 from workbench.attacks.base import AttackContext, attack
-from workbench.attacks.identity import Identity, IdentityKnobs, prepared, preparing_steps
-from workbench.attacks.latent_search import AdamSteps, Search, Terms, closing_frame, starting_frame
-from workbench.attacks.losses import CHOICES
-from workbench.attacks.streams import Streams
-from workbench.attacks.views import View, views
+from workbench.attacks.parts.candidate_rng import Streams
+from workbench.attacks.parts.identity import Identity, IdentityKnobs, prepared, preparing_steps
+from workbench.attacks.parts.latent_search import AdamSteps, Search, Terms, closing_frame, starting_frame
+from workbench.attacks.parts.losses import CHOICES
+from workbench.attacks.parts.views import View, views
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 from workbench.priors import Prior
@@ -63,10 +63,19 @@ class Walk:
         self.taken += 1
 
 
-@attack("diffusion", title="Guided diffusion", access=Access.WHITE_BOX, prior="diffusion", survey_ref=None, order=9,
-        public=True, needs=("walk",), paper="Dhariwal and Nichol, NeurIPS 2021; Li et al., 2024 (Diff-MI)",
-        summary="Lets the target steer a diffusion model from noise to an image of its class.",
-        presets={"demo": dict(steps=25, rounds=3), "paper": dict(steps=100, rounds=4, looks=4, refine=30)})
+@attack(
+    "diffusion",
+    title="Guided diffusion",
+    access=Access.WHITE_BOX,
+    prior="diffusion",
+    survey_ref=None,
+    order=9,
+    public=True,
+    needs=("walk",),
+    paper="Dhariwal and Nichol, NeurIPS 2021; Li et al., 2024 (Diff-MI)",
+    summary="Lets the target steer a diffusion model from noise to an image of its class.",
+    presets={"demo": dict(steps=25, rounds=3), "paper": dict(steps=100, rounds=4, looks=4, refine=30)},
+)
 @dataclass(frozen=True)
 class GuidedDiffusion(IdentityKnobs):
     identity_loss: str = knob("max-margin", choices=CHOICES, help="How far a candidate is from its class.")
@@ -76,8 +85,9 @@ class GuidedDiffusion(IdentityKnobs):
     strength: float = knob(0.2, 0.0, 5.0, live=True, help="Length of the target's push, as a share of the noise's own.")
     looks: int = knob(2, 1, 16, help="Random views by which the target judges each step.")
     crop: float = knob(0.85, 0.4, 1.0, help="Least share of the area that a view keeps.")
-    refine: int = knob(0, 0, 500, help="Steps of Adam on the noise itself afterwards; each one costs a whole walk.",
-                       unit="steps")
+    refine: int = knob(
+        0, 0, 500, help="Steps of Adam on the noise itself afterwards; each one costs a whole walk.", unit="steps"
+    )
     lr: float = knob(0.02, 1e-4, 1.0, log=True, live=True, help="Adam's step size on the noise.")
 
     def run(self, ctx: AttackContext) -> Iterator[Frame]:
@@ -86,8 +96,11 @@ class GuidedDiffusion(IdentityKnobs):
         total = before + sum(map(len, plans)) + self.refine + 1
         start = ctx.start if ctx.start is not None else prior.sample(len(ctx.classes), ctx.rng)
         yield (first := starting_frame(ctx, start, total))
-        identity = yield from prepared(ctx, self, lambda step, note: Frame(
-            step, total, first.images, first.latents, queries=ctx.target.queries, note=note))
+        identity = yield from prepared(
+            ctx,
+            self,
+            lambda step, note: Frame(step, total, first.images, first.latents, queries=ctx.target.queries, note=note),
+        )
         streams = Streams(ctx)
         score = self._score(ctx, identity, streams)
 
@@ -96,9 +109,19 @@ class GuidedDiffusion(IdentityKnobs):
         for number, plan in enumerate(plans):
             x = best.clone() if number == 0 else prior.noised(best, streams.normal(*best.shape[1:]), plan[0][0])
             walk = Walk(prior, x, plan)
-            yield from Search(ctx, x, score, walk, lambda step: ctx.live(self, "strength"), len(plan), total,
-                              draw=walk.noise, decode=walk.promised, offset=done,
-                              note=f"walk {number + 1} of {self.rounds}").run(show_last=False)
+            yield from Search(
+                ctx,
+                x,
+                score,
+                walk,
+                lambda step: ctx.live(self, "strength"),
+                len(plan),
+                total,
+                draw=walk.noise,
+                decode=walk.promised,
+                offset=done,
+                note=f"walk {number + 1} of {self.rounds}",
+            ).run(show_last=False)
             done += len(plan)
             with torch.no_grad():
                 found = score(prior.picture(x), x).total
@@ -107,8 +130,17 @@ class GuidedDiffusion(IdentityKnobs):
             lowest = torch.minimum(found, lowest)
         latents = noise_of(prior, best, self.steps)
         if self.refine:
-            yield from Search(ctx, latents, score, AdamSteps(latents), lambda step: ctx.live(self, "lr"), self.refine,
-                              total, offset=done, note="refining the noise").run(show_last=False)
+            yield from Search(
+                ctx,
+                latents,
+                score,
+                AdamSteps(latents),
+                lambda step: ctx.live(self, "lr"),
+                self.refine,
+                total,
+                offset=done,
+                note="refining the noise",
+            ).run(show_last=False)
             yield closing_frame(ctx, latents, total)
         else:
             yield closing_frame(ctx, latents, total, images=prior.picture(best))
@@ -116,7 +148,7 @@ class GuidedDiffusion(IdentityKnobs):
     def _plans(self, prior: Prior) -> list[list[tuple[int, int]]]:
         """Return each round's strides: from pure noise, then from as far back as told."""
         whole = prior.walk(self.steps)
-        return [whole] + [whole[len(whole) - max(1, round(self.back * len(whole))):]] * (self.rounds - 1)
+        return [whole] + [whole[len(whole) - max(1, round(self.back * len(whole))) :]] * (self.rounds - 1)
 
     def _score(self, ctx: AttackContext, identity: Identity, streams: Streams) -> Callable[[Tensor, Tensor], Terms]:
         view = View(scale=(self.crop, 1.0), mirror=0.5 * ctx.flips)

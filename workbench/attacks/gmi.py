@@ -16,18 +16,27 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from workbench.attacks.base import AttackContext, attack
-from workbench.attacks.identity import IdentityKnobs, prepared, preparing_steps
-from workbench.attacks.latent_search import NesterovSteps, Search, Terms, starting_frame
+from workbench.attacks.parts.identity import IdentityKnobs, prepared, preparing_steps
+from workbench.attacks.parts.latent_search import NesterovSteps, Search, Terms, starting_frame
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 
 PAPER_BATCH = 60
 
 
-@attack("gmi", title="GMI", access=Access.WHITE_BOX, prior="gan", survey_ref=15, order=2, public=True, needs=("critic",),
-        paper="Zhang et al., CVPR 2020",
-        summary="Searches the latent space of a GAN trained on other people for the face that the target knows.",
-        presets={"demo": dict(steps=300), "paper": dict(steps=1500, lr=0.02, bound=1.0, identity=100.0)})
+@attack(
+    "gmi",
+    title="GMI",
+    access=Access.WHITE_BOX,
+    prior="gan",
+    survey_ref=15,
+    order=2,
+    public=True,
+    needs=("critic",),
+    paper="Zhang et al., CVPR 2020",
+    summary="Searches the latent space of a GAN trained on other people for the face that the target knows.",
+    presets={"demo": dict(steps=300), "paper": dict(steps=1500, lr=0.02, bound=1.0, identity=100.0)},
+)
 @dataclass(frozen=True)
 class GMI(IdentityKnobs):
     steps: int = knob(300, 1, 10000, log=True, help="Optimisation steps.", unit="steps")
@@ -43,8 +52,9 @@ class GMI(IdentityKnobs):
         start = ctx.start if ctx.start is not None else ctx.prior.sample(n, ctx.rng)
         z = start.clamp(-self.bound, self.bound).clone()
         yield (first := starting_frame(ctx, z, total))
-        identity = yield from prepared(ctx, self, lambda step, note: Frame(
-            step, total, first.images, z, queries=ctx.target.queries, note=note))
+        identity = yield from prepared(
+            ctx, self, lambda step, note: Frame(step, total, first.images, z, queries=ctx.target.queries, note=note)
+        )
 
         def score(images: Tensor, latents: Tensor) -> Terms:
             named, logits = identity(images)
@@ -53,5 +63,14 @@ class GMI(IdentityKnobs):
             return Terms(loss, {"identity": named, "prior": prior}, logits)
 
         stepper = NesterovSteps(z, lambda: ctx.live(self, "momentum"))
-        yield from Search(ctx, z, score, stepper, lambda step: ctx.live(self, "lr") / PAPER_BATCH, self.steps, total,
-                          project=lambda value: value.clamp_(-self.bound, self.bound), offset=before).run()
+        yield from Search(
+            ctx,
+            z,
+            score,
+            stepper,
+            lambda step: ctx.live(self, "lr") / PAPER_BATCH,
+            self.steps,
+            total,
+            project=lambda value: value.clamp_(-self.bound, self.bound),
+            offset=before,
+        ).run()

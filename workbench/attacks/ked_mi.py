@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from workbench.attacks.base import AttackContext, attack
-from workbench.attacks.identity import IdentityKnobs, prepared, preparing_steps
-from workbench.attacks.latent_search import AdamSteps, Search, Terms, closing_frame, starting_frame
-from workbench.attacks.streams import Streams
+from workbench.attacks.parts.candidate_rng import Streams
+from workbench.attacks.parts.identity import IdentityKnobs, prepared, preparing_steps
+from workbench.attacks.parts.latent_search import AdamSteps, Search, Terms, closing_frame, starting_frame
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 
@@ -29,15 +29,25 @@ def around(value: Tensor) -> dict[str, Tensor]:
     n, _, d = value.shape
     noise = torch.randn(DRAWN, d, generator=torch.Generator().manual_seed(0)).to(value)
     cloud = value[:, None, 0] + (value[:, None, 1] / 2).exp() * noise
-    return {"cloud": cloud.detach().flatten(0, 1),
-            "cloud_of": torch.arange(n, device=value.device).repeat_interleave(DRAWN)}
+    return {
+        "cloud": cloud.detach().flatten(0, 1),
+        "cloud_of": torch.arange(n, device=value.device).repeat_interleave(DRAWN),
+    }
 
 
-@attack("ked-mi", title="KED-MI", access=Access.WHITE_BOX, prior="inversion-gan", survey_ref=16, order=4,
-        public=True, needs=("critic",),
-        paper="Chen et al., ICCV 2021",
-        summary="Fits a Gaussian of latents to each class, in a GAN that has learnt from the target's own answers.",
-        presets={"demo": dict(steps=150, lr=0.05), "paper": dict(steps=1500, lr=0.02, start_logvar=1.0)})
+@attack(
+    "ked-mi",
+    title="KED-MI",
+    access=Access.WHITE_BOX,
+    prior="inversion-gan",
+    survey_ref=16,
+    order=4,
+    public=True,
+    needs=("critic",),
+    paper="Chen et al., ICCV 2021",
+    summary="Fits a Gaussian of latents to each class, in a GAN that has learnt from the target's own answers.",
+    presets={"demo": dict(steps=150, lr=0.05), "paper": dict(steps=1500, lr=0.02, start_logvar=1.0)},
+)
 @dataclass(frozen=True)
 class KEDMI(IdentityKnobs):
     steps: int = knob(150, 1, 10000, log=True, help="Optimisation steps.", unit="steps")
@@ -51,8 +61,11 @@ class KEDMI(IdentityKnobs):
         total = before + self.steps + 1
         start = ctx.start if ctx.start is not None else 0.5 * ctx.prior.sample(n, ctx.rng)
         yield (first := starting_frame(ctx, start, total))
-        identity = yield from prepared(ctx, self, lambda step, note: Frame(
-            step, total, first.images, first.latents, queries=ctx.target.queries, note=note))
+        identity = yield from prepared(
+            ctx,
+            self,
+            lambda step, note: Frame(step, total, first.images, first.latents, queries=ctx.target.queries, note=note),
+        )
         value = torch.stack([start, torch.full_like(start, self.start_logvar)], 1)
         streams = Streams(ctx)
 
@@ -65,6 +78,16 @@ class KEDMI(IdentityKnobs):
         def draw(value: Tensor) -> Tensor:
             return value[:, 0] + (value[:, 1] / 2).exp() * streams.normal(value.shape[2])
 
-        yield from Search(ctx, value, score, AdamSteps(value), lambda step: ctx.live(self, "lr"), self.steps, total,
-                          draw=draw, offset=before, extras=lambda: around(value)).run(show_last=False)
+        yield from Search(
+            ctx,
+            value,
+            score,
+            AdamSteps(value),
+            lambda step: ctx.live(self, "lr"),
+            self.steps,
+            total,
+            draw=draw,
+            offset=before,
+            extras=lambda: around(value),
+        ).run(show_last=False)
         yield closing_frame(ctx, value[:, 0], total, "the centre of each Gaussian", **around(value))

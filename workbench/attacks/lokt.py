@@ -22,13 +22,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from workbench.attacks.asking import Box, Pool, ask, pools
 from workbench.attacks.base import AttackContext, attack, ensure_finite
-from workbench.attacks.inverse import varied
-from workbench.attacks.losses import IDENTITY
-from workbench.attacks.networks import fresh
-from workbench.attacks.stepping import shown
-from workbench.attacks.streams import Streams
+from workbench.attacks.parts.black_box_frames import shown
+from workbench.attacks.parts.candidate_rng import Streams
+from workbench.attacks.parts.inverse_decoder import varied
+from workbench.attacks.parts.losses import IDENTITY
+from workbench.attacks.parts.networks import fresh
+from workbench.attacks.parts.questions import AnswerPool, Box, ask, pools
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 
@@ -57,15 +57,25 @@ class StandIn(nn.Module):
         return self.head(self.body(4 * images - 2))
 
 
-@attack("lokt", title="LOKT", access=Access.LABEL, prior="gan", order=42, needs=("shared",),
-        paper="Nguyen et al., NeurIPS 2023",
-        summary="Trains classifiers of its own on images that the target labelled, then follows their gradients.",
-        presets={"demo": dict(steps=60, queries=2400, epochs=4), "paper": dict(queries=300_000, stand_ins=3, epochs=200, width=64,
-                                                                             steps=600, lr=0.1)})
+@attack(
+    "lokt",
+    title="LOKT",
+    access=Access.LABEL,
+    prior="gan",
+    order=42,
+    needs=("shared",),
+    paper="Nguyen et al., NeurIPS 2023",
+    summary="Trains classifiers of its own on images that the target labelled, then follows their gradients.",
+    presets={
+        "demo": dict(steps=60, queries=2400, epochs=4),
+        "paper": dict(queries=300_000, stand_ins=3, epochs=200, width=64, steps=600, lr=0.1),
+    },
+)
 @dataclass(frozen=True)
 class LOKT:
-    queries: int = knob(3000, 2, 10_000_000, log=True, help="Images that the target labels, for all classes together.",
-                        unit="queries")
+    queries: int = knob(
+        3000, 2, 10_000_000, log=True, help="Images that the target labels, for all classes together.", unit="queries"
+    )
     stand_ins: int = knob(2, 1, 5, help="Classifiers that are trained and then attacked together.")
     epochs: int = knob(6, 1, 500, log=True, help="Passes over the labelled images, for each classifier.")
     width: int = knob(24, 4, 128, log=True, help="Channels of a classifier's first layer.")
@@ -73,14 +83,22 @@ class LOKT:
     steps: int = knob(100, 1, 10_000, log=True, help="Gradient steps on the classifiers.", unit="steps")
     lr: float = knob(0.1, 1e-4, 1.0, log=True, live=True, help="Adam's step size on the latents.")
     bound: float = knob(1.5, 0.1, 5.0, help="Latents are kept within ± this many standard deviations of the prior's.")
-    confirm: int = knob(10, 0, 1000, help="Ask the target for each candidate's label every so many steps and keep the last "
-                        "latent that had its class; 0 trusts the classifiers.", unit="steps")
+    confirm: int = knob(
+        10,
+        0,
+        1000,
+        help="Ask the target for each candidate's label every so many steps and keep the last "
+        "latent that had its class; 0 trusts the classifiers.",
+        unit="steps",
+    )
 
     def run(self, ctx: AttackContext) -> Iterator[Frame]:
         streams, box = Streams(ctx), Box.of(ctx.prior, ctx.rng, self.bound)
         start = box.clamp(ctx.start if ctx.start is not None else streams.sample(ctx.prior))
         looks = len(start) * -(-self.steps // self.confirm) if self.confirm else 0  # questions left for the search
-        asked = min(self.queries, max(ctx.target.affordable(self.queries + looks) - looks, ctx.target.affordable(len(start))))
+        asked = min(
+            self.queries, max(ctx.target.affordable(self.queries + looks) - looks, ctx.target.affordable(len(start)))
+        )
         sizes = [asked - ROUNDS * (asked // 5), *[asked // 5] * ROUNDS]
         batches = max(1, asked // BATCH)
         total = sum(-(-size // CHUNK) for size in sizes) + self.stand_ins * self.epochs * batches + self.steps
@@ -98,7 +116,7 @@ class LOKT:
             for done in range(0, size, CHUNK):
                 latents = self._more(ctx, pool, box, min(CHUNK, size - done))
                 labels = ask(ctx, ctx.target.labels, latents)
-                pool = Pool(torch.cat([pool.latents, latents]), torch.cat([pool.answers, labels]))
+                pool = AnswerPool(torch.cat([pool.latents, latents]), torch.cat([pool.answers, labels]))
                 known.meet(pool)
                 yield "drawing more of the classes that are rare"
         with torch.no_grad():
@@ -111,7 +129,7 @@ class LOKT:
                 yield f"training classifier {number} of {len(nets)}"
         yield from self._search(ctx, known, [net.requires_grad_(False).eval() for net in nets], pool, box)
 
-    def _more(self, ctx: AttackContext, pool: Pool, box: Box, count: int) -> Tensor:
+    def _more(self, ctx: AttackContext, pool: AnswerPool, box: Box, count: int) -> Tensor:
         """Return `count` latents (count, D) near those known of a class, the more of a class the rarer it is."""
         seen = torch.bincount(pool.answers, minlength=ctx.target.num_classes)
         rarity = (1 / seen.clamp(min=1).float().cpu()).masked_fill(seen.cpu() == 0, 0)
@@ -123,7 +141,9 @@ class LOKT:
         like = self.likeness * box.to_units(pool.latents[parent]) + (1 - self.likeness**2) ** 0.5 * fresh_ones
         return box.clamp(box.from_units(like))
 
-    def _trained(self, ctx: AttackContext, net: StandIn, images: Tensor, labels: Tensor, batches: int) -> Iterator[Tensor]:
+    def _trained(
+        self, ctx: AttackContext, net: StandIn, images: Tensor, labels: Tensor, batches: int
+    ) -> Iterator[Tensor]:
         """Train on images (M, C, H, W) and labels (M,), half of the loss on variations of them; yield each step's loss."""
         optimiser = torch.optim.Adam(net.parameters(), 2e-3, weight_decay=5e-4)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, self.epochs * batches, 1e-5)
@@ -137,7 +157,9 @@ class LOKT:
                 schedule.step()
                 yield loss.detach()
 
-    def _search(self, ctx: AttackContext, known: _Known, nets: list[nn.Module], pool: Pool, box: Box) -> Iterator[str]:
+    def _search(
+        self, ctx: AttackContext, known: _Known, nets: list[nn.Module], pool: AnswerPool, box: Box
+    ) -> Iterator[str]:
         """Descend the sum of the stand-ins' max-margin losses by Adam, from where the classes are known."""
         units = box.to_units(known.latents).requires_grad_(True)
         optimiser = torch.optim.Adam([units], self.lr, foreach=False)
@@ -173,11 +195,13 @@ class _Known:
         self.moves = self.latents.new_zeros(len(self.latents))
         self.met = torch.zeros(len(self.latents), dtype=torch.bool, device=self.latents.device)
 
-    def meet(self, pool: Pool) -> None:
+    def meet(self, pool: AnswerPool) -> None:
         """Take a sample of its class for each candidate that has none."""
         own = F.one_hot(pool.answers, self.ctx.target.num_classes).bool()
         found = own.any(0)[self.ctx.classes] & ~self.met
-        self.latents = torch.where(found[:, None], pool.best(own.float(), self.ctx.classes, among=own)[:, 0], self.latents)
+        self.latents = torch.where(
+            found[:, None], pool.best(own.float(), self.ctx.classes, among=own)[:, 0], self.latents
+        )
         self.met |= found
 
     def keep(self, latents: Tensor, allowed: Tensor) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from workbench.attacks.base import AttackContext, attack, ensure_finite
-from workbench.attacks.losses import confidence, cross_entropy, one_minus_confidence, total_variation
+from workbench.attacks.parts.losses import confidence, cross_entropy, one_minus_confidence, total_variation
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 
@@ -37,24 +37,46 @@ def sharpen(images: Tensor, amount: float) -> Tensor:
     return images + amount * (images - blurred)
 
 
-@attack("mi-face", title="MI-Face (gradient inversion)", access=Access.WHITE_BOX, prior=None, survey_ref=14, order=1,
-        paper="Fredrikson et al., CCS 2015",
-        summary="Climbs the target's confidence on raw pixels. Shows faces of shallow targets; of a deep network it finds "
-        "noise that convinces the target and nobody else.",
-        presets={"demo": dict(steps=600), "paper": dict(steps=5000, lr=0.1, patience=100, stop_cost=0.01,
-                                                        cost="confidence", start_grey=0.0, smoothness=0.0)})
+@attack(
+    "mi-face",
+    title="MI-Face (gradient inversion)",
+    access=Access.WHITE_BOX,
+    prior=None,
+    survey_ref=14,
+    order=1,
+    paper="Fredrikson et al., CCS 2015",
+    summary="Climbs the target's confidence on raw pixels. Shows faces of shallow targets; of a deep network it finds "
+    "noise that convinces the target and nobody else.",
+    presets={
+        "demo": dict(steps=600),
+        "paper": dict(
+            steps=5000, lr=0.1, patience=100, stop_cost=0.01, cost="confidence", start_grey=0.0, smoothness=0.0
+        ),
+    },
+)
 @dataclass(frozen=True)
 class MIFace:
     steps: int = knob(600, 1, 20000, log=True, help="Most gradient steps (α).", unit="steps")
     lr: float = knob(1.0, 1e-4, 20.0, log=True, live=True, help="Step size (λ).")
-    cost: str = knob("cross-entropy", choices={"confidence": "1 − confidence (paper)", "cross-entropy": "Cross-entropy"},
-                     help="What is descended. 1 − confidence has no gradient where the confidence is nil.")
-    patience: int = knob(100, 2, 5000, log=True, help="Stop when the cost is no better than this many steps ago (β).",
-                         unit="steps")
+    cost: str = knob(
+        "cross-entropy",
+        choices={"confidence": "1 − confidence (paper)", "cross-entropy": "Cross-entropy"},
+        help="What is descended. 1 − confidence has no gradient where the confidence is nil.",
+    )
+    patience: int = knob(
+        100, 2, 5000, log=True, help="Stop when the cost is no better than this many steps ago (β).", unit="steps"
+    )
     stop_cost: float = knob(0.001, 0.0, 0.5, help="Stop at this cost (γ).")
     start_grey: float = knob(0.5, 0.0, 1.0, help="Grey level of the starting image; the paper starts from black.")
-    process_every: int = knob(0, 0, 1000, live=True, help="Denoise and sharpen every so many steps (PROCESS); "
-                              "0 never does, as the paper for all but its autoencoder.", unit="steps")
+    process_every: int = knob(
+        0,
+        0,
+        1000,
+        live=True,
+        help="Denoise and sharpen every so many steps (PROCESS); "
+        "0 never does, as the paper for all but its autoencoder.",
+        unit="steps",
+    )
     sharpness: float = knob(0.5, 0.0, 2.0, live=True, help="How much PROCESS sharpens after its median filter.")
     smoothness: float = knob(0.0, 0.0, 1000.0, live=True, help="Weight of total variation in the cost (AuxInfo).")
 
@@ -95,8 +117,14 @@ class MIFace:
             finished = step % 10 == 0 and not active.any().item()
             if finished or step == self.steps or ctx.due(step):
                 ensure_finite(step, cost=cost, image=x)
-                yield Frame(step, self.steps, best, losses={"cost": best_cost, "total variation": aux},
-                            confidence=best_confidence, queries=ctx.target.queries,
-                            note="every candidate has met its stopping rule" if finished else "")
+                yield Frame(
+                    step,
+                    self.steps,
+                    best,
+                    losses={"cost": best_cost, "total variation": aux},
+                    confidence=best_confidence,
+                    queries=ctx.target.queries,
+                    note="every candidate has met its stopping rule" if finished else "",
+                )
             if finished:
                 return

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from workbench.attacks.base import AttackContext, attack
-from workbench.attacks.identity import IdentityKnobs, prepared, preparing_steps
-from workbench.attacks.latent_search import AdamSteps, Search, Terms, best_of, closing_frame, starting_frame
-from workbench.attacks.pspace import PSpace
-from workbench.attacks.selection import CHUNK, initial
-from workbench.attacks.streams import Streams
-from workbench.attacks.views import View, views
+from workbench.attacks.parts.candidate_rng import Streams
+from workbench.attacks.parts.identity import IdentityKnobs, prepared, preparing_steps
+from workbench.attacks.parts.latent_search import AdamSteps, Search, Terms, best_of, closing_frame, starting_frame
+from workbench.attacks.parts.p_space import PSpace
+from workbench.attacks.parts.selection import CHUNK, initial
+from workbench.attacks.parts.views import View, views
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 
@@ -33,12 +33,22 @@ def ramp(step: int, steps: int, up: float = 0.05, down: float = 0.25) -> float:
     return (0.5 - 0.5 * math.cos(math.pi * falling)) * min(1.0, t / up)
 
 
-@attack("mirror", title="MIRROR", access=Access.WHITE_BOX, prior="style", survey_ref=None, order=7,
-        public=True, needs=("shared",),
-        paper="An et al., NDSS 2022",
-        summary="Follows the target through a style-based generator, clipped to where that generator draws faces.",
-        presets={"demo": dict(samples=1000, tries=2, steps=80, lr=0.05),
-                 "paper": dict(samples=20000, tries=8, steps=2000, lr=0.2)})
+@attack(
+    "mirror",
+    title="MIRROR",
+    access=Access.WHITE_BOX,
+    prior="style",
+    survey_ref=None,
+    order=7,
+    public=True,
+    needs=("shared",),
+    paper="An et al., NDSS 2022",
+    summary="Follows the target through a style-based generator, clipped to where that generator draws faces.",
+    presets={
+        "demo": dict(samples=1000, tries=2, steps=80, lr=0.05),
+        "paper": dict(samples=20000, tries=8, steps=2000, lr=0.2),
+    },
+)
 @dataclass(frozen=True)
 class Mirror(IdentityKnobs):
     samples: int = knob(1000, 50, 100000, log=True, help="Prior samples among which every class finds its start.")
@@ -53,7 +63,9 @@ class Mirror(IdentityKnobs):
         asking = -(-self.samples // CHUNK) if ctx.start is None else 0
         before = asking + preparing_steps(ctx, self)
         total = before + self.steps + 1
-        shown = ctx.start if ctx.start is not None else ctx.prior.truncate(ctx.prior.sample(n, ctx.rng), self.truncation)
+        shown = (
+            ctx.start if ctx.start is not None else ctx.prior.truncate(ctx.prior.sample(n, ctx.rng), self.truncation)
+        )
         yield (first := starting_frame(ctx, shown, total))
 
         def waiting(step: int, note: str) -> Frame:
@@ -80,9 +92,19 @@ class Mirror(IdentityKnobs):
                 lowest.copy_(torch.where(better, named, lowest))
             return Terms(10 * named, {"identity": named}, logits)
 
-        search = Search(ctx, w, score, AdamSteps(w), lambda step: ctx.live(self, "lr") * ramp(step, self.steps),
-                        self.steps, total, project=lambda value: value.copy_(space.clip(value)), labels=labels,
-                        pick=best_of(tries), offset=before)
+        search = Search(
+            ctx,
+            w,
+            score,
+            AdamSteps(w),
+            lambda step: ctx.live(self, "lr") * ramp(step, self.steps),
+            self.steps,
+            total,
+            project=lambda value: value.copy_(space.clip(value)),
+            labels=labels,
+            pick=best_of(tries),
+            offset=before,
+        )
         yield from search.run(show_last=False)
         grouped = lowest.view(-1, tries)
         rows = grouped.argmin(1) + tries * torch.arange(n, device=w.device)

@@ -18,26 +18,39 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workbench.attacks.asking import ask, log_confidences, pools
 from workbench.attacks.base import AttackContext, attack
-from workbench.attacks.best import Best
-from workbench.attacks.pspace import PSpace
-from workbench.attacks.stepping import shown
-from workbench.attacks.streams import Streams
+from workbench.attacks.parts.best_so_far import Best
+from workbench.attacks.parts.black_box_frames import shown
+from workbench.attacks.parts.candidate_rng import Streams
+from workbench.attacks.parts.p_space import PSpace
+from workbench.attacks.parts.questions import ask, log_confidences, pools
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 
 
-@attack("mirror-bb", title="MIRROR (black-box)", access=Access.SCORES, prior="style", order=33, needs=("shared",),
-        paper="An et al., NDSS 2022",
-        summary="Breeds latents of a style-based generator: the confidence scores decide who has children.",
-        presets={"demo": dict(steps=40), "paper": dict(steps=100, population=100, pool=100_000, enough=0.95, bound=1.0)})
+@attack(
+    "mirror-bb",
+    title="MIRROR (black-box)",
+    access=Access.SCORES,
+    prior="style",
+    order=33,
+    needs=("shared",),
+    paper="An et al., NDSS 2022",
+    summary="Breeds latents of a style-based generator: the confidence scores decide who has children.",
+    presets={"demo": dict(steps=40), "paper": dict(steps=100, population=100, pool=100_000, enough=0.95, bound=1.0)},
+)
 @dataclass(frozen=True)
 class MirrorBlackBox:
     steps: int = knob(100, 1, 100_000, log=True, help="Generations.", unit="steps")
     population: int = knob(24, 3, 2000, log=True, help="Latents alive at a time, for each candidate.", unit="queries")
-    pool: int = knob(1000, 1, 1_000_000, log=True, help="Samples of the prior asked about for the first population, for "
-                     "all classes together.", unit="queries")
+    pool: int = knob(
+        1000,
+        1,
+        1_000_000,
+        log=True,
+        help="Samples of the prior asked about for the first population, for all classes together.",
+        unit="queries",
+    )
     mutation: float = knob(0.1, 0.0, 1.0, live=True, help="Share of a child's genes that mutate.")
     size: float = knob(0.1, 0.0, 2.0, live=True, help="Largest mutation, in standard deviations.")
     bound: float = knob(1.0, 0.1, 5.0, help="Genes are kept within ± this many standard deviations.")
@@ -74,8 +87,9 @@ class MirrorBlackBox:
             best.curves["mean of the population"][rows] = fitness[rows].mean(1)
             yield ""
 
-    def _children(self, ctx: AttackContext, alive: Tensor, fitness: Tensor, streams: Streams, rows: Tensor,
-                  space: PSpace) -> Tensor:
+    def _children(
+        self, ctx: AttackContext, alive: Tensor, fitness: Tensor, streams: Streams, rows: Tensor, space: PSpace
+    ) -> Tensor:
         """Return the next generation but for its fittest parent, (n, P − 1, D), in p."""
         count, d = self.population - 1, alive.shape[2]
         chance = fitness.softmax(1).cumsum(1)
@@ -89,4 +103,3 @@ class MirrorBlackBox:
         change = reach * (2 * streams.uniform(count, d, rows=rows) - 1)
         child = torch.where(mutates, child + change, child)
         return torch.minimum(torch.maximum(child, space.low), space.high)
-

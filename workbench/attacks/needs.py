@@ -23,10 +23,13 @@ class Need:
 
 
 NEEDS = {
-    "critic": Need(lambda kind: kind.discriminates, "asks the prior's critic how real an image looks, and {prior} has none"),
+    "critic": Need(
+        lambda kind: kind.discriminates, "asks the prior's critic how real an image looks, and {prior} has none"
+    ),
     "walk": Need(lambda kind: hasattr(kind, "walk"), "guides a diffusion step by step, and {prior} is none"),
-    "shared": Need(lambda kind: not kind.conditional,
-                   "shows every class the same samples, and {prior} draws each class separately"),
+    "shared": Need(
+        lambda kind: not kind.conditional, "shows every class the same samples, and {prior} draws each class separately"
+    ),
 }
 
 
@@ -35,16 +38,20 @@ def unmet(info: AttackInfo, prior: str) -> str | None:
     title, kind = PRIORS.entry(prior).title, PRIORS[prior]
     for name in info.needs:
         if not NEEDS[name].has(kind):
-            return (f"{info.title} {NEEDS[name].why.format(prior=f'the {title} prior')}. "
-                    f"Choose another prior, such as {info.prior}.")
+            return (
+                f"{info.title} {NEEDS[name].why.format(prior=f'the {title} prior')}. "
+                f"Choose another prior, such as {info.prior}."
+            )
     return None
 
 
 def layer_problem(shape: tuple[int, int, int], arch: str, knobs: Mapping[str, Any]) -> str | None:
     """Return why a loss that `knobs` choose finds no layer to look at in this architecture, or None."""
     if knobs.get("statistics", 0) and not _has_batch_norm(arch, tuple(shape)):
-        return (f"The statistics are those of batch-norm layers, and '{arch}' has none. Set statistics=0 or choose "
-                "another target.")
+        return (
+            f"The statistics are those of batch-norm layers, and '{arch}' has none. Set statistics=0 or choose "
+            "another target."
+        )
     return None
 
 

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from workbench.attacks.base import AttackContext, attack, ensure_finite
-from workbench.attacks.latent_search import AdamSteps
-from workbench.attacks.losses import CHOICES, IDENTITY, confidence, total_variation
-from workbench.attacks.streams import Streams
-from workbench.attacks.views import View, views
+from workbench.attacks.parts.candidate_rng import Streams
+from workbench.attacks.parts.latent_search import AdamSteps
+from workbench.attacks.parts.losses import CHOICES, IDENTITY, confidence, total_variation
+from workbench.attacks.parts.views import View, views
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 
@@ -37,15 +37,19 @@ class Statistics:
         x = inputs[0]
         mean = x.mean((2, 3))
         variance = x.square().mean((2, 3)) - mean.square()  # two thirds of what torch.var_mean takes on a CPU
-        self.apart = (self.apart + (mean - layer.running_mean).pow(2).mean(1)
-                      + (variance - layer.running_var).pow(2).mean(1))
+        self.apart = (
+            self.apart + (mean - layer.running_mean).pow(2).mean(1) + (variance - layer.running_var).pow(2).mean(1)
+        )
 
     @contextmanager
     def watching(self, module: nn.Module) -> Iterator[None]:
         """Watch one forward pass; the hooks are gone afterwards, whatever happened."""
         self.apart = 0.0
-        hooks = [layer.register_forward_pre_hook(self.look) for layer in module.modules()
-                 if isinstance(layer, nn.BatchNorm2d) and layer.running_mean is not None]
+        hooks = [
+            layer.register_forward_pre_hook(self.look)
+            for layer in module.modules()
+            if isinstance(layer, nn.BatchNorm2d) and layer.running_mean is not None
+        ]
         try:
             yield
         finally:
@@ -53,10 +57,17 @@ class Statistics:
                 hook.remove()
 
 
-@attack("pixel", title="Pixels with statistics", access=Access.WHITE_BOX, prior=None, survey_ref=None, order=3,
-        paper="Yin et al., CVPR 2020",
-        summary="Optimises pixels towards the class, kept smooth and close to what the target's layers remember.",
-        presets={"demo": dict(steps=400, lr=0.03), "paper": dict(steps=2000, lr=0.05)})
+@attack(
+    "pixel",
+    title="Pixels with statistics",
+    access=Access.WHITE_BOX,
+    prior=None,
+    survey_ref=None,
+    order=3,
+    paper="Yin et al., CVPR 2020",
+    summary="Optimises pixels towards the class, kept smooth and close to what the target's layers remember.",
+    presets={"demo": dict(steps=400, lr=0.03), "paper": dict(steps=2000, lr=0.05)},
+)
 @dataclass(frozen=True)
 class Pixel:
     identity_loss: str = knob("cross-entropy", choices=WITHOUT_FEATURES, help="How far a candidate is from its class.")
@@ -64,7 +75,9 @@ class Pixel:
     lr: float = knob(0.03, 1e-4, 1.0, log=True, live=True, help="Adam's step size, in grey levels of 0 to 1.")
     smoothness: float = knob(5.0, 0.0, 1000.0, live=True, help="Weight of the total variation.")
     size: float = knob(0.0, 0.0, 10.0, live=True, help="Weight of the squared pixels.")
-    statistics: float = knob(1.0, 0.0, 100.0, live=True, help="Weight of the batch-norm statistics, where there are any.")
+    statistics: float = knob(
+        1.0, 0.0, 100.0, live=True, help="Weight of the batch-norm statistics, where there are any."
+    )
     crop: float = knob(0.85, 0.4, 1.0, help="Least share of the area that random crops keep.")
 
     def run(self, ctx: AttackContext) -> Iterator[Frame]:
@@ -83,19 +96,41 @@ class Pixel:
             with memory.watching(module):
                 identity = loss(logits := module(seen), ctx.classes)
             apart, rough = memory.apart + torch.zeros_like(identity), total_variation(x)
-            total = (identity + ctx.live(self, "smoothness") * rough + ctx.live(self, "statistics") * apart
-                     + ctx.live(self, "size") * x.pow(2).mean((1, 2, 3)))
+            total = (
+                identity
+                + ctx.live(self, "smoothness") * rough
+                + ctx.live(self, "statistics") * apart
+                + ctx.live(self, "size") * x.pow(2).mean((1, 2, 3))
+            )
             (gradient,) = torch.autograd.grad(total.sum(), x)
             if ctx.due(step):
                 ensure_finite(step, total=total, image=x.detach())
-                yield Frame(step, self.steps, x, None, {"identity": identity, "statistics": apart, "roughness": rough,
-                                                        "gradient norm": gradient.flatten(1).norm(dim=1)},
-                            confidence(logits, ctx.classes), queries=ctx.target.queries)
+                yield Frame(
+                    step,
+                    self.steps,
+                    x,
+                    None,
+                    {
+                        "identity": identity,
+                        "statistics": apart,
+                        "roughness": rough,
+                        "gradient norm": gradient.flatten(1).norm(dim=1),
+                    },
+                    confidence(logits, ctx.classes),
+                    queries=ctx.target.queries,
+                )
             stepper.step(gradient, ctx.live(self, "lr"))
             with torch.no_grad():
                 x.clamp_(0, 1)
         with torch.no_grad():
             logits = ctx.target.logits(x)
         ensure_finite(self.steps, image=x.detach(), logits=logits)
-        yield Frame(self.steps, self.steps, x, None, {"identity": loss(logits, ctx.classes)},
-                    confidence(logits, ctx.classes), queries=ctx.target.queries)
+        yield Frame(
+            self.steps,
+            self.steps,
+            x,
+            None,
+            {"identity": loss(logits, ctx.classes)},
+            confidence(logits, ctx.classes),
+            queries=ctx.target.queries,
+        )

@@ -13,22 +13,30 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from workbench.attacks.base import AttackContext, attack
-from workbench.attacks.identity import IdentityKnobs, prepared, preparing_steps
-from workbench.attacks.latent_search import AdamSteps, Search, Terms, closing_frame, starting_frame
-from workbench.attacks.losses import CHOICES
-from workbench.attacks.streams import Streams
-from workbench.attacks.views import View, views
+from workbench.attacks.parts.candidate_rng import Streams
+from workbench.attacks.parts.identity import IdentityKnobs, prepared, preparing_steps
+from workbench.attacks.parts.latent_search import AdamSteps, Search, Terms, closing_frame, starting_frame
+from workbench.attacks.parts.losses import CHOICES
+from workbench.attacks.parts.views import View, views
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 
 LOOKS = 2
 
 
-@attack("plg-mi", title="PLG-MI", access=Access.WHITE_BOX, prior="conditional-gan", survey_ref=None, order=6,
-        public=True, paper="Yuan et al., AAAI 2023",
-        summary="Searches a generator that draws each class separately, trained on public images which the target "
-                "itself has labelled.",
-        presets={"demo": dict(steps=80, lr=0.05), "paper": dict(steps=600, lr=0.1)})
+@attack(
+    "plg-mi",
+    title="PLG-MI",
+    access=Access.WHITE_BOX,
+    prior="conditional-gan",
+    survey_ref=None,
+    order=6,
+    public=True,
+    paper="Yuan et al., AAAI 2023",
+    summary="Searches a generator that draws each class separately, trained on public images which the target "
+    "itself has labelled.",
+    presets={"demo": dict(steps=80, lr=0.05), "paper": dict(steps=600, lr=0.1)},
+)
 @dataclass(frozen=True)
 class PLGMI(IdentityKnobs):
     identity_loss: str = knob("max-margin", choices=CHOICES, help="How far a candidate is from its class.")
@@ -43,17 +51,26 @@ class PLGMI(IdentityKnobs):
         total = before + self.steps + 1
         z = (ctx.start if ctx.start is not None else ctx.prior.sample(len(ctx.classes), ctx.rng)).clone()
         yield (first := starting_frame(ctx, z, total))
-        identity = yield from prepared(ctx, self, lambda step, note: Frame(
-            step, total, first.images, first.latents, queries=ctx.target.queries, note=note))
+        identity = yield from prepared(
+            ctx,
+            self,
+            lambda step, note: Frame(step, total, first.images, first.latents, queries=ctx.target.queries, note=note),
+        )
         streams = Streams(ctx)
-        view = View(scale=(self.crop, 1.0), mirror=0.5 * ctx.flips, degrees=self.degrees, light=self.jitter,
-                    contrast=self.jitter)
+        view = View(
+            scale=(self.crop, 1.0),
+            mirror=0.5 * ctx.flips,
+            degrees=self.degrees,
+            light=self.jitter,
+            contrast=self.jitter,
+        )
 
         def score(images: Tensor, latents: Tensor) -> Terms:
             seen = [identity(views(view, images, streams)) for _ in range(LOOKS)]
             named = sum(loss for loss, _ in seen)
             return Terms(named, {"identity": named}, sum(logits for _, logits in seen) / LOOKS)
 
-        yield from Search(ctx, z, score, AdamSteps(z), lambda step: ctx.live(self, "lr"), self.steps, total,
-                          offset=before).run(show_last=False)
+        yield from Search(
+            ctx, z, score, AdamSteps(z), lambda step: ctx.live(self, "lr"), self.steps, total, offset=before
+        ).run(show_last=False)
         yield closing_frame(ctx, z, total)

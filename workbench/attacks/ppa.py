@@ -14,25 +14,35 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from workbench.attacks.base import AttackContext, attack
-from workbench.attacks.identity import IdentityKnobs, prepared, preparing_steps
-from workbench.attacks.latent_search import AdamSteps, Search, Terms, best_of, closing_frame, starting_frame
-from workbench.attacks.losses import CHOICES
-from workbench.attacks.selection import CHUNK, final, initial
-from workbench.attacks.streams import Streams
-from workbench.attacks.views import View, views
+from workbench.attacks.parts.candidate_rng import Streams
+from workbench.attacks.parts.identity import IdentityKnobs, prepared, preparing_steps
+from workbench.attacks.parts.latent_search import AdamSteps, Search, Terms, best_of, closing_frame, starting_frame
+from workbench.attacks.parts.losses import CHOICES
+from workbench.attacks.parts.selection import CHUNK, final, initial
+from workbench.attacks.parts.views import View, views
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 
 KEPT = View(scale=(0.5, 0.9), ratio=(0.8, 1.2))
 
 
-@attack("ppa", title="PPA", access=Access.WHITE_BOX, prior="style", survey_ref=18, order=5,
-        public=True, needs=("shared",),
-        paper="Struppek et al., ICML 2022",
-        summary="Takes any style-based face generator, begins at the samples the target likes best and follows the "
-                "Poincaré loss through random crops.",
-        presets={"demo": dict(samples=1000, tries=2, steps=80, lr=0.02, looks=12),
-                 "paper": dict(samples=5000, tries=4, steps=70, lr=0.005, looks=100)})
+@attack(
+    "ppa",
+    title="PPA",
+    access=Access.WHITE_BOX,
+    prior="style",
+    survey_ref=18,
+    order=5,
+    public=True,
+    needs=("shared",),
+    paper="Struppek et al., ICML 2022",
+    summary="Takes any style-based face generator, begins at the samples the target likes best and follows the "
+    "Poincaré loss through random crops.",
+    presets={
+        "demo": dict(samples=1000, tries=2, steps=80, lr=0.02, looks=12),
+        "paper": dict(samples=5000, tries=4, steps=70, lr=0.005, looks=100),
+    },
+)
 @dataclass(frozen=True)
 class PPA(IdentityKnobs):
     identity_loss: str = knob("poincare", choices=CHOICES, help="How far a candidate is from its class.")
@@ -49,7 +59,9 @@ class PPA(IdentityKnobs):
         asking = -(-self.samples // CHUNK) if ctx.start is None else 0
         before = asking + preparing_steps(ctx, self)
         total = before + self.steps + 1
-        shown = ctx.start if ctx.start is not None else ctx.prior.truncate(ctx.prior.sample(n, ctx.rng), self.truncation)
+        shown = (
+            ctx.start if ctx.start is not None else ctx.prior.truncate(ctx.prior.sample(n, ctx.rng), self.truncation)
+        )
         yield (first := starting_frame(ctx, shown, total))
 
         def waiting(step: int, note: str) -> Frame:
@@ -57,7 +69,9 @@ class PPA(IdentityKnobs):
 
         w = shown.clone()
         if ctx.start is None:
-            for step, found in enumerate(initial(ctx, self.samples, tries, share=self.truncation, mirrored=ctx.flips), 1):
+            for step, found in enumerate(
+                initial(ctx, self.samples, tries, share=self.truncation, mirrored=ctx.flips), 1
+            ):
                 if not isinstance(found, str):
                     w = found.clone()
                 elif ctx.due(step):
@@ -70,8 +84,18 @@ class PPA(IdentityKnobs):
             named, logits = identity(views(view, images, streams, tries), labels)
             return Terms(named, {"identity": named}, logits)
 
-        search = Search(ctx, w, score, AdamSteps(w, betas=(0.1, 0.1)), lambda step: ctx.live(self, "lr"), self.steps,
-                        total, labels=labels, pick=best_of(tries), offset=before)
+        search = Search(
+            ctx,
+            w,
+            score,
+            AdamSteps(w, betas=(0.1, 0.1)),
+            lambda step: ctx.live(self, "lr"),
+            self.steps,
+            total,
+            labels=labels,
+            pick=best_of(tries),
+            offset=before,
+        )
         yield from search.run(show_last=False)
         rows, _ = final(ctx, w, labels, tries, replace(KEPT, mirror=0.5 * ctx.flips), self.looks)
         yield closing_frame(ctx, w[rows], total, f"kept the most robust of {tries}" if tries > 1 else "")

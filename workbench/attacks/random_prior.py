@@ -16,12 +16,20 @@ from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 
 
-@attack("random", title="Random prior sample", access=Access.LABEL, prior="gan", order=90,
-        paper="Baseline", summary="Draws faces from the prior without looking at the target: the floor to beat.")
+@attack(
+    "random",
+    title="Random prior sample",
+    access=Access.LABEL,
+    prior="gan",
+    order=90,
+    paper="Baseline",
+    summary="Draws faces from the prior without looking at the target: the floor to beat.",
+)
 @dataclass(frozen=True)
 class RandomPrior:
-    draws: int = knob(1, 1, 100, help="How many times to redraw every candidate; only the last one is kept.",
-                      unit="draws")
+    draws: int = knob(
+        1, 1, 100, help="How many times to redraw every candidate; only the last one is kept.", unit="draws"
+    )
 
     def run(self, ctx: AttackContext) -> Iterator[Frame]:
         for draw in range(self.draws + 1):

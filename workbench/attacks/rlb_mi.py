@@ -21,12 +21,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workbench.attacks.agents import Agents, Memory
-from workbench.attacks.asking import Box, ask, of_class
 from workbench.attacks.base import AttackContext, attack
-from workbench.attacks.best import Best
-from workbench.attacks.stepping import shown
-from workbench.attacks.streams import Streams
+from workbench.attacks.parts.best_so_far import Best
+from workbench.attacks.parts.black_box_frames import shown
+from workbench.attacks.parts.candidate_rng import Streams
+from workbench.attacks.parts.questions import Box, ask, of_class
+from workbench.attacks.parts.soft_actor_critic import Agents, Memory
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 
@@ -44,20 +44,37 @@ def log_gap(scores: Tensor) -> Tensor:
     return (scores - torch.where(scores == first, second, first)).clamp(min=LEAST).log()
 
 
-@attack("rlb-mi", title="RLB-MI", access=Access.SCORES, prior="gan", order=32, needs=("shared",),
-        paper="Han et al., CVPR 2023",
-        summary="A reinforcement-learning agent for each class learns which latents the target is sure of.",
-        presets={"demo": dict(steps=60), "paper": dict(steps=40_000, together=1, updates=1, width=256, batch=256, warmup=256,
-                                                       memory=40_000, scale=1.0, lr=5e-4)})
+@attack(
+    "rlb-mi",
+    title="RLB-MI",
+    access=Access.SCORES,
+    prior="gan",
+    order=32,
+    needs=("shared",),
+    paper="Han et al., CVPR 2023",
+    summary="A reinforcement-learning agent for each class learns which latents the target is sure of.",
+    presets={
+        "demo": dict(steps=60),
+        "paper": dict(
+            steps=40_000, together=1, updates=1, width=256, batch=256, warmup=256, memory=40_000, scale=1.0, lr=5e-4
+        ),
+    },
+)
 @dataclass(frozen=True)
 class RLBMI:
     steps: int = knob(200, 1, 100_000, log=True, help="Rounds of playing and learning.", unit="steps")
     together: int = knob(8, 1, 256, log=True, help="Episodes that an agent plays in a round.", unit="queries")
     updates: int = knob(4, 1, 64, log=True, help="Learning steps in a round.")
-    mix: float = knob(0.0, 0.0, 0.99, live=True, help="How much of the state remains in the next one (α); above 0, an "
-                      "episode costs another query.")
-    warmup: int = knob(512, 1, 100_000, log=True, help="First episodes, of random actions, for all classes together.",
-                       unit="queries")
+    mix: float = knob(
+        0.0,
+        0.0,
+        0.99,
+        live=True,
+        help="How much of the state remains in the next one (α); above 0, an episode costs another query.",
+    )
+    warmup: int = knob(
+        512, 1, 100_000, log=True, help="First episodes, of random actions, for all classes together.", unit="queries"
+    )
     width: int = knob(128, 8, 1024, log=True, help="Neurons in a layer of actor and critics.")
     batch: int = knob(128, 4, 4096, log=True, help="Episodes that an agent learns from in a step.")
     memory: int = knob(4000, 16, 1_000_000, log=True, help="Episodes that an agent remembers.")
@@ -68,8 +85,12 @@ class RLBMI:
     def run(self, ctx: AttackContext) -> Iterator[Frame]:
         streams, box = Streams(ctx), Box.of(ctx.prior, ctx.rng, 1.0)
         start = ctx.start if ctx.start is not None else box.clamp(streams.sample(ctx.prior))
-        best = Best(ctx, start, total=1 + -(-self.warmup // 256) + self.steps,
-                    curves=("reward", "critics' error", "temperature"))
+        best = Best(
+            ctx,
+            start,
+            total=1 + -(-self.warmup // 256) + self.steps,
+            curves=("reward", "critics' error", "temperature"),
+        )
         yield from shown(ctx, self._steps(ctx, best, streams, box), best.frame)
 
     def _steps(self, ctx: AttackContext, best: Best, streams: Streams, box: Box) -> Iterator[str]:
@@ -90,8 +111,9 @@ class RLBMI:
             with torch.no_grad():
                 actions, _ = agents.act(states, streams.normal(self.together, d))
                 reached = mix * states + (1 - mix) * actions
-            self._play(ctx, best, memory, states, actions, reached,
-                       ask(ctx, ctx.target.scores, box.from_units(reached)), box)
+            self._play(
+                ctx, best, memory, states, actions, reached, ask(ctx, ctx.target.scores, box.from_units(reached)), box
+            )
             if len(memory) >= self.batch:
                 for _ in range(self.updates):
                     best.curves["critics' error"] = agents.learn(memory, self.batch)
@@ -102,8 +124,17 @@ class RLBMI:
             best.learn(sample, ask(ctx, ctx.target.scores, sample), log_confidence)
             yield ""
 
-    def _play(self, ctx: AttackContext, best: Best, memory: Memory, states: Tensor, actions: Tensor, reached: Tensor,
-              scores: Tensor, box: Box) -> None:
+    def _play(
+        self,
+        ctx: AttackContext,
+        best: Best,
+        memory: Memory,
+        states: Tensor,
+        actions: Tensor,
+        reached: Tensor,
+        scores: Tensor,
+        box: Box,
+    ) -> None:
         """Reward episodes that ended in `reached` (N, B, D) with these scores (N, B, K), and remember them."""
         own = best.learn(box.from_units(reached), scores, log_confidence)
         acted = own

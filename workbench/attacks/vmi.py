@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from workbench.attacks.base import AttackContext, attack
-from workbench.attacks.identity import IdentityKnobs, prepared, preparing_steps
-from workbench.attacks.latent_search import AdamSteps, Search, Terms, best_of, closing_frame, starting_frame
-from workbench.attacks.streams import Streams
+from workbench.attacks.parts.candidate_rng import Streams
+from workbench.attacks.parts.identity import IdentityKnobs, prepared, preparing_steps
+from workbench.attacks.parts.latent_search import AdamSteps, Search, Terms, best_of, closing_frame, starting_frame
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 from workbench.priors import Prior
@@ -86,10 +86,18 @@ class Gaussians:
         return 0.5 * (factor.pow(2).flatten(1).sum(1) + mean.pow(2).sum(1) - mean.shape[1]) - diagonal.log().sum(1)
 
 
-@attack("vmi", title="VMI", access=Access.WHITE_BOX, prior="style", survey_ref=17, order=8, public=True,
-        paper="Wang et al., NeurIPS 2021",
-        summary="Fits to each class a distribution of latents that the target recognises and the prior finds likely.",
-        presets={"demo": dict(steps=100, lr=0.1, draws=2), "paper": dict(steps=4800, lr=0.01, draws=16, full=True)})
+@attack(
+    "vmi",
+    title="VMI",
+    access=Access.WHITE_BOX,
+    prior="style",
+    survey_ref=17,
+    order=8,
+    public=True,
+    paper="Wang et al., NeurIPS 2021",
+    summary="Fits to each class a distribution of latents that the target recognises and the prior finds likely.",
+    presets={"demo": dict(steps=100, lr=0.1, draws=2), "paper": dict(steps=4800, lr=0.01, draws=16, full=True)},
+)
 @dataclass(frozen=True)
 class VMI(IdentityKnobs):
     steps: int = knob(100, 1, 10000, log=True, help="Optimisation steps.", unit="steps")
@@ -104,8 +112,11 @@ class VMI(IdentityKnobs):
         total = before + self.steps + 1
         start = ctx.start if ctx.start is not None else ctx.prior.sample(n, ctx.rng)
         yield (first := starting_frame(ctx, start, total))
-        identity = yield from prepared(ctx, self, lambda step, note: Frame(
-            step, total, first.images, first.latents, queries=ctx.target.queries, note=note))
+        identity = yield from prepared(
+            ctx,
+            self,
+            lambda step, note: Frame(step, total, first.images, first.latents, queries=ctx.target.queries, note=note),
+        )
         whitened, family = Whitened.of(ctx.prior, ctx.rng), Gaussians(self.full)
         value = family.start(whitened.units(start), self.spread)
         streams, labels = Streams(ctx), ctx.classes.repeat_interleave(draws)
@@ -125,7 +136,19 @@ class VMI(IdentityKnobs):
             drawn = whitened.latents(family.sample(value, fixed.expand(n, -1, -1)).flatten(0, 1))
             return {"cloud": drawn, "cloud_of": torch.arange(n, device=drawn.device).repeat_interleave(DRAWN)}
 
-        search = Search(ctx, value, score, AdamSteps(value), lambda step: ctx.live(self, "lr"), self.steps, total,
-                        draw=draw, labels=labels, pick=best_of(draws), offset=before, extras=around)
+        search = Search(
+            ctx,
+            value,
+            score,
+            AdamSteps(value),
+            lambda step: ctx.live(self, "lr"),
+            self.steps,
+            total,
+            draw=draw,
+            labels=labels,
+            pick=best_of(draws),
+            offset=before,
+            extras=around,
+        )
         yield from search.run(show_last=False)
         yield closing_frame(ctx, whitened.latents(value[:, :, 0]), total, "the centre of each distribution", **around())

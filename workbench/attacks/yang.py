@@ -18,30 +18,45 @@ from dataclasses import dataclass
 import torch
 
 from workbench.attacks.base import AttackContext, attack, ensure_finite
-from workbench.attacks.inverse import BATCH, Inverse, class_vectors, to_ask_about, vectors_of
-from workbench.attacks.stepping import shown
+from workbench.attacks.parts.black_box_frames import shown
+from workbench.attacks.parts.inverse_decoder import BATCH, InverseTraining, class_vectors, to_ask_about, vectors_of
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 
 
-@attack("yang", title="Inverse decoder", access=Access.SCORES, prior=None, order=31, public=True,
-        paper="Yang et al., CCS 2019",
-        summary="Asks about public images, learns to turn the answers back into them, and decodes a sure answer.",
-        presets={"demo": dict(queries=3000), "paper": dict(queries=100_000, epochs=100, lr=2e-4, width=64)})
+@attack(
+    "yang",
+    title="InverseTraining decoder",
+    access=Access.SCORES,
+    prior=None,
+    order=31,
+    public=True,
+    paper="Yang et al., CCS 2019",
+    summary="Asks about public images, learns to turn the answers back into them, and decodes a sure answer.",
+    presets={"demo": dict(queries=3000), "paper": dict(queries=100_000, epochs=100, lr=2e-4, width=64)},
+)
 @dataclass(frozen=True)
 class Yang:
-    queries: int = knob(3000, 1, 1_000_000, log=True, help="Public images asked about, for all classes together.",
-                        unit="queries")
+    queries: int = knob(
+        3000, 1, 1_000_000, log=True, help="Public images asked about, for all classes together.", unit="queries"
+    )
     epochs: int = knob(8, 1, 500, log=True, help="Passes over the answers.")
     lr: float = knob(2e-3, 1e-5, 0.1, log=True, help="Adam's step size; falls to nothing.")
-    kept: int = knob(10, 1, 1000, log=True, help="How many of an answer's confidences are kept; the rest are truncated.")
-    leaders: int = knob(5, 0, 1000, help="How many of the surest answers make up the vector of a class that is decoded; "
-                        "0 decodes the one-hot vector.")
+    kept: int = knob(
+        10, 1, 1000, log=True, help="How many of an answer's confidences are kept; the rest are truncated."
+    )
+    leaders: int = knob(
+        5,
+        0,
+        1000,
+        help="How many of the surest answers make up the vector of a class that is decoded; "
+        "0 decodes the one-hot vector.",
+    )
     width: int = knob(12, 4, 256, log=True, help="Channels of the decoder at full size.")
 
     def run(self, ctx: AttackContext) -> Iterator[Frame]:
         asked = max(1, ctx.target.affordable(self.queries))
-        inverse = Inverse(ctx, asked=asked, epochs=self.epochs, lr=self.lr, width=self.width)
+        inverse = InverseTraining(ctx, asked=asked, epochs=self.epochs, lr=self.lr, width=self.width)
         total = -(-asked // BATCH) + inverse.steps
 
         def steps() -> Iterator[str]:
@@ -52,8 +67,10 @@ class Yang:
                 yield ctx.public_note
             answered = torch.cat(scores)
             ensure_finite(len(scores), scores=answered)
-            yield from inverse.train(torch.cat(images), vectors_of(answered, self.kept),
-                                     class_vectors(ctx, answered, self.kept, self.leaders))
+            yield from inverse.train(
+                torch.cat(images),
+                vectors_of(answered, self.kept),
+                class_vectors(ctx, answered, self.kept, self.leaders),
+            )
 
         yield from shown(ctx, steps(), lambda step, note: inverse.frame(step, total, note))
-

@@ -17,31 +17,50 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workbench.attacks.asking import Box, ask, log_confidences, pools
 from workbench.attacks.base import AttackContext, attack
-from workbench.attacks.best import Best
-from workbench.attacks.stepping import shown
-from workbench.attacks.streams import Streams
+from workbench.attacks.parts.best_so_far import Best
+from workbench.attacks.parts.black_box_frames import shown
+from workbench.attacks.parts.candidate_rng import Streams
+from workbench.attacks.parts.questions import Box, ask, log_confidences, pools
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 from workbench.targets import TargetView
 
 
-@attack("yoshimura", title="Top-5 finite differences", access=Access.TOP_K, prior="gan", survey_ref=35, order=34, needs=("shared",),
-        paper="Yoshimura et al., APSIPA 2021",
-        summary="Sees only the five best scores: feels for the slope along random directions and walks down it.",
-        presets={"demo": dict(steps=50), "paper": dict(steps=5000, directions=64, pool=10_000)})
+@attack(
+    "yoshimura",
+    title="Top-5 finite differences",
+    access=Access.TOP_K,
+    prior="gan",
+    survey_ref=35,
+    order=34,
+    needs=("shared",),
+    paper="Yoshimura et al., APSIPA 2021",
+    summary="Sees only the five best scores: feels for the slope along random directions and walks down it.",
+    presets={"demo": dict(steps=50), "paper": dict(steps=5000, directions=64, pool=10_000)},
+)
 @dataclass(frozen=True)
 class Yoshimura:
     steps: int = knob(100, 1, 100_000, log=True, help="Gradient steps.", unit="steps")
     directions: int = knob(16, 1, 512, log=True, help="Directions differentiated along in a step.", unit="queries")
-    difference: float = knob(0.3, 1e-3, 3.0, log=True, live=True, help="Length ε of a difference, in standard deviations "
-                             "of the prior's latents.")
+    difference: float = knob(
+        0.3,
+        1e-3,
+        3.0,
+        log=True,
+        live=True,
+        help="Length ε of a difference, in standard deviations of the prior's latents.",
+    )
     lr: float = knob(1.0, 1e-3, 10.0, log=True, live=True, help="Step size.")
     longest: float = knob(1.5, 0.01, 20.0, live=True, help="No step is longer than this.")
     bound: float = knob(2.0, 0.1, 5.0, help="Latents are kept within ± this many standard deviations.")
-    pool: int = knob(1000, 0, 1_000_000, help="Samples of the prior asked about for the start, for all classes together.",
-                     unit="queries")
+    pool: int = knob(
+        1000,
+        0,
+        1_000_000,
+        help="Samples of the prior asked about for the start, for all classes together.",
+        unit="queries",
+    )
 
     def run(self, ctx: AttackContext) -> Iterator[Frame]:
         streams, box = Streams(ctx), Box.of(ctx.prior, ctx.rng, self.bound)
@@ -49,8 +68,9 @@ class Yoshimura:
         best = Best(ctx, start, total=-(-self.pool // 256) + 1 + self.steps, curves=("slope",))
         yield from shown(ctx, self._steps(ctx, best, streams, box, released(ctx.target)), best.frame)
 
-    def _steps(self, ctx: AttackContext, best: Best, streams: Streams, box: Box,
-               question: Callable[[Tensor], Tensor]) -> Iterator[str]:
+    def _steps(
+        self, ctx: AttackContext, best: Best, streams: Streams, box: Box, question: Callable[[Tensor], Tensor]
+    ) -> Iterator[str]:
         best.learn(best.latents[:, None], ask(ctx, question, best.latents[:, None]), log_confidences)
         yield "asking about the start"
         for pool in pools(ctx, question, self.pool, box.clamp) if ctx.start is None else ():

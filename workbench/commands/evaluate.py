@@ -8,9 +8,9 @@ from pathlib import Path
 
 from workbench.commands.base import command
 from workbench.core.errors import DataMissing
+from workbench.engine.model_cache import ModelCache
 from workbench.metrics.judge import judge
-from workbench.runs.folder import RunFolder
-from workbench.runs.lab import Lab
+from workbench.runs.run_folder import RunFolder
 
 
 @command("evaluate", "Judge a recorded run with the evaluator", order=4)
@@ -23,16 +23,19 @@ class Evaluate:
 
     @staticmethod
     def run(options: argparse.Namespace) -> None:
-        folder, lab = RunFolder(options.run), Lab(options.device)
+        folder, cache = RunFolder(options.run), ModelCache(options.device)
         config, result = folder.config(), folder.result()
-        context = lab.evaluation(config.scenario)
+        context = cache.evaluation(config.scenario)
         if context is None:
-            raise DataMissing(f"{config.scenario} cannot be judged here: its evaluator or its private images are "
-                              "missing. 'python -m workbench doctor' says which, and how to get them.")
+            raise DataMissing(
+                f"{config.scenario} cannot be judged here: its evaluator or its private images are "
+                "missing. 'python -m workbench doctor' says which, and how to get them."
+            )
         found = judge(result["images"], result["labels"], context)
         if options.json:
-            print(json.dumps({"run": folder.id, "scenario": config.scenario, "attack": config.attack,
-                              **found.to_json()}))
+            print(
+                json.dumps({"run": folder.id, "scenario": config.scenario, "attack": config.attack, **found.to_json()})
+            )
         else:
             for name, value in found.overall.items():
                 print(f"{name:<10} {'n/a' if value is None else f'{value:.3f}'}")

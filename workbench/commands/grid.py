@@ -12,11 +12,11 @@ from workbench.commands.base import command
 from workbench.core.errors import UsageError
 from workbench.core.paths import ASSETS, runs_dir
 from workbench.core.weights import write_atomically
-from workbench.runs.grids import GRIDS, Cell, GridFile
-from workbench.runs.grids.base import gathered
-from workbench.runs.grids.filling import fill
-from workbench.runs.grids.table import markdown, sheet_name, sheet_of
-from workbench.runs.lab import pick_device
+from workbench.engine.model_cache import pick_device
+from workbench.grids import GRIDS, Cell, GridFile
+from workbench.grids.base import gathered
+from workbench.grids.fill import fill
+from workbench.grids.markdown import markdown, sheet_name, sheet_of
 from workbench.runs.store import RunStore
 
 
@@ -50,7 +50,7 @@ def keep(preset: str, folder: Path) -> None:
 
 
 @command("grid", "Fill a table of runs", order=4)
-class Grid:
+class GridCommand:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--preset", required=True, help="which table")
@@ -59,8 +59,14 @@ class Grid:
         parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
         parser.add_argument("--again", action="store_true", help="run finished cells again")
         parser.add_argument("--show", action="store_true", help="print what is here or shipped, run nothing")
-        parser.add_argument("--write", type=Path, nargs="?", const=ASSETS / "tables", metavar="DIR",
-                            help="also keep the table there (default: assets/tables)")
+        parser.add_argument(
+            "--write",
+            type=Path,
+            nargs="?",
+            const=ASSETS / "tables",
+            metavar="DIR",
+            help="also keep the table there (default: assets/tables)",
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
 
     @staticmethod
@@ -75,10 +81,16 @@ class Grid:
             for cell, record in fill(cells, file, root, device=device, jobs=options.jobs, again=options.again):
                 print(told(cell, record), file=sys.stderr, flush=True)
         wanted = {cell.id for cell in cells}
-        records = [record for cell, record in zip(entry.item(), gathered(options.preset, root), strict=True)
-                   if cell.id in wanted]
+        records = [
+            record
+            for cell, record in zip(entry.item(), gathered(options.preset, root), strict=True)
+            if cell.id in wanted
+        ]
         if options.write is not None:
             keep(options.preset, options.write)
-        print(json.dumps({"grid": options.preset, "cells": records}) if options.json
-              else markdown(records, entry.info["rows"]))
+        print(
+            json.dumps({"grid": options.preset, "cells": records})
+            if options.json
+            else markdown(records, entry.info["rows"])
+        )
         return 1 if any(record["state"] == "failed" for record in records) else 0

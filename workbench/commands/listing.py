@@ -6,18 +6,19 @@ import argparse
 import json
 from typing import Any
 
+from workbench.analysis.prior_quality import figures_of
 from workbench.attacks import ATTACKS, AttackInfo
 from workbench.commands.base import command
 from workbench.core.knobs import knobs_of
 from workbench.defenses import DEFENSES
-from workbench.defenses.elsewhere import ELSEWHERE
+from workbench.defenses.not_applicable import NOT_APPLICABLE
+from workbench.defenses.store import target_card, target_problem
 from workbench.metrics import METRICS
 from workbench.priors import PRIORS
 from workbench.priors.base import lender_of, prior_card, prior_problem
-from workbench.runs.quality import figures_of
 from workbench.scenarios import SCENARIOS
 from workbench.targets import ARCHITECTURES
-from workbench.targets.store import EVALUATOR, target_card, target_problem
+from workbench.targets.store import EVALUATOR
 
 
 def scenarios() -> list[dict[str, Any]]:
@@ -25,10 +26,20 @@ def scenarios() -> list[dict[str, Any]]:
     for entry in SCENARIOS:
         place = entry.item()
         problem = place.problem()
-        rows.append({"key": entry.key, "title": entry.title, "classes": place.num_classes,
-                     "shape": list(place.input_shape), "private": place.private_source, "public": place.public_source,
-                     "split_seed": place.split_seed, "usable": problem is None, "problem": problem,
-                     **({} if problem else {"train": len(place.private.train), "heldout": len(place.private.heldout)})})
+        rows.append(
+            {
+                "key": entry.key,
+                "title": entry.title,
+                "classes": place.num_classes,
+                "shape": list(place.input_shape),
+                "private": place.private_source,
+                "public": place.public_source,
+                "split_seed": place.split_seed,
+                "usable": problem is None,
+                "problem": problem,
+                **({} if problem else {"train": len(place.private.train), "heldout": len(place.private.heldout)}),
+            }
+        )
     return rows
 
 
@@ -40,9 +51,17 @@ def targets() -> list[dict[str, Any]]:
                 continue  # a scenario's evaluator is listed once, whatever it is made of
             problem = target_problem(place.key, entry.key)
             card = {} if problem else target_card(place.key, entry.key)
-            rows.append({"key": entry.key, "scenario": place.key, "title": entry.title,
-                         "role": entry.info.get("role", "target"), "usable": problem is None, "problem": problem,
-                         "heldout_accuracy": card.get("heldout_accuracy")})
+            rows.append(
+                {
+                    "key": entry.key,
+                    "scenario": place.key,
+                    "title": entry.title,
+                    "role": entry.info.get("role", "target"),
+                    "usable": problem is None,
+                    "problem": problem,
+                    "heldout_accuracy": card.get("heldout_accuracy"),
+                }
+            )
     return rows
 
 
@@ -52,10 +71,20 @@ def priors() -> list[dict[str, Any]]:
         for entry in PRIORS:
             problem = prior_problem(place.key, entry.key)
             card = {} if problem else prior_card(place.key, entry.key)
-            rows.append({"key": entry.key, "scenario": place.key, "title": entry.title, "usable": problem is None,
-                         "problem": problem, "quality": card.get("quality"), "finished": card.get("finished"),
-                         "figures": figures_of(card, place.key), "borrowed_from": lender_of(place.key, entry.key),
-                         "data": card.get("data")})
+            rows.append(
+                {
+                    "key": entry.key,
+                    "scenario": place.key,
+                    "title": entry.title,
+                    "usable": problem is None,
+                    "problem": problem,
+                    "quality": card.get("quality"),
+                    "finished": card.get("finished"),
+                    "figures": figures_of(card, place.key),
+                    "borrowed_from": lender_of(place.key, entry.key),
+                    "data": card.get("data"),
+                }
+            )
     return rows
 
 
@@ -75,28 +104,68 @@ def attacks() -> list[dict[str, Any]]:
     rows = []
     for entry in ATTACKS:
         info = AttackInfo.of(entry)
-        rows.append({"key": info.key, "title": info.title, "access": info.access.value, "prior": info.prior,
-                     "paper": info.paper, "survey_ref": info.survey_ref, "summary": info.summary,
-                     "presets": {k: dict(v) for k, v in info.presets.items()},
-                     "knobs": {k.name: {"default": k.default, "min": k.lo, "max": k.hi, "live": k.live, "help": k.help,
-                                        "choices": list(k.choices) if k.choices else None}
-                               for k in knobs_of(entry.item).values()}})
+        rows.append(
+            {
+                "key": info.key,
+                "title": info.title,
+                "access": info.access.value,
+                "prior": info.prior,
+                "paper": info.paper,
+                "survey_ref": info.survey_ref,
+                "summary": info.summary,
+                "presets": {k: dict(v) for k, v in info.presets.items()},
+                "knobs": {
+                    k.name: {
+                        "default": k.default,
+                        "min": k.lo,
+                        "max": k.hi,
+                        "live": k.live,
+                        "help": k.help,
+                        "choices": list(k.choices) if k.choices else None,
+                    }
+                    for k in knobs_of(entry.item).values()
+                },
+            }
+        )
     return rows
 
 
 def defenses() -> list[dict[str, Any]]:
-    here = [{"key": e.key, "title": e.title, "usable": True, "problem": None,
-             **{k: v for k, v in e.info.items() if k != "order"}} for e in DEFENSES]
-    return here + [{"key": e.key, "title": e.title, "usable": False, "problem": f"not applicable: {e.reason}",
-                    "stage": "federated training", "paper": e.paper} for e in ELSEWHERE]
+    here = [
+        {
+            "key": e.key,
+            "title": e.title,
+            "usable": True,
+            "problem": None,
+            **{k: v for k, v in e.info.items() if k != "order"},
+        }
+        for e in DEFENSES
+    ]
+    return here + [
+        {
+            "key": e.key,
+            "title": e.title,
+            "usable": False,
+            "problem": f"not applicable: {e.reason}",
+            "stage": "federated training",
+            "paper": e.paper,
+        }
+        for e in NOT_APPLICABLE
+    ]
 
 
 def metrics() -> list[dict[str, Any]]:
     return [{"key": e.key, "title": e.title, **{k: v for k, v in e.info.items() if k != "order"}} for e in METRICS]
 
 
-KINDS = {"scenarios": scenarios, "targets": targets, "priors": priors, "attacks": attacks, "defenses": defenses,
-         "metrics": metrics}
+KINDS = {
+    "scenarios": scenarios,
+    "targets": targets,
+    "priors": priors,
+    "attacks": attacks,
+    "defenses": defenses,
+    "metrics": metrics,
+}
 
 
 @command("list", "List scenarios, targets, priors, attacks, defenses or metrics", order=1)

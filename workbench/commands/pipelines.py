@@ -8,9 +8,9 @@ from pathlib import Path
 from workbench.commands.base import command
 from workbench.core.errors import UsageError
 from workbench.core.weights import has_weights
+from workbench.engine.model_cache import pick_device
 from workbench.priors.base import load_prior, prior_card, weights_name
 from workbench.priors.pipelines import find_pipeline, import_pipeline, write_pipeline
-from workbench.runs.lab import pick_device
 from workbench.scenarios import SCENARIOS
 
 
@@ -25,8 +25,13 @@ class Import:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:
         common(parser)
-        parser.add_argument("--from", dest="origin", required=True, metavar="FOLDER_OR_ID",
-                            help="a folder of diffusers, or owner/name on the Hugging Face hub")
+        parser.add_argument(
+            "--from",
+            dest="origin",
+            required=True,
+            metavar="FOLDER_OR_ID",
+            help="a folder of diffusers, or owner/name on the Hugging Face hub",
+        )
         parser.add_argument("--online", action="store_true", help="fetch it from the hub if it is not on this machine")
         parser.add_argument("--source", help="what it was trained on, for the card")
         parser.add_argument("--steps", type=int, default=15, help="DDIM steps from noise to image")
@@ -41,10 +46,16 @@ class Import:
         if has_weights(weights_name(place.key, options.prior)) and not options.replace:
             raise UsageError(f"{place.key} has a diffusion prior. Add --replace to put this one in its place.")
         folder = find_pipeline(options.origin, online=options.online)
-        source = options.source or f"the pipeline {options.origin}; what it was trained on, and whom it knows, is not known here"
-        import_pipeline(place.key, place.input_shape, folder, source, steps=options.steps,
-                        device=pick_device(options.device))
-        print(f"{place.key}/{options.prior}: {prior_card(place.key, options.prior)['bytes'] / 2**20:.1f} MB from {folder}")
+        source = (
+            options.source
+            or f"the pipeline {options.origin}; what it was trained on, and whom it knows, is not known here"
+        )
+        import_pipeline(
+            place.key, place.input_shape, folder, source, steps=options.steps, device=pick_device(options.device)
+        )
+        print(
+            f"{place.key}/{options.prior}: {prior_card(place.key, options.prior)['bytes'] / 2**20:.1f} MB from {folder}"
+        )
 
 
 @command("export", "Write a diffusion prior as a pipeline folder of diffusers", order=7)
@@ -52,7 +63,9 @@ class Export:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:
         common(parser)
-        parser.add_argument("--to", dest="goal", type=Path, required=True, metavar="FOLDER", help="must not be there yet")
+        parser.add_argument(
+            "--to", dest="goal", type=Path, required=True, metavar="FOLDER", help="must not be there yet"
+        )
 
     @staticmethod
     def run(options: argparse.Namespace) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import torch
 
+from workbench.analysis.prior_quality import judge_prior
 from workbench.commands.base import command
 from workbench.core.errors import DataMissing
+from workbench.defenses.plan import under
+from workbench.engine.model_cache import pick_device
 from workbench.priors.base import prior_problem
-from workbench.runs.lab import pick_device
-from workbench.runs.quality import judge_prior
 from workbench.scenarios import SCENARIOS
 
 SHOWN = ("fid", "precision", "recall", "density", "coverage", "spread")
@@ -24,7 +25,9 @@ class Quality:
     def arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--scenario", required=True)
         parser.add_argument("--prior", nargs="+", required=True, help="one or several; the images are read once")
-        parser.add_argument("--target", help="what a tuned prior is tuned to; the scenario's default target if left out")
+        parser.add_argument(
+            "--target", help="what a tuned prior is tuned to; the scenario's default target if left out"
+        )
         parser.add_argument("--defense", default="none", help="the target's defense, for a tuned prior")
         parser.add_argument("--data", type=Path, metavar="DIR", help="public images (default: what this machine has)")
         parser.add_argument("--n", type=int, help="images of each set (default: 2000 or what there is)")
@@ -39,16 +42,26 @@ class Quality:
             torch.set_num_threads(options.threads)
         place, device = SCENARIOS[options.scenario](), pick_device(options.device)
         for key in options.prior:
-            if problem := prior_problem(place.key, key, options.target, options.defense):
+            if problem := prior_problem(place.key, key, options.target, under(options.defense)):
                 raise DataMissing(problem)
         public = place.public(options.data) if options.data else place.public_here()
         for key in options.prior:
-            found = judge_prior(place.key, key, public, n=options.n, seed=options.seed, device=device,
-                                target=options.target, defense=options.defense).to_json()
+            found = judge_prior(
+                place.key,
+                key,
+                public,
+                n=options.n,
+                seed=options.seed,
+                device=device,
+                target=options.target,
+                defense=options.defense,
+            ).to_json()
             if options.json:
                 print(json.dumps({"scenario": place.key, "prior": key, **found}))
                 continue
-            print(f"{place.key}/{key}: {found['n']} samples against as many of {found['public_images']} public images"
-                  f"{'; too few for an unbiased FID' if found['biased'] else ''}")
+            print(
+                f"{place.key}/{key}: {found['n']} samples against as many of {found['public_images']} public images"
+                f"{'; too few for an unbiased FID' if found['biased'] else ''}"
+            )
             for name in SHOWN:
                 print(f"{name:<10} {found[name]:>9.3f}   public images {found[f'{name}_halves']:>9.3f}")

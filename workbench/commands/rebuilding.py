@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import UsageError
-from workbench.runs.lab import pick_device
-from workbench.runs.shipped import (
+from workbench.engine.model_cache import pick_device
+from workbench.rebuild import (
     PROGRAM,
     Event,
-    Job,
-    Wish,
+    RebuildJob,
+    RebuildRequest,
     carry_out,
-    diary_path,
     done_before,
     forget_done,
     log_path,
     note_done,
     plan,
+    progress_path,
 )
 
 
@@ -36,10 +36,10 @@ def arguments(group: Any) -> None:
     group.add_argument("--dry-run", action="store_true", help="say what would be done, and why")
 
 
-def wish_of(options: argparse.Namespace, at_once: int) -> Wish:
+def wish_of(options: argparse.Namespace, at_once: int) -> RebuildRequest:
     threads = options.threads or (max(1, (os.cpu_count() or 1) // at_once) if at_once > 1 else None)
     root = options.data_root and options.data_root.resolve()
-    return Wish(options.scenario, options.missing, options.quality, root, options.device, threads)
+    return RebuildRequest(options.scenario, options.missing, options.quality, root, options.device, threads)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -47,14 +47,16 @@ def run(options: argparse.Namespace) -> int:
     if options.jobs is not None and options.jobs < 1:
         raise UsageError("--jobs must be at least 1.")
     if options.data_root is not None and not options.data_root.is_dir():
-        raise UsageError(f"{options.data_root} is not a folder. --data-root names one that holds a folder of public "
-                         "images for each scenario.")
+        raise UsageError(
+            f"{options.data_root} is not a folder. --data-root names one that holds a folder of public "
+            "images for each scenario."
+        )
     at_once = options.jobs or (3 if pick_device(options.device).type == "cuda" else 1)
     wish = wish_of(options, at_once)
     done = done_before(wish)
     jobs = plan(wish, done)
     if done:
-        print(f"{len(done)} were rebuilt by an earlier call that did not end; remove {diary_path()} to begin anew.")
+        print(f"{len(done)} were rebuilt by an earlier call that did not end; remove {progress_path()} to begin anew.")
     for problem in dict.fromkeys(job.problem for job in jobs if job.problem):
         print(f"skipped: {problem}\n    " + ", ".join(job.name for job in jobs if job.problem == problem))
     if options.dry_run:
@@ -67,12 +69,14 @@ def run(options: argparse.Namespace) -> int:
     failed = [event.job for event in ended if event.state == "failed"]
     if not failed:
         forget_done(wish)
-    print(", ".join(f"{sum(event.state == state for event in ended)} {state}" for state in ("done", "skipped", "failed"))
-          + "".join(f"\n    {job.name}: see {log_path(job)}" for job in failed))
+    print(
+        ", ".join(f"{sum(event.state == state for event in ended)} {state}" for state in ("done", "skipped", "failed"))
+        + "".join(f"\n    {job.name}: see {log_path(job)}" for job in failed)
+    )
     return 1 if failed else 0
 
 
-def follow(jobs: Sequence[Job], wish: Wish, done: Sequence[str], at_once: int) -> list[Event]:
+def follow(jobs: Sequence[RebuildJob], wish: RebuildRequest, done: Sequence[str], at_once: int) -> list[Event]:
     """Carry the jobs out and print what happens; returns how each ended."""
     ended: list[Event] = []
     with closing(carry_out(jobs, at_once=at_once, program=PROGRAM)) as events:
@@ -83,8 +87,10 @@ def follow(jobs: Sequence[Job], wish: Wish, done: Sequence[str], at_once: int) -
                 continue
             if not event.job.problem:  # that was said before anything started
                 spent = f" after {event.seconds:.0f} s" if event.seconds else ""
-                print(f"{event.job.name}: {event.state}{spent}" + (f": {event.text}" if event.state != "done" else ""),
-                      flush=True)
+                print(
+                    f"{event.job.name}: {event.state}{spent}" + (f": {event.text}" if event.state != "done" else ""),
+                    flush=True,
+                )
             if event.state != "started":
                 ended.append(event)
                 note_done(wish, [*done, *(e.job.name for e in ended if e.state == "done")])

@@ -14,25 +14,32 @@ from workbench.commands.base import assignments, command
 from workbench.core.errors import StoreError
 from workbench.core.paths import runs_dir
 from workbench.core.records import Frame, RunConfig, RunState
-from workbench.runs.compat import default_config, ensure_fits, notes
-from workbench.runs.engine import FolderLedger, execute
-from workbench.runs.folder import RunFolder
-from workbench.runs.lab import Lab, pick_device
-from workbench.runs.scheduler import default_threads
+from workbench.engine.compatibility import ensure_fits, notes
+from workbench.engine.execute import execute
+from workbench.engine.model_cache import ModelCache, pick_device
+from workbench.engine.presets import default_config
+from workbench.runs.ledger import FolderLedger
+from workbench.runs.run_folder import RunFolder
 from workbench.runs.store import RunStore
 from workbench.scenarios import SCENARIOS
-from workbench.targets.sources import add_options, allow_from
+from workbench.targets.remote.sources import add_options, allow_from
+from workbench.workers.scheduler import default_threads
 
 
 def summary(folder: RunFolder) -> dict[str, Any]:
     """Return the one JSON object that ``run --json`` prints."""
     manifest = folder.manifest()
     config = manifest["config"]
-    return {"run": manifest["id"], **{k: config[k] for k in ("scenario", "target", "attack", "defense", "seed")},
-            "device": manifest.get("device", {}).get("type"), "classes": config["classes"],
-            **{k: manifest.get(k) for k in ("state", "reason", "steps", "seconds", "steps_per_second", "queries")},
-            "metrics": manifest.get("metrics", {}), "baseline": manifest.get("baseline", {}),
-            "target_accuracy": manifest.get("target_accuracy")}
+    return {
+        "run": manifest["id"],
+        **{k: config[k] for k in ("scenario", "target", "attack", "defense", "seed")},
+        "device": manifest.get("device", {}).get("type"),
+        "classes": config["classes"],
+        **{k: manifest.get(k) for k in ("state", "reason", "steps", "seconds", "steps_per_second", "queries")},
+        "metrics": manifest.get("metrics", {}),
+        "baseline": manifest.get("baseline", {}),
+        "target_accuracy": manifest.get("target_accuracy"),
+    }
 
 
 def show(frame: Frame, seconds: float) -> None:
@@ -78,10 +85,20 @@ class Run:
     def run(options: argparse.Namespace) -> int:
         allow_from(options)
         chosen = {k: v for k, v in (("target", options.target), ("prior", options.prior)) if v is not None}
-        config = default_config(options.scenario, options.attack, preset=options.preset,
-                                knobs=assignments(options.knobs), classes=options.classes, defense=options.defense,
-                                restarts=options.restarts, seed=options.seed, device=options.device,
-                                budget=options.budget, asks=options.asks, **chosen)
+        config = default_config(
+            options.scenario,
+            options.attack,
+            preset=options.preset,
+            knobs=assignments(options.knobs),
+            classes=options.classes,
+            defense=options.defense,
+            restarts=options.restarts,
+            seed=options.seed,
+            device=options.device,
+            budget=options.budget,
+            asks=options.asks,
+            **chosen,
+        )
         ensure_fits(config)
         for note in notes(config):
             print(f"note: {note}", file=sys.stderr)
@@ -89,7 +106,7 @@ class Run:
         torch.set_num_threads(options.threads or default_threads())
         folder, ledger = prepare(config, options.out)
         print(f"run {folder.id} in {folder.path}", file=sys.stderr)
-        state = execute(config, folder, Lab(options.device), ledger=ledger, on_frame=show)
+        state = execute(config, folder, ModelCache(options.device), ledger=ledger, on_frame=show)
         found = summary(folder)
         print(f"\n{state.value}{': ' + found['reason'] if found['reason'] else ''}", file=sys.stderr)
         if options.json:
@@ -97,6 +114,8 @@ class Run:
         else:
             for name, value in found["metrics"].items():
                 floor = found["baseline"].get(name)
-                print(f"{name:<10} {'n/a' if value is None else f'{value:.3f}':>9}   random prior "
-                      f"{'n/a' if floor is None else f'{floor:.3f}':>9}")
+                print(
+                    f"{name:<10} {'n/a' if value is None else f'{value:.3f}':>9}   random prior "
+                    f"{'n/a' if floor is None else f'{floor:.3f}':>9}"
+                )
         return 0 if state is RunState.FINISHED else 1

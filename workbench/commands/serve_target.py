@@ -10,13 +10,13 @@ from workbench.commands.base import command
 from workbench.core.errors import UsageError
 from workbench.core.records import Access
 from workbench.defenses import load_target
-from workbench.runs.lab import pick_device
-from workbench.runs.scheduler import default_threads
+from workbench.engine.model_cache import pick_device
 from workbench.scenarios import SCENARIOS
-from workbench.targets.foreign import Offer
+from workbench.targets.remote.base import RemoteCard
+from workbench.workers.scheduler import default_threads
 
 
-def offer_of(options: argparse.Namespace) -> Offer:
+def offer_of(options: argparse.Namespace) -> RemoteCard:
     """Return what the flags say is released; raises `UsageError`."""
     place = SCENARIOS[options.scenario]()
     arch, classes = options.arch or place.default_target, place.num_classes
@@ -27,10 +27,10 @@ def offer_of(options: argparse.Namespace) -> Offer:
     if not 0 <= options.port < 65536:
         raise UsageError(f"--port {options.port} is out of range; allowed: 0 to 65535, 0 takes a free one.")
     access = Access.LABEL if options.labels_only else Access.TOP_K if options.top_k else Access.SCORES
-    return Offer(place.input_shape, classes, access, options.top_k or classes, title=f"{options.scenario}/{arch}")
+    return RemoteCard(place.input_shape, classes, access, options.top_k or classes, title=f"{options.scenario}/{arch}")
 
 
-@command("serve-target", "Offer a target over HTTP", order=7)
+@command("serve-target", "RemoteCard a target over HTTP", order=7)
 class ServeTarget:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +52,7 @@ class ServeTarget:
 
         import uvicorn
 
-        from workbench.runs.offering import offering
+        from workbench.targets.remote.service import offering
 
         offer, device = offer_of(options), pick_device(options.device)
         torch.set_num_threads(options.threads or default_threads())
@@ -65,12 +65,16 @@ class ServeTarget:
             try:
                 line.bind((options.host, options.port))
             except OSError as error:
-                raise UsageError(f"Cannot listen on {options.host}:{options.port} ({error.strerror}). Choose another with "
-                                 "--port.") from None
+                raise UsageError(
+                    f"Cannot listen on {options.host}:{options.port} ({error.strerror}). Choose another with --port."
+                ) from None
             where = f"http://{f'[{options.host}]' if ':' in options.host else options.host}:{line.getsockname()[1]}/"
             print(f"{offer.title} ({options.defense}) releases {offer.access.title.lower()}: {where}", flush=True)
-            print(f"Attack it with: python -m workbench run --scenario {options.scenario} --endpoint it={where} "
-                  "--target http:it --attack ...", flush=True)
+            print(
+                f"Attack it with: python -m workbench run --scenario {options.scenario} --endpoint it={where} "
+                "--target http:it --attack ...",
+                flush=True,
+            )
             server = uvicorn.Server(uvicorn.Config(offering(model, offer, options.rate), log_level="warning"))
             server.run(sockets=[line])
         return 0

@@ -15,21 +15,22 @@ from torch import Tensor
 
 from workbench.commands import rebuilding
 from workbench.commands.base import assignments, command
-from workbench.core.defended import Plan
 from workbench.core.errors import UsageError
-from workbench.core.staging import promote, staged_name
 from workbench.core.weights import read_card, write_atomically
 from workbench.defenses import train_target
+from workbench.defenses.plan import Plan, under
+from workbench.defenses.store import release_name, target_card
+from workbench.engine.model_cache import pick_device
 from workbench.priors import PRIORS
 from workbench.priors.base import prior_card, weights_name
-from workbench.runs.lab import pick_device
-from workbench.runs.sheet import Grid, compose
-from workbench.runs.trainings import QUALITIES, checkpoint_path, train_prior
+from workbench.runs.contact_sheet import SheetLayout, compose
 from workbench.scenarios import SCENARIOS
 from workbench.targets import ARCHITECTURES
 from workbench.targets.pretraining import public_name, train_public
-from workbench.targets.store import EVALUATOR, release_name, target_card
-from workbench.targets.training import Progress, Recipe, recipe_for
+from workbench.targets.store import EVALUATOR
+from workbench.targets.training import ClassifierRecipe, EpochProgress, recipe_for
+from workbench.trainings.staging import promote, staged_name
+from workbench.trainings.start import QUALITIES, checkpoint_path, train_prior
 
 
 def bar(done: int, total: int, text: str) -> None:
@@ -43,18 +44,32 @@ def classifier(options: argparse.Namespace, arch: str) -> None:
     if plan.parts and arch == EVALUATOR:
         raise UsageError("The evaluator judges attacks and is never defended; leave --defense out.")
     if plan.output is not None and plan.output.defense.learns and options.epochs is not None:
-        raise UsageError(f"'{plan.output.key}' is put around a trained target and has knobs instead of --epochs; write them "
-                         f"as {plan.output.key}(knob=value).")
+        raise UsageError(
+            f"'{plan.output.key}' is put around a trained target and has knobs instead of --epochs; write them "
+            f"as {plan.output.key}(knob=value)."
+        )
     recipe = recipe_for(place, arch, options.seed)
     if options.as_card:
-        recipe = carded(recipe, target_card(options.scenario, arch, options.defense), place.evaluator if arch == EVALUATOR else arch)
+        recipe = carded(
+            recipe, target_card(options.scenario, arch, options.defense), place.evaluator if arch == EVALUATOR else arch
+        )
     if options.epochs is not None:
         recipe = replace(recipe, epochs=options.epochs)
-    follow(train_target(place, arch, defense=str(plan), seed=options.seed, device=str(pick_device(options.device)),
-                        recipe=recipe, public=options.data, source=source_of(options)))
+    follow(
+        train_target(
+            place,
+            arch,
+            defense=str(plan),
+            seed=options.seed,
+            device=str(pick_device(options.device)),
+            recipe=recipe,
+            public=options.data,
+            source=source_of(options),
+        )
+    )
 
 
-def follow(training: Iterator[Progress]) -> None:
+def follow(training: Iterator[EpochProgress]) -> None:
     """Show the epochs of a classifier's training as a bar."""
     for p in training:
         shown = "" if p.accuracy != p.accuracy else f"  accuracy {p.accuracy:.3f}"
@@ -62,10 +77,10 @@ def follow(training: Iterator[Progress]) -> None:
     print(file=sys.stderr)
 
 
-def carded(recipe: Recipe, card: Mapping[str, Any], arch: str) -> Recipe:
+def carded(recipe: ClassifierRecipe, card: Mapping[str, Any], arch: str) -> ClassifierRecipe:
     """Return a card's recipe; fields it lacks did not exist then. `recipe` if it is of another version or architecture."""
-    recorded, known = card.get("recipe"), {field.name for field in fields(Recipe)}
-    return Recipe(**recorded) if recorded and set(recorded) <= known and card.get("arch") == arch else recipe
+    recorded, known = card.get("recipe"), {field.name for field in fields(ClassifierRecipe)}
+    return ClassifierRecipe(**recorded) if recorded and set(recorded) <= known and card.get("arch") == arch else recipe
 
 
 def source_of(options: argparse.Namespace) -> str | None:
@@ -74,13 +89,26 @@ def source_of(options: argparse.Namespace) -> str | None:
 
 def prior(options: argparse.Namespace) -> None:
     PRIORS.entry(options.prior)
-    card = prior_card(options.scenario, options.prior, options.target, options.defense) if options.as_card else {}
+    card = (
+        prior_card(options.scenario, options.prior, options.target, under(options.defense)) if options.as_card else {}
+    )
     live = checkpoint_path(options.scenario, options.prior, options.target, options.defense).with_suffix(".png")
-    name = weights_name(options.scenario, options.prior, options.target, options.defense)
-    for p in train_prior(options.scenario, options.prior, data=options.data, source=source_of(options),
-                         quality=options.quality or "quick", seed=options.seed, device=pick_device(options.device),
-                         target=options.target, defense=options.defense, resume=options.resume,
-                         recipe=assignments(options.set), name=staged_name(name), like=card.get("recipe")):
+    name = weights_name(options.scenario, options.prior, options.target, under(options.defense))
+    for p in train_prior(
+        options.scenario,
+        options.prior,
+        data=options.data,
+        source=source_of(options),
+        quality=options.quality or "quick",
+        seed=options.seed,
+        device=pick_device(options.device),
+        target=options.target,
+        defense=options.defense,
+        resume=options.resume,
+        recipe=assignments(options.set),
+        name=staged_name(name),
+        like=card.get("recipe"),
+    ):
         bar(p.step, p.total, "  ".join(f"{k} {v:.3g}" for k, v in p.losses.items()))
         if p.samples is not None:
             promote(name)
@@ -91,7 +119,7 @@ def prior(options: argparse.Namespace) -> None:
 def picture(samples: Tensor) -> bytes:
     """Return samples (n, C, H, W) as one PNG."""
     held = io.BytesIO()
-    compose(samples, Grid.of(len(samples), samples.shape[1:])).save(held, "png")
+    compose(samples, SheetLayout.of(len(samples), samples.shape[1:])).save(held, "png")
     return held.getvalue()
 
 
@@ -99,18 +127,35 @@ def picture(samples: Tensor) -> bytes:
 class Train:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("what", choices=("target", "evaluator", "prior", "public", "shipped"),
-                            help="public: a classifier of public classes, which targets may be built on; "
-                                 "shipped: everything in models/, from its cards")
+        parser.add_argument(
+            "what",
+            choices=("target", "evaluator", "prior", "public", "shipped"),
+            help="public: a classifier of public classes, which targets may be built on; "
+            "shipped: everything in models/, from its cards",
+        )
         parser.add_argument("--scenario", help="may be left out for shipped only")
         parser.add_argument("--arch", default="resnet", help="target architecture")
         parser.add_argument("--prior", default="gan")
-        parser.add_argument("--target", help="what a tuned prior is tuned to; the scenario's default target if left out")
-        parser.add_argument("--defense", default="none", help="the target's defense, such as bido, purifier or 'bido(strength=2)'")
-        parser.add_argument("--quality", choices=QUALITIES,
-                            help="quick (the default): two cores; full: a GPU; shipped: also lift what is there as quick")
-        parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change the prior's recipe")
-        parser.add_argument("--data", type=Path, metavar="DIR", help="public images for a prior; for a target under tl-dmi, a folder of them for each public class")
+        parser.add_argument(
+            "--target", help="what a tuned prior is tuned to; the scenario's default target if left out"
+        )
+        parser.add_argument(
+            "--defense", default="none", help="the target's defense, such as bido, purifier or 'bido(strength=2)'"
+        )
+        parser.add_argument(
+            "--quality",
+            choices=QUALITIES,
+            help="quick (the default): two cores; full: a GPU; shipped: also lift what is there as quick",
+        )
+        parser.add_argument(
+            "--set", action="append", default=[], metavar="NAME=VALUE", help="change the prior's recipe"
+        )
+        parser.add_argument(
+            "--data",
+            type=Path,
+            metavar="DIR",
+            help="public images for a prior; for a target under tl-dmi, a folder of them for each public class",
+        )
         parser.add_argument("--source", help="what --data holds, for the card")
         parser.add_argument("--as-card", action="store_true", help="follow the recipe of the card that is there")
         parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
@@ -137,8 +182,16 @@ class Train:
         arch = EVALUATOR if options.what == "evaluator" else options.arch
         ARCHITECTURES.entry(arch)
         if options.what == "public":
-            follow(train_public(SCENARIOS[options.scenario](), arch, folder=options.data, source=source_of(options),
-                                seed=options.seed, device=str(pick_device(options.device))))
+            follow(
+                train_public(
+                    SCENARIOS[options.scenario](),
+                    arch,
+                    folder=options.data,
+                    source=source_of(options),
+                    seed=options.seed,
+                    device=str(pick_device(options.device)),
+                )
+            )
             card = read_card(public_name(options.scenario, arch))
             print(f"{card['what']}: training accuracy {card['train_accuracy']:.4f}, {card['seconds']:.0f} s")
             return None
@@ -147,6 +200,8 @@ class Train:
         card = read_card(around) if around else target_card(options.scenario, arch, options.defense)
         defended = "" if options.defense == "none" else f" under {options.defense}"
         spent = f", ε {card['defense']['epsilon']:g}" if "epsilon" in card.get("defense", {}) else ""
-        print(f"{options.scenario}/{arch}{defended}: held-out accuracy {card['heldout_accuracy']:.4f}, "
-              f"training {card['train_accuracy']:.4f}, {card['seconds']:.0f} s{spent}")
+        print(
+            f"{options.scenario}/{arch}{defended}: held-out accuracy {card['heldout_accuracy']:.4f}, "
+            f"training {card['train_accuracy']:.4f}, {card['seconds']:.0f} s{spent}"
+        )
         return None

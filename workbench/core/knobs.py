@@ -57,8 +57,9 @@ class Knob:
         except (TypeError, ValueError, OverflowError):
             raise KnobError(f"{self.name}={value!r} is not a number; {self.allowed()}.") from None
         if not math.isfinite(number) or (self.kind is int and number != int(number)):
-            raise KnobError(f"{self.name}={value} is not {'a whole' if self.kind is int else 'a finite'} "
-                            f"number; {self.allowed()}.")
+            raise KnobError(
+                f"{self.name}={value} is not {'a whole' if self.kind is int else 'a finite'} number; {self.allowed()}."
+            )
         if not self.lo <= number <= self.hi:
             raise KnobError(f"{self.name}={value} is out of range; {self.allowed()}.")
         return self.kind(number)
@@ -67,9 +68,17 @@ class Knob:
         return f"allowed: {self.lo:g} to {self.hi:g}" if self.lo is not None else "any value"
 
 
-def knob(default: Any, lo: float | None = None, hi: float | None = None, *, help: str,
-         log: bool = False, choices: Mapping[str, str] | None = None, live: bool = False,
-         unit: str = "") -> Any:
+def knob(
+    default: Any,
+    lo: float | None = None,
+    hi: float | None = None,
+    *,
+    help: str,
+    log: bool = False,
+    choices: Mapping[str, str] | None = None,
+    live: bool = False,
+    unit: str = "",
+) -> Any:
     """Declare a dataclass field that the interface, the command line and the record all know.
 
     Args:
@@ -79,15 +88,20 @@ def knob(default: Any, lo: float | None = None, hi: float | None = None, *, help
     """
     if isinstance(default, (int, float)) and not isinstance(default, bool) and (lo is None or hi is None):
         raise ValueError("a numeric knob needs lo and hi")
-    return dataclasses.field(default=default, metadata={"knob": dict(
-        lo=lo, hi=hi, log=log, choices=choices, live=live, help=help, unit=unit)})
+    return dataclasses.field(
+        default=default,
+        metadata={"knob": dict(lo=lo, hi=hi, log=log, choices=choices, live=live, help=help, unit=unit)},
+    )
 
 
 def knobs_of(cls: type) -> dict[str, Knob]:
     """Return the knobs that a dataclass declares, in order of declaration."""
     hints = get_type_hints(cls)
-    return {f.name: Knob(f.name, hints[f.name], f.default, **f.metadata["knob"])
-            for f in dataclasses.fields(cls) if "knob" in f.metadata}
+    return {
+        f.name: Knob(f.name, hints[f.name], f.default, **f.metadata["knob"])
+        for f in dataclasses.fields(cls)
+        if "knob" in f.metadata
+    }
 
 
 def configure(cls: type[T], values: Mapping[str, Any] | None = None) -> T:

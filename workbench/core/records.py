@@ -27,8 +27,13 @@ class Access(enum.StrEnum):
 
     @property
     def title(self) -> str:
-        return {"white-box": "White-box", "features": "Hidden features", "scores": "Confidence scores",
-                "top-k": "Top-k scores", "label": "Label only"}[self.value]
+        return {
+            "white-box": "White-box",
+            "features": "Hidden features",
+            "scores": "Confidence scores",
+            "top-k": "Top-k scores",
+            "label": "Label only",
+        }[self.value]
 
 
 class RunState(enum.StrEnum):
@@ -77,8 +82,23 @@ class Frame:
         for name in ("images", "latents", "confidence", "kept", "cloud", "cloud_of"):
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, value.detach().clone())
-        object.__setattr__(self, "losses",
-                           MappingProxyType({k: v.detach().clone() for k, v in self.losses.items()}))
+        object.__setattr__(self, "losses", MappingProxyType({k: v.detach().clone() for k, v in self.losses.items()}))
+
+
+@dataclass(frozen=True)
+class TrainedUnder:
+    """The defense that weights were trained under, as far as their names go; none by default.
+
+    Attributes:
+        text: as a person writes it, ``"bido(strength=2)"``; "" for none.
+        suffix: what the weights' name ends with, ``"-bido,strength=2"``; "" for none.
+    """
+
+    text: str = ""
+    suffix: str = ""
+
+
+UNDEFENDED = TrainedUnder()
 
 
 @dataclass(frozen=True)
@@ -120,8 +140,14 @@ class RunConfig:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RunConfig:
         fork = data.get("fork")
-        return cls(**{**data, "classes": tuple(data["classes"]), "knobs": dict(data["knobs"]),
-                      "fork": Fork(**fork) if fork else None})
+        return cls(
+            **{
+                **data,
+                "classes": tuple(data["classes"]),
+                "knobs": dict(data["knobs"]),
+                "fork": Fork(**fork) if fork else None,
+            }
+        )
 
 
 @dataclass(frozen=True)

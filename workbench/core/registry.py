@@ -1,17 +1,28 @@
-"""Registries: a new file in a package registers what it holds, and nothing else changes."""
+"""Registries: a new file in a package registers what it holds, and nothing else changes.
+
+What lives in somebody's own repository is found as well: a module that an installed distribution names in the entry-point
+group ``mi_workbench`` is imported, and registers what it holds by the same decorators.
+"""
 
 from __future__ import annotations
 
 import importlib
+import logging
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from workbench.core.errors import UnknownName
 
 T = TypeVar("T")
+
+GROUP = "mi_workbench"  # of entry points
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -25,15 +36,15 @@ class Entry(Generic[T]):
 
 
 class Registry(Generic[T]):
-    """Names to things of one kind, filled by importing every module of a package once.
+    """Names to things of one kind, filled by importing every module of some packages once.
 
     Args:
         kind: singular noun for messages, such as ``"attack"``.
-        package: dotted name of the package whose modules register themselves.
+        packages: dotted names of the packages whose modules register themselves.
     """
 
-    def __init__(self, kind: str, package: str) -> None:
-        self.kind, self.package = kind, package
+    def __init__(self, kind: str, *packages: str) -> None:
+        self.kind, self.packages = kind, packages
         self._entries: dict[str, Entry[T]] = {}
         self._loaded = False
 
@@ -55,12 +66,13 @@ class Registry(Generic[T]):
         return keep
 
     def load(self) -> None:
-        """Import every module of the package, once."""
+        """Import every module of the packages and every extension, once."""
         if not self._loaded:
             self._loaded = True
-            package = importlib.import_module(self.package)
-            for module in pkgutil.iter_modules(package.__path__):
-                importlib.import_module(f"{self.package}.{module.name}")
+            for name in self.packages:
+                for module in pkgutil.iter_modules(importlib.import_module(name).__path__):
+                    importlib.import_module(f"{name}.{module.name}")
+            load_extensions()
 
     def entry(self, key: str) -> Entry[T]:
         """Return the entry of `key`; raises `UnknownName` with the nearest match."""
@@ -83,3 +95,21 @@ class Registry(Generic[T]):
 
     def keys(self) -> list[str]:
         return [e.key for e in self]
+
+
+@cache
+def load_extensions() -> tuple[str, ...]:
+    """Import what installed distributions offer, once; return the names of the entry points that could not be imported.
+
+    An extension that fails costs only itself: its name and reason are logged.
+    """
+    failed = []
+    for point in entry_points(group=GROUP):
+        try:
+            point.load()
+        except Exception as error:
+            failed.append(point.name)
+            log.warning(
+                "the extension '%s' (%s) cannot be used: %s: %s", point.name, point.value, type(error).__name__, error
+            )
+    return tuple(failed)

@@ -40,15 +40,15 @@ def has_weights(name: str) -> bool:
     return weights_path(name).is_file() and weights_path(name).with_suffix(".json").is_file()
 
 
-def save_weights(name: str, tensors: Mapping[str, Tensor], card: Mapping[str, Any], *,
-                 half: bool = False) -> Path:
+def save_weights(name: str, tensors: Mapping[str, Tensor], card: Mapping[str, Any], *, half: bool = False) -> Path:
     """Write `<name>.safetensors` and its card, whole or not at all; returns the weight file's path.
 
     Args:
         half: store floating-point tensors as float16.
     """
-    kept = {k: (v.half() if half and v.is_floating_point() else v).detach().cpu().contiguous()
-            for k, v in tensors.items()}
+    kept = {
+        k: (v.half() if half and v.is_floating_point() else v).detach().cpu().contiguous() for k, v in tensors.items()
+    }
     data = save(kept)
     card = {**card, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     path = weights_path(name)
@@ -63,8 +63,10 @@ def read_card(name: str) -> dict[str, Any]:
     try:
         return json.loads(path.read_text())
     except FileNotFoundError:
-        raise DataMissing(f"No weights named '{name}' in {models_dir()}. Train them with "
-                          f"'python -m workbench train', or restore the file from the repository.") from None
+        raise DataMissing(
+            f"No weights named '{name}' in {models_dir()}. Train them with "
+            f"'python -m workbench train', or restore the file from the repository."
+        ) from None
     except json.JSONDecodeError as error:
         raise WeightsCorrupt(f"The card {path} is not JSON ({error}). Restore it from the repository.") from None
 
@@ -80,9 +82,13 @@ def amend_card(name: str, sha256: str, fields: Mapping[str, Any]) -> None:
     """
     card = read_card(name)
     if card.get("sha256") != sha256:
-        raise WeightsCorrupt(f"The weights of {name} were replaced while they were being measured, probably by a "
-                             "training that is going on. Measure again.")
-    write_atomically(weights_path(name).with_suffix(".json"), (json.dumps({**card, **fields}, indent=1) + "\n").encode())
+        raise WeightsCorrupt(
+            f"The weights of {name} were replaced while they were being measured, probably by a "
+            "training that is going on. Measure again."
+        )
+    write_atomically(
+        weights_path(name).with_suffix(".json"), (json.dumps({**card, **fields}, indent=1) + "\n").encode()
+    )
 
 
 def load_weights(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -94,13 +100,17 @@ def load_weights(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     card, path = read_card(name), weights_path(name)
     if not path.is_file():
-        raise DataMissing(f"The card {path.with_suffix('.json').name} has no weights beside it ({path}). "
-                          "Restore the file from the repository, or train it again.")
+        raise DataMissing(
+            f"The card {path.with_suffix('.json').name} has no weights beside it ({path}). "
+            "Restore the file from the repository, or train it again."
+        )
     data = path.read_bytes()
     found = hashlib.sha256(data).hexdigest()
     if found != card.get("sha256"):
-        raise WeightsCorrupt(f"{path} is not the file its card describes (sha256 {found[:12]}…, card says "
-                             f"{str(card.get('sha256'))[:12]}…). Restore it from the repository, or train it again.")
+        raise WeightsCorrupt(
+            f"{path} is not the file its card describes (sha256 {found[:12]}…, card says "
+            f"{str(card.get('sha256'))[:12]}…). Restore it from the repository, or train it again."
+        )
     try:
         tensors = load(data)
     except Exception as error:  # safetensors raises its own type for every malformation

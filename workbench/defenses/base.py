@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from workbench.core.defended import DEFENSES
 from workbench.core.knobs import knobs_of
 from workbench.core.records import Access
+from workbench.defenses.plan import DEFENSES
 from workbench.targets import Classifier
-from workbench.targets.training import Case, Progress, Shaping
+from workbench.targets.training import DefenseSetting, EpochProgress, Shaping
 
 STAGES = ("none", "training", "output")
 
@@ -33,7 +33,7 @@ class Defense:
         """Return `model` with the layers that this defense gives it, before training and before loading."""
         return model
 
-    def shaping(self, case: Case) -> Shaping:
+    def shaping(self, case: DefenseSetting) -> Shaping:
         """Return what this defense changes in the training loop."""
         return Shaping()
 
@@ -51,13 +51,24 @@ class Defense:
         """
         return target
 
-    def learn(self, released: nn.Module, case: Case) -> Iterator[Progress]:
+    def learn(self, released: nn.Module, case: DefenseSetting) -> Iterator[EpochProgress]:
         """Train in place what `wrap` put around the target, yielding progress."""
         raise NotImplementedError
 
 
-def defense(key: str, *, title: str, stage: str, paper: str, summary: str, order: int = 100,
-            strength: str | None = None, levels: Sequence[float] = (), needs: str = "", random: bool = False):
+def defense(
+    key: str,
+    *,
+    title: str,
+    stage: str,
+    paper: str,
+    summary: str,
+    order: int = 100,
+    strength: str | None = None,
+    levels: Sequence[float] = (),
+    needs: str = "",
+    random: bool = False,
+):
     """Register a defense.
 
     Args:
@@ -74,13 +85,31 @@ def defense(key: str, *, title: str, stage: str, paper: str, summary: str, order
     def keep(cls: type[Defense]) -> type[Defense]:
         if strength is not None and strength not in knobs_of(cls):
             raise ValueError(f"defense '{key}' has no knob '{strength}'")
-        return DEFENSES.register(key, title=title, stage=stage, paper=paper, summary=summary, order=order,
-                                 strength=strength, levels=tuple(levels), needs=needs, random=random)(cls)
+        return DEFENSES.register(
+            key,
+            title=title,
+            stage=stage,
+            paper=paper,
+            summary=summary,
+            order=order,
+            strength=strength,
+            levels=tuple(levels),
+            needs=needs,
+            random=random,
+        )(cls)
 
     return keep
 
 
 def knob_rows(cls: type[Any]) -> dict[str, dict[str, Any]]:
     """Return the knobs that a defense declares, as plain data."""
-    return {k.name: {"default": k.default, "min": k.lo, "max": k.hi, "help": k.help,
-                     "choices": list(k.choices) if k.choices else None} for k in knobs_of(cls).values()}
+    return {
+        k.name: {
+            "default": k.default,
+            "min": k.lo,
+            "max": k.hi,
+            "help": k.help,
+            "choices": list(k.choices) if k.choices else None,
+        }
+        for k in knobs_of(cls).values()
+    }

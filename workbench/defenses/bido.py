@@ -18,9 +18,9 @@ from torch.nn import functional as F  # noqa: N812
 
 from workbench.core.knobs import knob
 from workbench.defenses.base import Defense, defense
-from workbench.defenses.dependence import coco, gaussian_kernel, hsic, linear_kernel
+from workbench.defenses.parts.kernel_dependence import coco, gaussian_kernel, hsic, linear_kernel
 from workbench.targets import ARCHITECTURES, Classifier
-from workbench.targets.training import Case, Shaping
+from workbench.targets.training import DefenseSetting, Shaping
 
 MEASURES = {"hsic": hsic, "coco": coco}
 WEIGHTS = {"hsic": (0.05, 0.5), "coco": (1.0, 50.0)}  # λ_x, λ_y: the paper's for CelebA, and for MNIST
@@ -45,13 +45,22 @@ def outputs_of(layers: list[nn.Module]) -> Iterator[list[Tensor]]:
             hook.remove()
 
 
-@defense("bido", title="BiDO", stage="training", paper="Peng et al., KDD 2022", order=1, strength="strength",
-         levels=(0.3, 1, 3, 10),
-         summary="Trains hidden layers to say little of the image and much of the label.")
+@defense(
+    "bido",
+    title="BiDO",
+    stage="training",
+    paper="Peng et al., KDD 2022",
+    order=1,
+    strength="strength",
+    levels=(0.3, 1, 3, 10),
+    summary="Trains hidden layers to say little of the image and much of the label.",
+)
 @dataclass(frozen=True)
 class BiDO(Defense):
     strength: float = knob(1.0, 0.01, 100.0, log=True, help="Times the paper's weights of both terms.")
-    measure: str = knob("hsic", choices={"hsic": "HSIC (normalised)", "coco": "COCO"}, help="How dependence is measured.")
+    measure: str = knob(
+        "hsic", choices={"hsic": "HSIC (normalised)", "coco": "COCO"}, help="How dependence is measured."
+    )
     input: float = knob(1.0, 0.0, 100.0, help="Further factor of the term that drives the image out.")
     label: float = knob(1.0, 0.0, 100.0, help="Further factor of the term that draws the label in.")
 
@@ -60,7 +69,7 @@ class BiDO(Defense):
             return None
         return f"BiDO shapes hidden layers, and the {ARCHITECTURES.entry(arch).title.lower()} has none. Choose another target."
 
-    def shaping(self, case: Case) -> Shaping:
+    def shaping(self, case: DefenseSetting) -> Shaping:
         return BothWays(self)
 
 

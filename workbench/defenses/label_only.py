@@ -9,11 +9,17 @@ from torch.nn import functional as F  # noqa: N812
 
 from workbench.core.records import Access
 from workbench.defenses.base import Defense, defense
-from workbench.defenses.released import Released
+from workbench.defenses.parts.output import Released
 
 
-@defense("label-only", title="Label only", stage="output", paper="Fredrikson et al., CCS 2015", order=23,
-         summary="Releases no confidence at all. Attacks that live on labels alone are untouched.")
+@defense(
+    "label-only",
+    title="Label only",
+    stage="output",
+    paper="Fredrikson et al., CCS 2015",
+    order=23,
+    summary="Releases no confidence at all. Attacks that live on labels alone are untouched.",
+)
 @dataclass(frozen=True)
 class LabelOnly(Defense):
     def note(self, access: Access) -> str | None:

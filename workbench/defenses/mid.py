@@ -17,7 +17,7 @@ from torch.nn import functional as F  # noqa: N812
 from workbench.core.knobs import knob
 from workbench.defenses.base import Defense, defense
 from workbench.targets import Classifier
-from workbench.targets.training import Case, Shaping
+from workbench.targets.training import DefenseSetting, Shaping
 
 
 def divergence(mean: Tensor, deviation: Tensor) -> Tensor:
@@ -46,9 +46,16 @@ class StochasticHead(nn.Module):
         return self.classify(mean + deviation * torch.randn_like(mean))
 
 
-@defense("mid", title="MID", stage="training", paper="Wang et al., AAAI 2021", order=2, strength="strength",
-         levels=(0.01, 0.03, 0.1, 0.3),
-         summary="A noisy bottleneck before the logits makes every bit about the image cost something.")
+@defense(
+    "mid",
+    title="MID",
+    stage="training",
+    paper="Wang et al., AAAI 2021",
+    order=2,
+    strength="strength",
+    levels=(0.01, 0.03, 0.1, 0.3),
+    summary="A noisy bottleneck before the logits makes every bit about the image cost something.",
+)
 @dataclass(frozen=True)
 class MID(Defense):
     strength: float = knob(0.01, 1e-5, 10.0, log=True, help="Weight β of the information that the code carries.")
@@ -58,11 +65,11 @@ class MID(Defense):
         model.head = StochasticHead(model.head.in_features, self.code, model.num_classes)
         return model
 
-    def shaping(self, case: Case) -> Shaping:
-        return Bottleneck(self.strength)
+    def shaping(self, case: DefenseSetting) -> Shaping:
+        return BottleneckShaping(self.strength)
 
 
-class Bottleneck(Shaping):
+class BottleneckShaping(Shaping):
     """Charges for the information in the code."""
 
     def __init__(self, beta: float) -> None:

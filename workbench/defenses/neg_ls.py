@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from workbench.core.knobs import knob
 from workbench.defenses.base import Defense, defense
-from workbench.targets.training import Case, Shaping
+from workbench.targets.training import DefenseSetting, Shaping
 
 RAMP = (0.5, 0.75)  # shares of the epochs between which a negative α grows from 0; the loss has no floor
 
@@ -33,14 +33,21 @@ def smoothing_at(alpha: float, done: float) -> float:
     return alpha * min(1.0, max(0.0, (done - begin) / (end - begin)))
 
 
-@defense("neg-ls", title="Negative label smoothing", stage="training", paper="Struppek et al., ICLR 2024", order=3,
-         strength="alpha", levels=(0.1, -0.02, -0.05, -0.1, -0.2),
-         summary="Over-confident labels: the loss goes on rewarding a margin that says nothing of the image.")
+@defense(
+    "neg-ls",
+    title="Negative label smoothing",
+    stage="training",
+    paper="Struppek et al., ICLR 2024",
+    order=3,
+    strength="alpha",
+    levels=(0.1, -0.02, -0.05, -0.1, -0.2),
+    summary="Over-confident labels: the loss goes on rewarding a margin that says nothing of the image.",
+)
 @dataclass(frozen=True)
 class NegativeSmoothing(Defense):
     alpha: float = knob(-0.05, -0.5, 0.5, help="Smoothing; negative protects, positive helps the attacker.")
 
-    def shaping(self, case: Case) -> Shaping:
+    def shaping(self, case: DefenseSetting) -> Shaping:
         return Smoothed(self.alpha)
 
 

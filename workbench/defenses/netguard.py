@@ -22,31 +22,41 @@ from torch.nn import functional as F  # noqa: N812
 from workbench.core.errors import DataMissing
 from workbench.core.knobs import knob
 from workbench.defenses.base import Defense, defense
+from workbench.defenses.store import load_classifier, target_problem
 from workbench.priors import Prior, load_prior
 from workbench.priors.base import prior_problem
 from workbench.scenarios import Labelled
-from workbench.targets import Classifier, load_classifier, target_problem
-from workbench.targets.training import Case, Progress, Recipe, Shaping
+from workbench.targets import Classifier
+from workbench.targets.training import ClassifierRecipe, DefenseSetting, EpochProgress, Shaping
 
 STEPS, REPORTS, RATE = 60, 6, 0.05
 CONFIDENT = 0.5  # a fake that the model does not take for its class teaches it something else
 
 
-@defense("netguard", title="NetGuard", stage="training", paper="Gong et al., WWW 2023, after the paper's description",
-         order=6, strength="strength", levels=(0.1, 0.3, 1, 3), needs="the scenario's GAN prior and a second target",
-         summary="Teaches the target fake images of each class, so that inversions end at the fakes.")
+@defense(
+    "netguard",
+    title="NetGuard",
+    stage="training",
+    paper="Gong et al., WWW 2023, after the paper's description",
+    order=6,
+    strength="strength",
+    levels=(0.1, 0.3, 1, 3),
+    needs="the scenario's GAN prior and a second target",
+    summary="Teaches the target fake images of each class, so that inversions end at the fakes.",
+)
 @dataclass(frozen=True)
 class NetGuard(Defense):
     strength: float = knob(1.0, 0.01, 10.0, log=True, help="Fakes for each private image that is replayed.")
     fakes: int = knob(8, 1, 200, help="Different fakes of each class.")
     unlike: float = knob(3.0, 0.0, 100.0, help="Weight of being unlike the class against being taken for it.")
 
-    def shaping(self, case: Case) -> Shaping:
+    def shaping(self, case: DefenseSetting) -> Shaping:
         return Misled(self, case)
 
 
-def find_fakes(model: Classifier, judge: Classifier, prior: Prior, centres: Tensor, how: NetGuard,
-               rng: torch.Generator) -> Iterator[tuple[int, float, Tensor]]:
+def find_fakes(
+    model: Classifier, judge: Classifier, prior: Prior, centres: Tensor, how: NetGuard, rng: torch.Generator
+) -> Iterator[tuple[int, float, Tensor]]:
     """Search the prior for fakes; yield step, mean loss and images (K·fakes, C, H, W), classes in order.
 
     Args:
@@ -74,50 +84,67 @@ def find_fakes(model: Classifier, judge: Classifier, prior: Prior, centres: Tens
 class Misled(Shaping):
     """Goes on from the undefended target, with fakes among its images."""
 
-    def __init__(self, how: NetGuard, case: Case) -> None:
+    def __init__(self, how: NetGuard, case: DefenseSetting) -> None:
         self.how, self.case = how, case
         self.fakes = Labelled(torch.empty(0), torch.empty(0))
         self.told: dict[str, Any] = {}
 
-    def recipe(self, recipe: Recipe) -> Recipe:
+    def recipe(self, recipe: ClassifierRecipe) -> ClassifierRecipe:
         return replace(recipe, epochs=max(2, recipe.epochs // 4), lr=recipe.lr / 4)
 
-    def prepare(self, model: Classifier) -> Iterator[Progress]:
+    def prepare(self, model: Classifier) -> Iterator[EpochProgress]:
         scenario, arch = self.case.scenario, self.case.arch
         other = "cnn" if arch != "cnn" else "resnet"
-        for missing in (target_problem(scenario.key, arch), target_problem(scenario.key, other),
-                        prior_problem(scenario.key, "gan")):
+        for missing in (
+            target_problem(scenario.key, arch),
+            target_problem(scenario.key, other),
+            prior_problem(scenario.key, "gan"),
+        ):
             if missing:
-                raise DataMissing(f"NetGuard goes on from the undefended target, with a GAN and a second opinion. {missing}")
+                raise DataMissing(
+                    f"NetGuard goes on from the undefended target, with a GAN and a second opinion. {missing}"
+                )
         model.load_state_dict(load_classifier(scenario.key, arch, device=self.case.device).state_dict())
-        judge, prior = load_classifier(scenario.key, other, device=self.case.device), load_prior(scenario.key, "gan", self.case.device)
+        judge, prior = (
+            load_classifier(scenario.key, other, device=self.case.device),
+            load_prior(scenario.key, "gan", self.case.device),
+        )
         train = scenario.private.train
         with torch.no_grad():
             features = torch.cat([judge.features(x.to(self.case.device)) for x in train.images.split(200)])
-        centres = torch.stack([features[(train.labels == c).to(features.device)].mean(0) for c in range(scenario.num_classes)])
+        centres = torch.stack(
+            [features[(train.labels == c).to(features.device)].mean(0) for c in range(scenario.num_classes)]
+        )
         rng, images = torch.Generator().manual_seed(self.case.seed), None
         frozen = load_classifier(scenario.key, arch, device=self.case.device)
         for step, loss, found in find_fakes(frozen, judge, prior, centres, self.how, rng):
             images = found
-            yield Progress(step, STEPS, loss, float("nan"), "fakes that the target believes")
+            yield EpochProgress(step, STEPS, loss, float("nan"), "fakes that the target believes")
         labels = torch.arange(scenario.num_classes).repeat_interleave(self.how.fakes)
         with torch.no_grad():
             sure = frozen(images).softmax(1).cpu().gather(1, labels[:, None])[:, 0]
             judged = judge(images).argmax(1).cpu() == labels
         kept = sure >= CONFIDENT
         self.fakes = Labelled(images.detach().cpu()[kept], labels[kept])
-        self.told = {"fakes": int(kept.sum()), "fakes_unbelieved": int((~kept).sum()),
-                     "fakes_confidence": round(sure.mean().item(), 4),
-                     "fakes_taken_by_the_second_opinion": round(judged.float().mean().item(), 4), "second_opinion": other}
+        self.told = {
+            "fakes": int(kept.sum()),
+            "fakes_unbelieved": int((~kept).sum()),
+            "fakes_confidence": round(sure.mean().item(), 4),
+            "fakes_taken_by_the_second_opinion": round(judged.float().mean().item(), 4),
+            "second_opinion": other,
+        }
 
     def data(self, train: Labelled) -> Labelled:
         if not len(self.fakes):
-            raise DataMissing("The search found no fake that the target believes in, so there is nothing to teach it. Ask "
-                              "for more fakes, or lower 'unlike'.")
+            raise DataMissing(
+                "The search found no fake that the target believes in, so there is nothing to teach it. Ask "
+                "for more fakes, or lower 'unlike'."
+            )
         rng, count = torch.Generator().manual_seed(self.case.seed), max(1, round(self.how.strength * len(train)))
         index = torch.randint(len(self.fakes), (count,), generator=rng)
-        return Labelled(torch.cat([train.images, self.fakes.images[index]]),
-                        torch.cat([train.labels, self.fakes.labels[index]]))
+        return Labelled(
+            torch.cat([train.images, self.fakes.images[index]]), torch.cat([train.labels, self.fakes.labels[index]])
+        )
 
     def facts(self) -> dict[str, Any]:
         return self.told

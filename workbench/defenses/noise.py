@@ -9,12 +9,20 @@ from torch import Tensor, nn
 
 from workbench.core.knobs import knob
 from workbench.defenses.base import Defense, defense
-from workbench.defenses.released import Released
+from workbench.defenses.parts.output import Released
 
 
-@defense("noise", title="Noise on confidences", stage="output", paper="Baseline", order=24, random=True,
-         strength="deviation", levels=(0.1, 0.5, 2, 5),
-         summary="Adds fresh noise to the log-confidences of every answer; the predicted class stays.")
+@defense(
+    "noise",
+    title="Noise on confidences",
+    stage="output",
+    paper="Baseline",
+    order=24,
+    random=True,
+    strength="deviation",
+    levels=(0.1, 0.5, 2, 5),
+    summary="Adds fresh noise to the log-confidences of every answer; the predicted class stays.",
+)
 @dataclass(frozen=True)
 class Noise(Defense):
     deviation: float = knob(1.0, 0.01, 20.0, log=True, help="Standard deviation of the noise.", unit="nats")

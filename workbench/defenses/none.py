@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from workbench.defenses.base import Defense, defense
 
 
-@defense("none", title="No defense", stage="none", paper="Baseline", order=0,
-         summary="The target answers with its full confidence vector.")
+@defense(
+    "none",
+    title="No defense",
+    stage="none",
+    paper="Baseline",
+    order=0,
+    summary="The target answers with its full confidence vector.",
+)
 @dataclass(frozen=True)
 class NoDefense(Defense):
     pass

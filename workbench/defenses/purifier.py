@@ -20,22 +20,37 @@ from torch.nn import functional as F  # noqa: N812
 from workbench.core.knobs import knob
 from workbench.core.records import Access
 from workbench.defenses.base import Defense, defense
-from workbench.defenses.released import Released
-from workbench.targets.training import Case, Progress, Recipe, accuracy, warp
+from workbench.defenses.parts.output import Released
+from workbench.targets.training import ClassifierRecipe, DefenseSetting, EpochProgress, accuracy, warp
 
 STEPS, REPORTS, BATCH, LATENT, WIDTH = 1500, 15, 128, 4, 64
 COPIES = 20  # slightly moved copies of each unseen image
 
 
-@defense("purifier", title="Purifier", stage="output", paper="Yang et al., AAAI 2023, after the paper's description",
-         order=30, strength="strength", levels=(0.02, 0.2, 1, 5),
-         summary="Redraws each confidence vector with an auto-encoder that only knows images the target never saw.")
+@defense(
+    "purifier",
+    title="Purifier",
+    stage="output",
+    paper="Yang et al., AAAI 2023, after the paper's description",
+    order=30,
+    strength="strength",
+    levels=(0.02, 0.2, 1, 5),
+    summary="Redraws each confidence vector with an auto-encoder that only knows images the target never saw.",
+)
 @dataclass(frozen=True)
 class Purifier(Defense):
-    strength: float = knob(0.2, 0.0, 100.0, help="Weight of the predicted label against likeness to the true confidences.")
-    divergence: float = knob(0.01, 0.0, 10.0, help="Weight of the code's divergence from N(0, I); a large one lets "
-                                                   "nothing but the label through.")
-    radius: float = knob(1e-5, 0.0, 1.0, help="How near a stored vector a member's must be for its label to be swapped.")
+    strength: float = knob(
+        0.2, 0.0, 100.0, help="Weight of the predicted label against likeness to the true confidences."
+    )
+    divergence: float = knob(
+        0.01,
+        0.0,
+        10.0,
+        help="Weight of the code's divergence from N(0, I); a large one lets nothing but the label through.",
+    )
+    radius: float = knob(
+        1e-5, 0.0, 1.0, help="How near a stored vector a member's must be for its label to be swapped."
+    )
     learns = True
 
     def note(self, access: Access) -> str | None:
@@ -46,24 +61,30 @@ class Purifier(Defense):
     def wrap(self, target: nn.Module, trained: Mapping[str, Tensor] | None = None) -> nn.Module:
         return Purified(target, self.radius, trained)
 
-    def learn(self, released: Purified, case: Case) -> Iterator[Progress]:
+    def learn(self, released: Purified, case: DefenseSetting) -> Iterator[EpochProgress]:
         private, rng = case.scenario.private, torch.Generator().manual_seed(case.seed)
         flips = case.scenario.flips
-        unseen = confidences(released.target, warp(private.heldout.images.repeat(COPIES, 1, 1, 1), Recipe(), flips, rng))
+        unseen = confidences(
+            released.target, warp(private.heldout.images.repeat(COPIES, 1, 1, 1), ClassifierRecipe(), flips, rng)
+        )
         optimiser = torch.optim.Adam(released.parameters_of_its_own(), 2e-3)
         for step in range(1, STEPS + 1):
             p = unseen[torch.randint(len(unseen), (BATCH,), generator=rng)].to(case.device)
             labels = p.argmax(1)
             logits, kl = released.redraw(p, labels, torch.randn(BATCH, LATENT, generator=rng).to(case.device))
-            loss = ((logits.softmax(1) - p).pow(2).sum(1) + self.strength * F.cross_entropy(logits, labels, reduction="none")
-                    + self.divergence * kl).mean()
+            loss = (
+                (logits.softmax(1) - p).pow(2).sum(1)
+                + self.strength * F.cross_entropy(logits, labels, reduction="none")
+                + self.divergence * kl
+            ).mean()
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
             if step % (STEPS // REPORTS) == 0:
-                yield Progress(step, STEPS, loss.item(), float("nan"), "confidences of unseen images")
-        released.eval().swap(private.train.images, private.train.labels,
-                             accuracy(released.target, private.heldout), rng)
+                yield EpochProgress(step, STEPS, loss.item(), float("nan"), "confidences of unseen images")
+        released.eval().swap(
+            private.train.images, private.train.labels, accuracy(released.target, private.heldout), rng
+        )
 
 
 @torch.no_grad()

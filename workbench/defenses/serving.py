@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from workbench.core.defended import Plan
 from workbench.core.weights import load_weights
-from workbench.targets import load_classifier
-from workbench.targets.store import release_name
+from workbench.defenses.plan import Plan
+from workbench.defenses.store import load_classifier, release_name
 
 
 def load_target(scenario: str, arch: str, defense: str = "none", device: torch.device | str = "cpu") -> nn.Module:

@@ -11,12 +11,19 @@ from torch import Tensor, nn
 
 from workbench.core.knobs import knob
 from workbench.defenses.base import Defense, defense
-from workbench.defenses.released import Released
+from workbench.defenses.parts.output import Released
 
 
-@defense("temperature", title="Temperature", stage="output", paper="Guo et al., ICML 2017, section 4.2", order=21,
-         strength="temperature", levels=(2, 4, 10, 50),
-         summary="Releases flatter confidences. Every difference is still there, only smaller.")
+@defense(
+    "temperature",
+    title="Temperature",
+    stage="output",
+    paper="Guo et al., ICML 2017, section 4.2",
+    order=21,
+    strength="temperature",
+    levels=(2, 4, 10, 50),
+    summary="Releases flatter confidences. Every difference is still there, only smaller.",
+)
 @dataclass(frozen=True)
 class Temperature(Defense):
     temperature: float = knob(4.0, 0.1, 100.0, log=True, help="Logits are divided by this; 1 changes nothing.")

@@ -8,12 +8,19 @@ from torch import Tensor, nn
 
 from workbench.core.knobs import knob
 from workbench.defenses.base import Defense, defense
-from workbench.defenses.released import Released
+from workbench.defenses.parts.output import Released
 
 
-@defense("top-k", title="Top-k only", stage="output", paper="Fredrikson et al., CCS 2015; Yang et al., CCS 2019", order=22,
-         strength="k", levels=(5, 3, 2, 1),
-         summary="Releases the best confidences only; the others share what is left equally, which anyone could work out.")
+@defense(
+    "top-k",
+    title="Top-k only",
+    stage="output",
+    paper="Fredrikson et al., CCS 2015; Yang et al., CCS 2019",
+    order=22,
+    strength="k",
+    levels=(5, 3, 2, 1),
+    summary="Releases the best confidences only; the others share what is left equally, which anyone could work out.",
+)
 @dataclass(frozen=True)
 class TopK(Defense):
     k: int = knob(1, 1, 100, help="How many confidences are released; as many as there are classes changes nothing.")

@@ -9,14 +9,20 @@ from pathlib import Path
 
 import torch
 
-from workbench.core.defended import DEFENSES, Plan
 from workbench.core.errors import Incompatible
 from workbench.core.knobs import values_of
 from workbench.core.weights import read_card, save_weights
+from workbench.defenses.plan import DEFENSES, Plan
+from workbench.defenses.store import load_classifier, release_name, weights_name
 from workbench.scenarios import Scenario
-from workbench.targets import load_classifier, weights_name
-from workbench.targets.store import release_name
-from workbench.targets.training import Case, Progress, Recipe, accuracy, train_classifier
+from workbench.targets.training import (
+    ClassifierRecipe,
+    DefenseSetting,
+    EpochProgress,
+    Protection,
+    accuracy,
+    train_classifier,
+)
 
 
 def defense_problem(arch: str, defense: str) -> str | None:
@@ -31,34 +37,66 @@ def defense_problem(arch: str, defense: str) -> str | None:
             return problem
     if plan.output is not None and not plan.output.defense.learns:
         then = "" if plan.training is None else f" Train with --defense {plan.training.key} alone."
-        return f"'{plan.output.key}' only changes what is released; it works on any target and has nothing to train.{then}"
+        return (
+            f"'{plan.output.key}' only changes what is released; it works on any target and has nothing to train.{then}"
+        )
     return None
 
 
-def train_target(scenario: Scenario, arch: str, *, defense: str = "none", seed: int = 0, device: str = "cpu",
-                 recipe: Recipe | None = None, name: str | None = None, public: Path | None = None,
-                 source: str | None = None) -> Iterator[Progress]:
+def train_target(
+    scenario: Scenario,
+    arch: str,
+    *,
+    defense: str = "none",
+    seed: int = 0,
+    device: str = "cpu",
+    recipe: ClassifierRecipe | None = None,
+    name: str | None = None,
+    public: Path | None = None,
+    source: str | None = None,
+) -> Iterator[EpochProgress]:
     """Train and save one target, or what is put around its output where the defense names such a thing.
 
     A defense at the output is trained around the target that is there, and leaves it as it is.
 
     Args:
         name: where the weights are kept; where they are looked for if None.
-        public, source: see `Case`.
+        public, source: see `DefenseSetting`.
 
     Raises:
         UsageError, UnknownName, KnobError, Incompatible, DataMissing, NotFinite.
     """
     if problem := defense_problem(arch, defense):
         raise Incompatible([problem])
-    if Plan.of(defense).output is None:
-        yield from train_classifier(scenario, arch, seed=seed, device=device, recipe=recipe, defense=defense, name=name,
-                                    public=public, source=source)
+    plan = Plan.of(defense)
+    if plan.output is None:
+        yield from train_classifier(
+            scenario,
+            arch,
+            seed=seed,
+            device=device,
+            recipe=recipe,
+            protection=_protection(plan),
+            name=name,
+            public=public,
+            source=source,
+        )
     else:
-        yield from _train_release(scenario, arch, defense, Case(scenario, arch, seed, device, public, source), name)
+        yield from _train_release(
+            scenario, arch, defense, DefenseSetting(scenario, arch, seed, device, public, source), name
+        )
 
 
-def _train_release(scenario: Scenario, arch: str, defense: str, case: Case, name: str | None) -> Iterator[Progress]:
+def _protection(plan: Plan) -> Protection | None:
+    """Return what the training part of a plan does, None where it has none."""
+    if (part := plan.training) is None:
+        return None
+    return Protection(part.title, plan.trained_under, values_of(part.defense), part.defense.shaping, part.defense.build)
+
+
+def _train_release(
+    scenario: Scenario, arch: str, defense: str, case: DefenseSetting, name: str | None
+) -> Iterator[EpochProgress]:
     start, plan = time.monotonic(), Plan.of(defense)
     part, model = plan.output, load_classifier(scenario.key, arch, defense, case.device)
     torch.manual_seed(case.seed)
@@ -66,12 +104,26 @@ def _train_release(scenario: Scenario, arch: str, defense: str, case: Case, name
     yield from part.defense.learn(released, case)
     released.eval()
     private, of = scenario.private, weights_name(scenario.key, arch, defense)
-    save_weights(name or release_name(scenario.key, arch, defense), released.own_weights(), {
-        "what": f"{part.title} around {of}", "arch": arch, "scenario": scenario.key, "target": of,
-        "target_sha256": read_card(of)["sha256"],
-        "defense": {"text": str(replace(plan, training=None)), "knobs": values_of(part.defense),
-                    **released.facts()},
-        "train_accuracy": round(accuracy(released, private.train), 4),
-        "heldout_accuracy": round(accuracy(released, private.heldout), 4),
-        "paper": DEFENSES.entry(part.key).info["paper"], "seed": case.seed,
-        "seconds": round(time.monotonic() - start, 1), "device": str(case.device), "quality": "full"})
+    save_weights(
+        name or release_name(scenario.key, arch, defense),
+        released.own_weights(),
+        {
+            "what": f"{part.title} around {of}",
+            "arch": arch,
+            "scenario": scenario.key,
+            "target": of,
+            "target_sha256": read_card(of)["sha256"],
+            "defense": {
+                "text": str(replace(plan, training=None)),
+                "knobs": values_of(part.defense),
+                **released.facts(),
+            },
+            "train_accuracy": round(accuracy(released, private.train), 4),
+            "heldout_accuracy": round(accuracy(released, private.heldout), 4),
+            "paper": DEFENSES.entry(part.key).info["paper"],
+            "seed": case.seed,
+            "seconds": round(time.monotonic() - start, 1),
+            "device": str(case.device),
+            "quality": "full",
+        },
+    )

@@ -18,16 +18,23 @@ from torch import Tensor, nn
 
 from workbench.core.knobs import knob
 from workbench.defenses.base import Defense, defense
-from workbench.defenses.released import Released
-from workbench.targets.training import Case, Progress, Recipe, warp
+from workbench.defenses.parts.output import Released
+from workbench.targets.training import ClassifierRecipe, DefenseSetting, EpochProgress, warp
 
 STEPS, REPORTS, BATCH = 600, 12, 64
 FAINTEST = 1e-6  # smaller confidences all look alike to the inversion network
 
 
-@defense("wen", title="Adversarial noise", stage="output", paper="Wen et al., IEEE CSR 2021, after the paper's description",
-         order=31, strength="budget", levels=(0.05, 0.2, 0.5, 1.0),
-         summary="Moves each confidence vector to where the defender's own inversion network is most mistaken.")
+@defense(
+    "wen",
+    title="Adversarial noise",
+    stage="output",
+    paper="Wen et al., IEEE CSR 2021, after the paper's description",
+    order=31,
+    strength="budget",
+    levels=(0.05, 0.2, 0.5, 1.0),
+    summary="Moves each confidence vector to where the defender's own inversion network is most mistaken.",
+)
 @dataclass(frozen=True)
 class AdversarialNoise(Defense):
     budget: float = knob(0.5, 0.001, 2.0, log=True, help="How much confidence may move in all, ‖p' − p‖₁.")
@@ -41,13 +48,13 @@ class AdversarialNoise(Defense):
             released.load_state_dict(trained, strict=False)
         return released
 
-    def learn(self, released: Misleading, case: Case) -> Iterator[Progress]:
+    def learn(self, released: Misleading, case: DefenseSetting) -> Iterator[EpochProgress]:
         train, rng = case.scenario.private.train, torch.Generator().manual_seed(case.seed)
         optimiser = torch.optim.Adam(released.inverse.parameters(), 1e-3)
         released.inverse.train()
         for step in range(1, STEPS + 1):
             index = torch.randint(len(train), (BATCH,), generator=rng)
-            images = warp(train.images[index], Recipe(), case.scenario.flips, rng).to(case.device)
+            images = warp(train.images[index], ClassifierRecipe(), case.scenario.flips, rng).to(case.device)
             with torch.no_grad():
                 confidences = released.target(images).softmax(1)
             loss = (released.inverse(confidences) - images).pow(2).mean()
@@ -55,11 +62,11 @@ class AdversarialNoise(Defense):
             loss.backward()
             optimiser.step()
             if step % (STEPS // REPORTS) == 0:
-                yield Progress(step, STEPS, loss.item(), float("nan"), "the defender's inversion network")
+                yield EpochProgress(step, STEPS, loss.item(), float("nan"), "the defender's inversion network")
         released.eval()
 
 
-class Inverse(nn.Module):
+class InversionNetwork(nn.Module):
     """Confidences (n, K) to images (n, C, H, W) in [0, 1]."""
 
     def __init__(self, classes: int, shape: tuple[int, int, int]) -> None:
@@ -83,7 +90,7 @@ class Misleading(Released):
 
     def __init__(self, target: nn.Module, how: AdversarialNoise) -> None:
         super().__init__(target)
-        self.how, self.inverse = how, Inverse(target.num_classes, target.shape)
+        self.how, self.inverse = how, InversionNetwork(target.num_classes, target.shape)
 
     def release(self, confidences: Tensor, images: Tensor) -> Tensor:
         moved, winners = confidences, self.labels(confidences)
@@ -92,7 +99,9 @@ class Misleading(Released):
                 logs = moved.clamp_min(FAINTEST).log().requires_grad_(True)
                 error = (self.inverse(logs.softmax(1)) - images).pow(2).sum()
                 (slope,) = torch.autograd.grad(error, logs)
-            moved = within((logs.detach() + self.how.size * slope.sign()).softmax(1), confidences, winners, self.how.budget)
+            moved = within(
+                (logs.detach() + self.how.size * slope.sign()).softmax(1), confidences, winners, self.how.budget
+            )
         return moved
 
 

@@ -12,15 +12,28 @@ def hits(logits: Tensor, labels: Tensor, k: int) -> Tensor:
     return (logits.topk(k, 1).indices == labels[:, None]).any(1).float()
 
 
-@metric("acc@1", title="Attack accuracy (top 1)", unit="share", best="higher", order=1,
-        compares="the evaluator's first choice with the class attacked", source="Zhang et al., CVPR 2020, section 4.3")
+@metric(
+    "acc@1",
+    title="Attack accuracy (top 1)",
+    unit="share",
+    best="higher",
+    order=1,
+    compares="the evaluator's first choice with the class attacked",
+    source="Zhang et al., CVPR 2020, section 4.3",
+)
 def top1(judged: Judged) -> Tensor:
     return hits(judged.logits, judged.labels, 1)
 
 
-@metric("acc@5", title="Attack accuracy (top 5)", unit="share", best="higher", order=2,
-        compares="the evaluator's first five choices with the class attacked",
-        source="Zhang et al., CVPR 2020, section 4.3")
+@metric(
+    "acc@5",
+    title="Attack accuracy (top 5)",
+    unit="share",
+    best="higher",
+    order=2,
+    compares="the evaluator's first five choices with the class attacked",
+    source="Zhang et al., CVPR 2020, section 4.3",
+)
 def top5(judged: Judged) -> Tensor | None:
     # Among five classes or fewer every image is a hit, which would say nothing.
     return hits(judged.logits, judged.labels, 5) if judged.logits.shape[1] > 5 else None

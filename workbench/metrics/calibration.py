@@ -70,6 +70,14 @@ def calibration(confidences: Tensor, labels: Tensor, bins: int = BINS) -> Calibr
     target = torch.nn.functional.one_hot(labels.cpu(), confidences.shape[1])
     rates = [[(s / c).item() if c else None for s, c in zip(part, counts, strict=True)] for part in sums]
     return Calibration(
-        len(labels), right.mean().item(), best.mean().item(), (gaps.sum() / len(labels)).item(),
-        (gaps / counts.clamp(min=1)).max().item(), nll if nll != torch.inf else None,
-        (confidences - target).pow(2).sum(1).mean().item(), [i / bins for i in range(bins + 1)], counts.tolist(), *rates)
+        len(labels),
+        right.mean().item(),
+        best.mean().item(),
+        (gaps.sum() / len(labels)).item(),
+        (gaps / counts.clamp(min=1)).max().item(),
+        nll if nll != torch.inf else None,
+        (confidences - target).pow(2).sum(1).mean().item(),
+        [i / bins for i in range(bins + 1)],
+        counts.tolist(),
+        *rates,
+    )

@@ -125,8 +125,9 @@ def support(generated: Tensor, real: Tensor, *, k: int = 3, k_coverage: int = 5)
         recalled |= (apart <= own[:, None]).any(0)
         covered |= (apart <= near_coverage).any(0)
     n = len(generated)
-    return Support(realistic / n, recalled.float().mean().item(), inside / (k_coverage * n),
-                   covered.float().mean().item())
+    return Support(
+        realistic / n, recalled.float().mean().item(), inside / (k_coverage * n), covered.float().mean().item()
+    )
 
 
 def mean_distance(features: Tensor) -> float:

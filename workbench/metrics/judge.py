@@ -7,12 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from scipy.special import stdtrit
 from torch import Tensor
 
+from workbench.core.intervals import interval
 from workbench.metrics.base import METRICS, EvalContext, Judged
-
-Z95 = 1.959964
 
 
 @dataclass(frozen=True)
@@ -41,28 +39,6 @@ class Judgement:
         return asdict(self)
 
 
-def wilson(hits: float, n: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share of `hits` in `n`.
-
-    >>> [round(v, 3) for v in wilson(9, 10)]
-    [0.596, 0.982]
-    """
-    p, z2 = hits / n, Z95**2
-    centre, half = p + z2 / (2 * n), Z95 * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-    return (centre - half) / (1 + z2 / n), (centre + half) / (1 + z2 / n)
-
-
-def interval(values: Tensor, share: bool) -> tuple[float, float] | None:
-    """Return the 95 % interval of the mean of values (N,); None for a mean of fewer than two."""
-    n = len(values)
-    if share:
-        return wilson(values.sum().item(), n)
-    if n < 2:
-        return None
-    half = float(stdtrit(n - 1, 0.975)) * values.std().item() / math.sqrt(n)
-    return values.mean().item() - half, values.mean().item() + half
-
-
 def finite(value: float) -> float | None:
     """Return `value`, or None if it is infinite: PSNR of identical images has no JSON form."""
     return value if math.isfinite(value) else None
@@ -84,8 +60,16 @@ def judge(images: Tensor, labels: Tensor, context: EvalContext) -> Judgement:
         for c, row in per_class.items():
             row[entry.key] = None if values is None else finite(values[judged.labels == int(c)].mean().item())
     best = judged.logits.softmax(1).max(1)
-    return Judgement(len(labels), overall, intervals, per_class, per_image, judged.feature_distances.argmin(1).tolist(),
-                     best.indices.tolist(), best.values.tolist())
+    return Judgement(
+        len(labels),
+        overall,
+        intervals,
+        per_class,
+        per_image,
+        judged.feature_distances.argmin(1).tolist(),
+        best.indices.tolist(),
+        best.values.tolist(),
+    )
 
 
 def ceiling(context: EvalContext) -> Judgement:

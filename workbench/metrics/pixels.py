@@ -38,7 +38,14 @@ def ssim_nearest(judged: Judged) -> Tensor:
     return ssim(judged.images, judged.nearest_pixels).reshape(len(judged.images))
 
 
-@metric("mse", title="MSE", unit="squared grey level, 0 to 1", best="lower", compares=NEAREST, source="torchmetrics",
-        order=7)
+@metric(
+    "mse",
+    title="MSE",
+    unit="squared grey level, 0 to 1",
+    best="lower",
+    compares=NEAREST,
+    source="torchmetrics",
+    order=7,
+)
 def mse_nearest(judged: Judged) -> Tensor:
     return mse(judged.images, judged.nearest_pixels)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,8 +10,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from workbench.core.defended import Plan
 from workbench.core.errors import DataMissing, Incompatible
+from workbench.core.records import UNDEFENDED, TrainedUnder
 from workbench.core.registry import Registry
 from workbench.core.weights import has_weights, load_weights, read_card
 from workbench.priors.plane import Plane, telling_plane
@@ -91,15 +90,6 @@ class Prior(nn.Module):
         labels = torch.randint(self.num_classes, (n,), generator=rng).to(self.device) if self.conditional else None
         return self.decode(self.sample(n, rng), labels)
 
-    @classmethod
-    def trainer(cls, setting: Setting, recipe: Mapping[str, Any]) -> Any:
-        """Return what `workbench.priors.training.train` runs; see `Trainer` there.
-
-        Args:
-            recipe: overrides of the recipe's fields, such as a number of steps.
-        """
-        raise NotImplementedError
-
 
 @dataclass(frozen=True)
 class Setting:
@@ -135,12 +125,12 @@ def prior(key: str, *, title: str, paper: str, **info: Any):
     return keep
 
 
-def weights_name(scenario: str, key: str, target: str | None = None, defense: str = "none") -> str:
+def weights_name(scenario: str, key: str, target: str | None = None, under: TrainedUnder = UNDEFENDED) -> str:
     """Return where a prior's weights are kept; a tuned one's name says which target it was tuned to."""
     if not PRIORS[key].tuned:
         return f"{scenario}/prior-{key}"
     victim = target or SCENARIOS[scenario].default_target
-    return f"{scenario}/prior-{key}-for-{victim}{Plan.of(defense).suffix}"
+    return f"{scenario}/prior-{key}-for-{victim}{under.suffix}"
 
 
 def lender_of(scenario: str, key: str) -> str | None:
@@ -151,18 +141,20 @@ def lender_of(scenario: str, key: str) -> str | None:
     return lender if has_weights(weights_name(lender, key)) else None
 
 
-def prior_problem(scenario: str, key: str, target: str | None = None, defense: str = "none") -> str | None:
+def prior_problem(scenario: str, key: str, target: str | None = None, under: TrainedUnder = UNDEFENDED) -> str | None:
     """Return why this prior cannot be used with this scenario and target, or None."""
     PRIORS.entry(key)
-    if has_weights(weights_name(scenario, key, target, defense)) or lender_of(scenario, key):
+    if has_weights(weights_name(scenario, key, target, under)) or lender_of(scenario, key):
         return None
     tuned = ""
     if PRIORS[key].tuned:
         tuned = f" --target {target or SCENARIOS[scenario].default_target}"
-        tuned += f" --defense {shlex.quote(str(trained))}" if (trained := Plan.of(defense).training) else ""
+        tuned += f" --defense {shlex.quote(under.text)}" if under.text else ""
     against = f" against {tuned.split()[1]}" if tuned else ""
-    return (f"There is no trained '{key}' prior for {scenario}{against}. Train it with: "
-            f"python -m workbench train prior --scenario {scenario} --prior {key}{tuned} --data FOLDER")
+    return (
+        f"There is no trained '{key}' prior for {scenario}{against}. Train it with: "
+        f"python -m workbench train prior --scenario {scenario} --prior {key}{tuned} --data FOLDER"
+    )
 
 
 class Luminance(Prior):
@@ -215,35 +207,44 @@ def _grey_plane(plane: Plane, shape: tuple[int, int, int]) -> Plane:
     return Plane(centre, basis, plane.cloud)
 
 
-def load_prior(scenario: str, key: str, device: torch.device | str = "cpu", *, target: str | None = None,
-               defense: str = "none") -> Prior:
+def load_prior(
+    scenario: str,
+    key: str,
+    device: torch.device | str = "cpu",
+    *,
+    target: str | None = None,
+    under: TrainedUnder = UNDEFENDED,
+) -> Prior:
     """Return the shipped prior in eval mode with frozen weights.
 
     Args:
-        target, defense: which target a tuned prior was tuned to; the scenario's default undefended one if None.
+        target, under: which target a tuned prior was tuned to; the scenario's default undefended one if None.
 
     Raises:
         UnknownName, DataMissing, WeightsCorrupt.
         Incompatible: the weights do not fit the prior's architecture.
     """
-    if problem := prior_problem(scenario, key, target, defense):
+    if problem := prior_problem(scenario, key, target, under):
         raise DataMissing(problem)
     if lender := lender_of(scenario, key):
         return Luminance(load_prior(lender, key, device)).eval()
-    tensors, card = load_weights(weights_name(scenario, key, target, defense))
+    tensors, card = load_weights(weights_name(scenario, key, target, under))
     model = PRIORS[key](**card["architecture"])
-    planes = {name: {k.split(".", 1)[1]: tensors.pop(k) for k in [*tensors] if k.startswith(f"{name}.")}
-              for name in ("plane", "image_plane")}
+    planes = {
+        name: {k.split(".", 1)[1]: tensors.pop(k) for k in [*tensors] if k.startswith(f"{name}.")}
+        for name in ("plane", "image_plane")
+    }
     try:
         model.load_state_dict(tensors, strict=True)
     except RuntimeError as error:
-        raise Incompatible([f"The weights of {scenario}/{key} do not fit its architecture: "
-                            f"{str(error).splitlines()[0]}"]) from None
+        raise Incompatible(
+            [f"The weights of {scenario}/{key} do not fit its architecture: {str(error).splitlines()[0]}"]
+        ) from None
     model.plane, model.image_plane = (Plane(**planes[n]) for n in ("plane", "image_plane"))
     return model.eval().requires_grad_(False).to(device)
 
 
-def prior_card(scenario: str, key: str, target: str | None = None, defense: str = "none") -> dict[str, Any]:
+def prior_card(scenario: str, key: str, target: str | None = None, under: TrainedUnder = UNDEFENDED) -> dict[str, Any]:
     """Return what is known of a trained prior: data, recipe, figures."""
     place = lender_of(scenario, key) or scenario
-    return read_card(weights_name(place, key, target, defense))
+    return read_card(weights_name(place, key, target, under))

@@ -25,13 +25,14 @@ from workbench.priors.base import Prior, Setting, prior
 from workbench.priors.gan import GAN, LAST
 from workbench.priors.layers import shrinking
 from workbench.priors.losses import max_margin
-from workbench.priors.training import augmented
+from workbench.priors.training.loop import augmented
+from workbench.priors.training.registry import trainer
+from workbench.priors.training.tuned import Tuning, grown_from, start_of
 from workbench.priors.transforms import color_jitter, flip, random_resized_crop, rotate
-from workbench.priors.tuned import Tuning, grown_from, start_of
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ConditionalRecipe:
     """How a conditional GAN is trained; stored on its card.
 
     Attributes:
@@ -56,7 +57,10 @@ class Recipe:
 
 
 # 30,000 steps of the discriminator, one of the generator for every five.
-RECIPES = {"quick": Recipe(), "full": Recipe(steps=6000, critic_steps=5, lr_class=2e-4, ema=0.999)}
+RECIPES = {
+    "quick": ConditionalRecipe(),
+    "full": ConditionalRecipe(steps=6000, critic_steps=5, lr_class=2e-4, ema=0.999),
+}
 
 
 def pseudo_labels(shares: Tensor, per_class: int) -> Tensor:
@@ -109,16 +113,23 @@ class ConditionalGAN(Prior):
     conditional = True
     tuned = True
 
-    def __init__(self, shape: tuple[int, int, int], latent_dim: int, widths: list[int], critic_widths: list[int],
-                 num_classes: int) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        latent_dim: int,
+        widths: list[int],
+        critic_widths: list[int],
+        num_classes: int,
+    ) -> None:
         super().__init__()
         self.shape, self.latent_dim, self.num_classes = tuple(shape), latent_dim, num_classes
         self.widths, self.critic_widths = list(widths), list(critic_widths)
         self.start = nn.Linear(latent_dim, widths[0] * 16, bias=False)
         self.start_norm = ClassNorm(num_classes, nn.BatchNorm1d(widths[0] * 16, affine=False))
         after = [*widths[1:], LAST]
-        self.grow = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False)
-                                  for a, b in zip(widths, after, strict=True))
+        self.grow = nn.ModuleList(
+            nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False) for a, b in zip(widths, after, strict=True)
+        )
         self.norms = nn.ModuleList(ClassNorm(num_classes, nn.BatchNorm2d(b, affine=False)) for b in after)
         self.paint = nn.Conv2d(LAST, shape[0], 3, padding=1)
         self.critic = shrinking(shape[0], critic_widths)
@@ -130,8 +141,13 @@ class ConditionalGAN(Prior):
 
     @property
     def architecture(self) -> dict[str, Any]:
-        return dict(shape=list(self.shape), latent_dim=self.latent_dim, widths=self.widths,
-                    critic_widths=self.critic_widths, num_classes=self.num_classes)
+        return dict(
+            shape=list(self.shape),
+            latent_dim=self.latent_dim,
+            widths=self.widths,
+            critic_widths=self.critic_widths,
+            num_classes=self.num_classes,
+        )
 
     def decode(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         labels = self._checked(labels)
@@ -167,22 +183,11 @@ class ConditionalGAN(Prior):
             own.weight = layer.weight.clone()  # through the spectral norm, which may keep what it is given
             own.bias.copy_(layer.bias)
 
-    @classmethod
-    def trainer(cls, setting: Setting, recipe: Mapping[str, Any]) -> ConditionalTrainer:
-        torch.manual_seed(setting.seed)
-        base, how = start_of(cls, setting, RECIPES, recipe)
-        model = cls(**{**base.architecture, "num_classes": setting.num_classes})
-        if isinstance(base, cls):
-            grown_from(model, base)
-        else:
-            model.start_from(base)
-        return ConditionalTrainer(model, setting, how)
-
 
 class ConditionalTrainer(Tuning):
     paper = "Yuan et al., AAAI 2023 (PLG-MI)"
 
-    def __init__(self, model: ConditionalGAN, setting: Setting, how: Recipe) -> None:
+    def __init__(self, model: ConditionalGAN, setting: Setting, how: ConditionalRecipe) -> None:
         super().__init__(model, setting, how, faster={"class_": how.lr_class})
 
     @cached_property
@@ -193,8 +198,10 @@ class ConditionalTrainer(Tuning):
             DataMissing: there are fewer.
         """
         if len(self.public) < self.how.per_class:
-            raise DataMissing(f"The target cannot choose {self.how.per_class} public images for each class from "
-                              f"{len(self.public)}. Give a folder with more, or --set per_class=N.")
+            raise DataMissing(
+                f"The target cannot choose {self.how.per_class} public images for each class from "
+                f"{len(self.public)}. Give a folder with more, or --set per_class=N."
+            )
         with torch.no_grad():
             shares = torch.cat([self.target(images).softmax(1) for images in self.public.split(256)])
         return pseudo_labels(shares, self.how.per_class)
@@ -208,8 +215,10 @@ class ConditionalTrainer(Tuning):
         rank = torch.randint(self.how.per_class, (self.how.batch,), generator=rng).to(self.device)
         real = augmented(self.public[self.chosen[own, rank]], self.flips, rng)
         real = real + torch.rand(real.shape, generator=rng).to(real) / 256  # undoes the steps of 8-bit images
-        loss = (F.relu(1 - self.model.discriminate(real, own)).mean()
-                + F.relu(1 + self.model.discriminate(images, labels)).mean())
+        loss = (
+            F.relu(1 - self.model.discriminate(real, own)).mean()
+            + F.relu(1 + self.model.discriminate(images, labels)).mean()
+        )
         return loss, {"critic": loss}
 
     def drawn(self, images: Tensor, labels: Tensor, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
@@ -224,3 +233,15 @@ class ConditionalTrainer(Tuning):
 
     def _classes(self, rng: torch.Generator) -> Tensor:
         return torch.randint(self.num_classes, (self.how.batch,), generator=rng).to(self.device)
+
+
+@trainer("conditional-gan")
+def conditional_trainer(setting: Setting, recipe: Mapping[str, Any]) -> ConditionalTrainer:
+    torch.manual_seed(setting.seed)
+    base, how = start_of(ConditionalGAN, setting, RECIPES, recipe)
+    model = ConditionalGAN(**{**base.architecture, "num_classes": setting.num_classes})
+    if isinstance(base, ConditionalGAN):
+        grown_from(model, base)
+    else:
+        model.start_from(base)
+    return ConditionalTrainer(model, setting, how)

@@ -28,7 +28,9 @@ class Decoder(nn.Module):
         super().__init__()
         self.shape, doublings = shape, max(1, math.ceil(math.log2(max(shape[1:]) / START)))
         widths = [width * min(8, 2 ** (doublings - k)) for k in range(doublings + 1)]
-        self.start = nn.Sequential(nn.Linear(inputs, widths[0] * START**2), nn.BatchNorm1d(widths[0] * START**2), nn.Tanh())
+        self.start = nn.Sequential(
+            nn.Linear(inputs, widths[0] * START**2), nn.BatchNorm1d(widths[0] * START**2), nn.Tanh()
+        )
         layers: list[nn.Module] = [nn.Unflatten(1, (widths[0], START, START))]
         for before, after in pairwise(widths):
             layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), nn.BatchNorm2d(after), nn.Tanh()]

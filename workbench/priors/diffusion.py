@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from torch.utils.checkpoint import checkpoint
 
-from workbench.priors.base import Prior, Setting, prior
+from workbench.priors.base import Prior, prior
 from workbench.priors.plane import Plane, principal_plane
 
 CLEAN = -1  # the step after the last: no noise is left
@@ -63,8 +63,14 @@ class Diffusion(Prior):
     bound = 4.0  # one in 16,000 coordinates of N(0, I) is beyond
     shown = 64
 
-    def __init__(self, shape: tuple[int, int, int], unet: Mapping[str, Any], scheduler: Mapping[str, Any],
-                 patch: int = 1, steps: int = 15) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        unet: Mapping[str, Any],
+        scheduler: Mapping[str, Any],
+        patch: int = 1,
+        steps: int = 15,
+    ) -> None:
         from diffusers import DDIMScheduler, UNet2DModel  # takes seconds; nobody else should wait for it
 
         super().__init__()
@@ -74,8 +80,9 @@ class Diffusion(Prior):
         plan = DDIMScheduler(**scheduler)
         self.kind = plan.config.prediction_type
         self.limit = plan.config.clip_sample_range if plan.config.clip_sample else None
-        self.register_buffer("levels", torch.cat([plan.final_alpha_cumprod.reshape(1), plan.alphas_cumprod]).float(),
-                             persistent=False)
+        self.register_buffer(
+            "levels", torch.cat([plan.final_alpha_cumprod.reshape(1), plan.alphas_cumprod]).float(), persistent=False
+        )
         self.unet = UNet2DModel(**unet)
 
     @property
@@ -163,9 +170,3 @@ class Diffusion(Prior):
         """
         basis, centre = principal_plane(images.flatten(1)).basis, torch.zeros_like(latents[0])
         return Plane(centre, basis, torch.randn(CLOUD, 3, generator=torch.Generator().manual_seed(0)).to(basis))
-
-    @classmethod
-    def trainer(cls, setting: Setting, recipe: Mapping[str, Any]) -> Any:
-        from workbench.priors.denoising import trainer_of
-
-        return trainer_of(cls, setting, recipe)

@@ -19,12 +19,13 @@ from torch import Tensor, nn
 from workbench.priors.base import Setting, prior
 from workbench.priors.gan import GAN
 from workbench.priors.losses import entropy, feature_matching, log_fakeness, log_realness, soft_cross_entropy
-from workbench.priors.training import batch_of
-from workbench.priors.tuned import Tuning, grown_from, start_of
+from workbench.priors.training.loop import batch_of
+from workbench.priors.training.registry import trainer
+from workbench.priors.training.tuned import Tuning, grown_from, start_of
 
 
 @dataclass(frozen=True)
-class Recipe:
+class InversionRecipe:
     """How an inversion-specific GAN is trained; stored on its card.
 
     Attributes:
@@ -50,7 +51,10 @@ class Recipe:
 
 
 # 120 epochs of 30,000 images, a generator step every fifth batch.
-RECIPES = {"quick": Recipe(), "full": Recipe(steps=11000, critic_steps=5, kernels=64, kernel_dim=16, ema=0.999)}
+RECIPES = {
+    "quick": InversionRecipe(),
+    "full": InversionRecipe(steps=11000, critic_steps=5, kernels=64, kernel_dim=16, ema=0.999),
+}
 
 
 class ClassHead(nn.Module):
@@ -89,16 +93,30 @@ class InversionGAN(GAN):
 
     tuned = True
 
-    def __init__(self, shape: tuple[int, int, int], latent_dim: int, widths: list[int], critic_widths: list[int],
-                 num_classes: int, kernels: int, kernel_dim: int, peers: int) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        latent_dim: int,
+        widths: list[int],
+        critic_widths: list[int],
+        num_classes: int,
+        kernels: int,
+        kernel_dim: int,
+        peers: int,
+    ) -> None:
         super().__init__(shape, latent_dim, widths, critic_widths)
         self.num_classes, self.kernels, self.kernel_dim, self.peers = num_classes, kernels, kernel_dim, peers
         self.critic_head = ClassHead(critic_widths[-1] * 16, num_classes, kernels, kernel_dim, peers)
 
     @property
     def architecture(self) -> dict[str, Any]:
-        return {**super().architecture, "num_classes": self.num_classes, "kernels": self.kernels,
-                "kernel_dim": self.kernel_dim, "peers": self.peers}
+        return {
+            **super().architecture,
+            "num_classes": self.num_classes,
+            "kernels": self.kernels,
+            "kernel_dim": self.kernel_dim,
+            "peers": self.peers,
+        }
 
     def features(self, images: Tensor) -> Tensor:
         """Return what the discriminator sees in images (n, C, H, W), (n, F)."""
@@ -106,15 +124,6 @@ class InversionGAN(GAN):
 
     def discriminate(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         return log_realness(self.critic_head(self.features(images)))
-
-    @classmethod
-    def trainer(cls, setting: Setting, recipe: Mapping[str, Any]) -> InversionTrainer:
-        torch.manual_seed(setting.seed)
-        base, how = start_of(cls, setting, RECIPES, recipe)
-        model = cls(**{**base.architecture, "num_classes": setting.num_classes, "kernels": how.kernels,
-                       "kernel_dim": how.kernel_dim, "peers": how.batch - 1})
-        grown_from(model, base)
-        return InversionTrainer(model, setting, how)
 
 
 class InversionTrainer(Tuning):
@@ -145,6 +154,24 @@ class InversionTrainer(Tuning):
         model = super().prior()
         rng = torch.Generator().manual_seed(self.seed + 3)
         with torch.no_grad():
-            model.critic_head.peers.copy_(model.critic_head.place(
-                model.features(batch_of(self.public, model.peers, rng))))
+            model.critic_head.peers.copy_(
+                model.critic_head.place(model.features(batch_of(self.public, model.peers, rng)))
+            )
         return model
+
+
+@trainer("inversion-gan")
+def inversion_trainer(setting: Setting, recipe: Mapping[str, Any]) -> InversionTrainer:
+    torch.manual_seed(setting.seed)
+    base, how = start_of(InversionGAN, setting, RECIPES, recipe)
+    model = InversionGAN(
+        **{
+            **base.architecture,
+            "num_classes": setting.num_classes,
+            "kernels": how.kernels,
+            "kernel_dim": how.kernel_dim,
+            "peers": how.batch - 1,
+        }
+    )
+    grown_from(model, base)
+    return InversionTrainer(model, setting, how)

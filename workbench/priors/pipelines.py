@@ -19,16 +19,32 @@ from workbench.core.errors import DataMissing, Incompatible, UsageError, Weights
 from workbench.core.weights import read_card
 from workbench.priors.base import Setting, weights_name
 from workbench.priors.diffusion import Diffusion
-from workbench.priors.training import publish
+from workbench.priors.training.loop import publish
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
-WANTED = ["model_index.json", *(f"{folder}{name}" for folder in ("", "unet/", "scheduler/")
-                                for name in ("config.json", "scheduler_config.json", WEIGHTS))]
+WANTED = [
+    "model_index.json",
+    *(
+        f"{folder}{name}"
+        for folder in ("", "unet/", "scheduler/")
+        for name in ("config.json", "scheduler_config.json", WEIGHTS)
+    ),
+]
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 SCHEDULERS = ("DDIMScheduler", "DDPMScheduler", "PNDMScheduler", "DPMSolverMultistepScheduler")
 # What a schedule was trained with; how to walk it is the prior's own choice.
-TRAINED = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas", "clip_sample",
-           "clip_sample_range", "prediction_type", "rescale_betas_zero_snr", "set_alpha_to_one")
+TRAINED = (
+    "num_train_timesteps",
+    "beta_start",
+    "beta_end",
+    "beta_schedule",
+    "trained_betas",
+    "clip_sample",
+    "clip_sample_range",
+    "prediction_type",
+    "rescale_betas_zero_snr",
+    "set_alpha_to_one",
+)
 PATCHES = (1, 2, 4, 8)
 
 
@@ -45,12 +61,17 @@ def find_pipeline(name: str, *, online: bool = False) -> Path:
     if (folder := Path(name).expanduser()).is_dir():
         return folder
     if folder.is_absolute() or name.count("/") != 1 or name.startswith("."):
-        raise DataMissing(f"There is no folder {name}. Name a folder of diffusers, or a pipeline of the hub as owner/name.")
+        raise DataMissing(
+            f"There is no folder {name}. Name a folder of diffusers, or a pipeline of the hub as owner/name."
+        )
     from huggingface_hub import snapshot_download
+
     try:
         return Path(snapshot_download(name, allow_patterns=WANTED, local_files_only=not online))
     except Exception as error:  # the hub's client has an exception for every mishap of a network
-        remedy = "Check the name and the connection." if online else "Add --online to fetch it from the Hugging Face hub."
+        remedy = (
+            "Check the name and the connection." if online else "Add --online to fetch it from the Hugging Face hub."
+        )
         raise DataMissing(f"The pipeline {name} is not on this machine ({_first_line(error)}). {remedy}") from None
 
 
@@ -70,17 +91,24 @@ def read_pipeline(folder: Path, shape: tuple[int, int, int], steps: int = 15) ->
         raise Incompatible([f"The pipeline {folder.name} does not fit.", *problems])
     if not (inner / WEIGHTS).is_file():
         if pickled := sorted(path.name for pattern in PICKLED for path in inner.glob(pattern)):
-            raise Incompatible([f"{inner} has its weights only as a pickle ({pickled[0]}), and reading one can run any "
-                                f"program. Save the pipeline anew as {WEIGHTS}."])
+            raise Incompatible(
+                [
+                    f"{inner} has its weights only as a pickle ({pickled[0]}), and reading one can run any "
+                    f"program. Save the pipeline anew as {WEIGHTS}."
+                ]
+            )
         raise DataMissing(f"There is no {WEIGHTS} in {inner}.")
     try:
-        network, report = UNet2DModel.from_pretrained(inner, use_safetensors=True, local_files_only=True,
-                                                      low_cpu_mem_usage=False, output_loading_info=True)
+        network, report = UNet2DModel.from_pretrained(
+            inner, use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False, output_loading_info=True
+        )
     except Exception as error:  # diffusers and safetensors raise many kinds
         raise WeightsCorrupt(f"The network in {inner} cannot be read ({_first_line(error)}).") from None
     if lacking := [*report["missing_keys"], *report["unexpected_keys"], *report["mismatched_keys"]]:
-        raise WeightsCorrupt(f"The weights in {inner} do not fit its config.json: {lacking[0]} and {len(lacking) - 1} "
-                             "other tensors are missing, too many, or of another shape.")
+        raise WeightsCorrupt(
+            f"The weights in {inner} do not fit its config.json: {lacking[0]} and {len(lacking) - 1} "
+            "other tensors are missing, too many, or of another shape."
+        )
     trained = {name: schedule[name] for name in TRAINED if name in schedule}
     plain = {name: value for name, value in network.config.items() if not name.startswith("_")}
     try:
@@ -91,8 +119,16 @@ def read_pipeline(folder: Path, shape: tuple[int, int, int], steps: int = 15) ->
     return model.float().eval().requires_grad_(False)
 
 
-def import_pipeline(scenario: str, shape: tuple[int, int, int], folder: Path, source: str, *, steps: int = 15,
-                    seed: int = 0, device: torch.device | str = "cpu") -> None:
+def import_pipeline(
+    scenario: str,
+    shape: tuple[int, int, int],
+    folder: Path,
+    source: str,
+    *,
+    steps: int = 15,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> None:
     """Make the pipeline in `folder` the scenario's diffusion prior, with a card.
 
     Args:
@@ -107,9 +143,20 @@ def import_pipeline(scenario: str, shape: tuple[int, int, int], folder: Path, so
     if not torch.isfinite(trial).all():
         raise WeightsCorrupt(f"The pipeline {folder.name} draws images that are not finite. Check its configuration.")
     setting = Setting(scenario, torch.empty(0, *shape), False, torch.device(device), "imported", seed)
-    publish("diffusion", model, setting, weights_name(scenario, "diffusion"),
-            {"data": source, "recipe": {}, "quality": "imported", "finished": True, "seed": seed,
-             "paper": "Ho et al., NeurIPS 2020; Song et al., ICLR 2021"})
+    publish(
+        "diffusion",
+        model,
+        setting,
+        weights_name(scenario, "diffusion"),
+        {
+            "data": source,
+            "recipe": {},
+            "quality": "imported",
+            "finished": True,
+            "seed": seed,
+            "paper": "Ho et al., NeurIPS 2020; Song et al., ICLR 2021",
+        },
+    )
 
 
 def write_pipeline(model: Diffusion, scenario: str, folder: Path) -> None:
@@ -129,8 +176,12 @@ def write_pipeline(model: Diffusion, scenario: str, folder: Path) -> None:
     try:
         model.unet.save_pretrained(making / "unet")
         DDIMScheduler(**model.settings["scheduler"]).save_pretrained(making / "scheduler")
-        index = {"_class_name": "DDIMPipeline", "_diffusers_version": __version__,
-                 "scheduler": ["diffusers", "DDIMScheduler"], "unet": ["diffusers", "UNet2DModel"]}
+        index = {
+            "_class_name": "DDIMPipeline",
+            "_diffusers_version": __version__,
+            "scheduler": ["diffusers", "DDIMScheduler"],
+            "unet": ["diffusers", "UNet2DModel"],
+        }
         (making / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
         (making / "card.json").write_text(json.dumps(read_card(weights_name(scenario, "diffusion")), indent=1) + "\n")
         making.chmod(0o755)  # a temporary folder is its owner's alone
@@ -149,8 +200,10 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text())
     except FileNotFoundError:
-        raise DataMissing(f"{path} is not there; a pipeline of diffusers has unet/config.json, unet/{WEIGHTS} and "
-                          "scheduler/scheduler_config.json.") from None
+        raise DataMissing(
+            f"{path} is not there; a pipeline of diffusers has unet/config.json, unet/{WEIGHTS} and "
+            "scheduler/scheduler_config.json."
+        ) from None
     except (OSError, ValueError) as error:
         raise WeightsCorrupt(f"{path} cannot be read ({_first_line(error)}).") from None
     if not isinstance(found, dict):
@@ -168,8 +221,10 @@ def _network_problems(config: dict[str, Any], shape: tuple[int, int, int]) -> li
     if channels != out:
         return [f"Its network takes {channels} channels and gives {out}; one that also learns variances will not do."]
     if _patch(config, shape) == 0:
-        return [f"It draws images of {channels} channels and {config.get('sample_size')} pixels a side; the scenario's "
-                f"have {shape[0]} and {shape[1]}."]
+        return [
+            f"It draws images of {channels} channels and {config.get('sample_size')} pixels a side; the scenario's "
+            f"have {shape[0]} and {shape[1]}."
+        ]
     return []
 
 

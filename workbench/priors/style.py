@@ -14,11 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from workbench.priors.adversarial import FULL, Adversarial, Recipe
 from workbench.priors.base import Prior, Setting, prior
 from workbench.priors.layers import shrinking
+from workbench.priors.training.adversarial import FULL, Adversarial, AdversarialRecipe
+from workbench.priors.training.registry import trainer
 
-RECIPES = {"quick": Recipe(vae_steps=1000, gan_steps=1200), "full": FULL}
+RECIPES = {"quick": AdversarialRecipe(vae_steps=1000, gan_steps=1200), "full": FULL}
 
 
 class Modulated(nn.Module):
@@ -51,7 +52,9 @@ class Modulated(nn.Module):
             energy = self.weight.pow(2).sum((2, 3)).T
         norm = (style.pow(2) @ energy + 1e-6).rsqrt()
         noise = torch.randn_like(out[:, :1]) if self.training else self.noise
-        return F.leaky_relu(out * norm[:, :, None, None] + self.bias[:, None, None] + self.strength * noise, 0.2) * 2**0.5
+        return (
+            F.leaky_relu(out * norm[:, :, None, None] + self.bias[:, None, None] + self.strength * noise, 0.2) * 2**0.5
+        )
 
 
 @prior("style", title="Style-based GAN", paper="Karras et al., CVPR 2020", order=4)
@@ -66,8 +69,9 @@ class Style(Prior):
     discriminates = True
     space = "w"
 
-    def __init__(self, shape: tuple[int, int, int], noise_dim: int, latent_dim: int, widths: list[int],
-                 critic_widths: list[int]) -> None:
+    def __init__(
+        self, shape: tuple[int, int, int], noise_dim: int, latent_dim: int, widths: list[int], critic_widths: list[int]
+    ) -> None:
         super().__init__()
         self.shape, self.noise_dim, self.latent_dim = tuple(shape), noise_dim, latent_dim
         self.widths, self.critic_widths = list(widths), list(critic_widths)
@@ -91,8 +95,13 @@ class Style(Prior):
 
     @property
     def architecture(self) -> dict[str, Any]:
-        return dict(shape=list(self.shape), noise_dim=self.noise_dim, latent_dim=self.latent_dim,
-                    widths=self.widths, critic_widths=self.critic_widths)
+        return dict(
+            shape=list(self.shape),
+            noise_dim=self.noise_dim,
+            latent_dim=self.latent_dim,
+            widths=self.widths,
+            critic_widths=self.critic_widths,
+        )
 
     @property
     def layers(self) -> int:
@@ -136,16 +145,6 @@ class Style(Prior):
     def discriminate(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.critic_head(self.critic(images * 2 - 1).flatten(1))[:, 0]
 
-    @classmethod
-    def trainer(cls, setting: Setting, recipe: Mapping[str, Any]) -> Adversarial:
-        torch.manual_seed(setting.seed)
-        shape = tuple(setting.public.shape[1:])
-        large = shape[-1] >= 64
-        model = (cls(shape, 128, 128, [256, 160, 96, 48, 24], [32, 64, 128, 256]) if large
-                 else cls(shape, 64, 64, [128, 96, 64, 32], [32, 64, 128]))
-        return StyleTrainer(model, [256, 128, 96, 64] if large else [128, 96, 48], setting,
-                            RECIPES[setting.quality], recipe)
-
 
 class StyleTrainer(Adversarial):
     paper = "Karras et al., CVPR 2020; warm start after Larsen et al., ICML 2016"
@@ -157,3 +156,18 @@ class StyleTrainer(Adversarial):
         model.mean_w.copy_(w.mean(0))
         model.std_w.copy_(w.std(0))
         return model
+
+
+@trainer("style")
+def style_trainer(setting: Setting, recipe: Mapping[str, Any]) -> Adversarial:
+    torch.manual_seed(setting.seed)
+    shape = tuple(setting.public.shape[1:])
+    large = shape[-1] >= 64
+    model = (
+        Style(shape, 128, 128, [256, 160, 96, 48, 24], [32, 64, 128, 256])
+        if large
+        else Style(shape, 64, 64, [128, 96, 64, 32], [32, 64, 128])
+    )
+    return StyleTrainer(
+        model, [256, 128, 96, 64] if large else [128, 96, 48], setting, RECIPES[setting.quality], recipe
+    )

@@ -14,8 +14,12 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 
-def random_resized_crop(images: Tensor, rng: torch.Generator, scale: tuple[float, float] = (0.8, 1.0),
-                        ratio: tuple[float, float] = (1.0, 1.0)) -> Tensor:
+def random_resized_crop(
+    images: Tensor,
+    rng: torch.Generator,
+    scale: tuple[float, float] = (0.8, 1.0),
+    ratio: tuple[float, float] = (1.0, 1.0),
+) -> Tensor:
     """Return a random part of each image, brought back to full size.
 
     Args:
@@ -45,8 +49,9 @@ def flip(images: Tensor, rng: torch.Generator, p: float = 0.5) -> Tensor:
     return torch.where(_chosen(images, p, rng), images.flip(3), images)
 
 
-def color_jitter(images: Tensor, rng: torch.Generator, brightness: float = 0.2, contrast: float = 0.2,
-                 p: float = 1.0) -> Tensor:
+def color_jitter(
+    images: Tensor, rng: torch.Generator, brightness: float = 0.2, contrast: float = 0.2, p: float = 1.0
+) -> Tensor:
     """Return the images, each with probability `p` made brighter or darker, then of more or less contrast.
 
     Args:

@@ -1,1 +1,1 @@
-"""Running attacks: the laboratory, the worker process, the scheduler, the recorder and the store."""
+"""The record of a run or a training: its folder, the store, the recorder, its control."""

@@ -16,8 +16,8 @@ from workbench.core.errors import StoreError
 from workbench.core.records import Frame
 from workbench.core.weights import write_atomically
 from workbench.priors.plane import Plane
-from workbench.runs.folder import RunFolder
-from workbench.runs.sheet import Grid, webp
+from workbench.runs.contact_sheet import SheetLayout, webp
+from workbench.runs.run_folder import RunFolder
 
 KEPT = 240  # frames on disk; beyond it every other old one goes
 LINES = 600  # lines in the growing files before only every 2nd, 4th, ... frame adds one
@@ -34,8 +34,15 @@ class Recorder:
         clock: seconds, monotonic.
     """
 
-    def __init__(self, folder: RunFolder, grid: Grid, plane: Plane | None, *, fps: float = 12.0,
-                 clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        grid: SheetLayout,
+        plane: Plane | None,
+        *,
+        fps: float = 12.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.folder, self.grid, self.plane, self.clock = folder, grid, plane, clock
         self.interval = 1 / fps
         self._slot: queue.Queue[tuple[Frame, float] | None] = queue.Queue(maxsize=1)
@@ -61,8 +68,10 @@ class Recorder:
             StoreError: an earlier frame could not be written.
         """
         if self._error is not None:
-            raise StoreError(f"Frames of run {self.folder.id} cannot be written ({self._error}). Free some space or "
-                             "name another folder.") from self._error
+            raise StoreError(
+                f"Frames of run {self.folder.id} cannot be written ({self._error}). Free some space or "
+                "name another folder."
+            ) from self._error
         # Counted from when it was due, so that waiting for a step's end does not lower the rate.
         self._next = max(self._next, self.clock() - self.interval) + self.interval
         try:
@@ -114,14 +123,27 @@ class Recorder:
         if frame.losses and not (self.folder.path / "curves.csv").exists():
             self.folder.append("curves.csv", ",".join(["frame", "step", "seconds", "queries", "confidence", *means]))
         if frame.losses:
-            self.folder.append("curves.csv", ",".join(
-                [str(number), str(frame.step), f"{seconds:.3f}", str(frame.queries), mean,
-                 *(f"{v:.5g}" for v in means.values())]))
+            self.folder.append(
+                "curves.csv",
+                ",".join(
+                    [
+                        str(number),
+                        str(frame.step),
+                        f"{seconds:.3f}",
+                        str(frame.queries),
+                        mean,
+                        *(f"{v:.5g}" for v in means.values()),
+                    ]
+                ),
+            )
         if self.plane is not None:
             points = self.plane.project(frame.latents.cpu() if frame.latents is not None else images)
             self.folder.append("path.csv", f"{number}," + ",".join(f"{v:.3g}" for v in points.flatten().tolist()))
-        percent = [""] * len(images) if frame.confidence is None else [
-            f"{v:.0f}" for v in (frame.confidence.float() * 100).tolist()]
+        percent = (
+            [""] * len(images)
+            if frame.confidence is None
+            else [f"{v:.0f}" for v in (frame.confidence.float() * 100).tolist()]
+        )
         self.folder.append("confidence.csv", f"{number}," + ",".join(percent))
         self._lines += 1
         if self._lines >= LINES:

@@ -14,7 +14,7 @@ from typing import Any
 
 from workbench.core.errors import StoreError
 from workbench.core.records import RunConfig, RunState, TrainingConfig
-from workbench.runs.folder import RunFolder
+from workbench.runs.run_folder import RunFolder
 from workbench.runs.training_folder import TrainingFolder
 
 RUN_ID = re.compile(r"(?=.{1,80}$)[a-z0-9]+(-[a-z0-9]+)*")
@@ -80,8 +80,10 @@ class RunStore:
                 if "kind" not in {row["name"] for row in db.execute("PRAGMA table_info(runs)")}:
                     db.execute("ALTER TABLE runs ADD COLUMN kind TEXT NOT NULL DEFAULT 'run'")
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"The run folder {root} cannot be written ({error}). Choose another with --runs DIR or "
-                             "the WORKBENCH_RUNS variable.") from None
+            raise StoreError(
+                f"The run folder {root} cannot be written ({error}). Choose another with --runs DIR or "
+                "the WORKBENCH_RUNS variable."
+            ) from None
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.root / "index.sqlite", timeout=10, isolation_level=None)
@@ -93,10 +95,22 @@ class RunStore:
         run, created = new_id(config.attack), time.time()
         folder = RunFolder.fresh(self.root / run, config, shape, created=created)
         with closing(self._connect()) as db:
-            db.execute("INSERT INTO runs (id, created, state, scenario, attack, target, defense, seed, owner, candidates)"
-                       " VALUES (?,?,?,?,?,?,?,?,?,?)",
-                       (run, created, "queued", config.scenario, config.attack, config.target, config.defense,
-                        config.seed, owner, len(config.classes) * config.restarts))
+            db.execute(
+                "INSERT INTO runs (id, created, state, scenario, attack, target, defense, seed, owner, candidates)"
+                " VALUES (?,?,?,?,?,?,?,?,?,?)",
+                (
+                    run,
+                    created,
+                    "queued",
+                    config.scenario,
+                    config.attack,
+                    config.target,
+                    config.defense,
+                    config.seed,
+                    owner,
+                    len(config.classes) * config.restarts,
+                ),
+            )
         return folder
 
     def create_training(self, config: TrainingConfig, *, owner: str = "", **fields: Any) -> TrainingFolder:
@@ -109,10 +123,23 @@ class RunStore:
         run, created = new_id(f"train-{trained}"), time.time()
         folder = TrainingFolder.fresh(self.root / TRAININGS / run, config, created=created, **fields)
         with closing(self._connect()) as db:
-            db.execute("INSERT INTO runs (id, created, state, scenario, attack, target, defense, seed, owner, candidates,"
-                       " kind) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-                       (run, created, "queued", config.scenario, trained, config.target or "", config.defense,
-                        config.seed, owner, 0, "training"))
+            db.execute(
+                "INSERT INTO runs (id, created, state, scenario, attack, target, defense, seed, owner, candidates,"
+                " kind) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+                (
+                    run,
+                    created,
+                    "queued",
+                    config.scenario,
+                    trained,
+                    config.target or "",
+                    config.defense,
+                    config.seed,
+                    owner,
+                    0,
+                    "training",
+                ),
+            )
         return folder
 
     def folder(self, run: str) -> RunFolder:
@@ -139,12 +166,17 @@ class RunStore:
         """
         if state is not None:
             fields["state"] = state.value
-        columns = {k: v for k, v in fields.items()
-                   if k in ("state", "reason", "seconds", "steps", "queries", "accuracy", "name")}
+        columns = {
+            k: v
+            for k, v in fields.items()
+            if k in ("state", "reason", "seconds", "steps", "queries", "accuracy", "name")
+        }
         self.job(run).update(**fields)
         if columns:
             with closing(self._connect()) as db:
-                db.execute(f"UPDATE runs SET {', '.join(f'{c}=?' for c in columns)} WHERE id=?", (*columns.values(), run))
+                db.execute(
+                    f"UPDATE runs SET {', '.join(f'{c}=?' for c in columns)} WHERE id=?", (*columns.values(), run)
+                )
 
     def list(self, limit: int = 200, state: RunState | None = None, *, kind: str | None = "run") -> list[RunSummary]:
         """Return the newest runs first.
@@ -156,8 +188,9 @@ class RunStore:
         asked = {column: value for column, value in asked.items() if value}
         where = "WHERE " + " AND ".join(f"{column}=?" for column in asked) if asked else ""
         with closing(self._connect()) as db:
-            rows = db.execute(f"SELECT * FROM runs {where} ORDER BY created DESC LIMIT ?",
-                              (*asked.values(), limit)).fetchall()
+            rows = db.execute(
+                f"SELECT * FROM runs {where} ORDER BY created DESC LIMIT ?", (*asked.values(), limit)
+            ).fetchall()
         return [RunSummary(**{**dict(row), "state": RunState(row["state"])}) for row in rows]
 
     def summary(self, run: str) -> RunSummary:
@@ -179,7 +212,9 @@ class RunStore:
     def mark_interrupted(self, reason: str) -> list[str]:
         """File every run that claims to be alive as failed; returns their ids. Frames are kept."""
         with closing(self._connect()) as db:
-            alive = [row["id"] for row in db.execute("SELECT id FROM runs WHERE state IN ('queued','running','paused')")]
+            alive = [
+                row["id"] for row in db.execute("SELECT id FROM runs WHERE state IN ('queued','running','paused')")
+            ]
         for run in alive:
             self.update(run, RunState.FAILED, reason=reason)
         return alive

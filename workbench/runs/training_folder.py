@@ -18,7 +18,7 @@ from typing import Any
 from workbench.core.errors import StoreError
 from workbench.core.records import TrainingConfig
 from workbench.core.versions import versions
-from workbench.runs.job import JobFolder
+from workbench.runs.job_folder import JobFolder
 
 SAMPLES = "samples"
 
@@ -33,11 +33,23 @@ class TrainingFolder(JobFolder):
         try:
             (path / SAMPLES).mkdir(parents=True)
         except OSError as error:
-            raise StoreError(f"The folder {path} cannot be written ({error.strerror}). Choose another with --runs or "
-                             "the WORKBENCH_RUNS variable.") from None
+            raise StoreError(
+                f"The folder {path} cannot be written ({error.strerror}). Choose another with --runs or "
+                "the WORKBENCH_RUNS variable."
+            ) from None
         folder = cls(path)
-        folder.write_manifest({"id": path.name, "config": config.to_json(), "versions": versions(), "state": "queued",
-                               "reason": "", "name": "", "created": time.time(), **fields})
+        folder.write_manifest(
+            {
+                "id": path.name,
+                "config": config.to_json(),
+                "versions": versions(),
+                "state": "queued",
+                "reason": "",
+                "name": "",
+                "created": time.time(),
+                **fields,
+            }
+        )
         return folder
 
     def config(self) -> TrainingConfig:

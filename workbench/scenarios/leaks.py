@@ -103,7 +103,7 @@ def likeness(a: Tensor, b: Tensor) -> Tensor:
     """Return the correlation (n,) of images a with b (n, 32, 32), row by row, at the shift that suits them best."""
     inner, reach = SIDE - 2 * SHIFT, range(2 * SHIFT + 1)
     middle = standard(b[:, SHIFT:-SHIFT, SHIFT:-SHIFT].flatten(1))
-    shifted = (standard(a[:, i:i + inner, j:j + inner].flatten(1)) for i in reach for j in reach)
+    shifted = (standard(a[:, i : i + inner, j : j + inner].flatten(1)) for i in reach for j in reach)
     return torch.stack([(window * middle).sum(1) for window in shifted]).amax(0)
 
 
@@ -127,5 +127,6 @@ def leak_check(scenario: Scenario, public: Tensor, folder: Path | None = None) -
         raise DataMissing(
             f"{copies} private images of {scenario.key} are among the public ones: "
             f"{scenario.public_name(first.public, folder)} shows {scenario.class_names[private.labels[first.private]]} "
-            f"(correlation {first.likeness:.3f}). A prior must not have seen them; remove them and start again.")
+            f"(correlation {first.likeness:.3f}). A prior must not have seen them; remove them and start again."
+        )
     return {"private_images": len(private), "closest": round(first.likeness, 3), "copy_from": LEAST}

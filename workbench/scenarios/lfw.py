@@ -22,24 +22,77 @@ from workbench.scenarios.base import Labelled, Scenario, Split, scenario, split_
 from workbench.scenarios.images import read_folder
 
 PEOPLE = [
-    "Alejandro_Toledo", "Alvaro_Uribe", "Amelie_Mauresmo", "Andre_Agassi", "Angelina_Jolie", "Ariel_Sharon",
-    "Arnold_Schwarzenegger", "Atal_Bihari_Vajpayee", "Bill_Clinton", "Carlos_Menem", "Colin_Powell",
-    "David_Beckham", "Donald_Rumsfeld", "George_Robertson", "George_W_Bush", "Gerhard_Schroeder",
-    "Gloria_Macapagal_Arroyo", "Gray_Davis", "Guillermo_Coria", "Hamid_Karzai", "Hans_Blix", "Hugo_Chavez",
-    "Igor_Ivanov", "Jack_Straw", "Jacques_Chirac", "Jean_Chretien", "Jennifer_Aniston", "Jennifer_Capriati",
-    "Jennifer_Lopez", "Jeremy_Greenstock", "Jiang_Zemin", "John_Ashcroft", "John_Negroponte", "Jose_Maria_Aznar",
-    "Juan_Carlos_Ferrero", "Junichiro_Koizumi", "Kofi_Annan", "Laura_Bush", "Lindsay_Davenport", "Lleyton_Hewitt",
-    "Luiz_Inacio_Lula_da_Silva", "Mahmoud_Abbas", "Megawati_Sukarnoputri", "Michael_Bloomberg", "Naomi_Watts",
-    "Nestor_Kirchner", "Paul_Bremer", "Pete_Sampras", "Recep_Tayyip_Erdogan", "Ricardo_Lagos", "Roh_Moo-hyun",
-    "Rudolph_Giuliani", "Saddam_Hussein", "Serena_Williams", "Silvio_Berlusconi", "Tiger_Woods", "Tom_Daschle",
-    "Tom_Ridge", "Tony_Blair", "Vicente_Fox", "Vladimir_Putin", "Winona_Ryder",
+    "Alejandro_Toledo",
+    "Alvaro_Uribe",
+    "Amelie_Mauresmo",
+    "Andre_Agassi",
+    "Angelina_Jolie",
+    "Ariel_Sharon",
+    "Arnold_Schwarzenegger",
+    "Atal_Bihari_Vajpayee",
+    "Bill_Clinton",
+    "Carlos_Menem",
+    "Colin_Powell",
+    "David_Beckham",
+    "Donald_Rumsfeld",
+    "George_Robertson",
+    "George_W_Bush",
+    "Gerhard_Schroeder",
+    "Gloria_Macapagal_Arroyo",
+    "Gray_Davis",
+    "Guillermo_Coria",
+    "Hamid_Karzai",
+    "Hans_Blix",
+    "Hugo_Chavez",
+    "Igor_Ivanov",
+    "Jack_Straw",
+    "Jacques_Chirac",
+    "Jean_Chretien",
+    "Jennifer_Aniston",
+    "Jennifer_Capriati",
+    "Jennifer_Lopez",
+    "Jeremy_Greenstock",
+    "Jiang_Zemin",
+    "John_Ashcroft",
+    "John_Negroponte",
+    "Jose_Maria_Aznar",
+    "Juan_Carlos_Ferrero",
+    "Junichiro_Koizumi",
+    "Kofi_Annan",
+    "Laura_Bush",
+    "Lindsay_Davenport",
+    "Lleyton_Hewitt",
+    "Luiz_Inacio_Lula_da_Silva",
+    "Mahmoud_Abbas",
+    "Megawati_Sukarnoputri",
+    "Michael_Bloomberg",
+    "Naomi_Watts",
+    "Nestor_Kirchner",
+    "Paul_Bremer",
+    "Pete_Sampras",
+    "Recep_Tayyip_Erdogan",
+    "Ricardo_Lagos",
+    "Roh_Moo-hyun",
+    "Rudolph_Giuliani",
+    "Saddam_Hussein",
+    "Serena_Williams",
+    "Silvio_Berlusconi",
+    "Tiger_Woods",
+    "Tom_Daschle",
+    "Tom_Ridge",
+    "Tony_Blair",
+    "Vicente_Fox",
+    "Vladimir_Putin",
+    "Winona_Ryder",
 ]
 # Of the 250x250 photograph; the same eye geometry as CelebA's aligned faces cut to (26, 54, 150, 178).
 CROP = (65, 60, 185, 180)
 MOST = 60  # photographs of a person; one of them has 530
-HELP = ("The LFW photographs are not here; the attack runs without them, but true faces and metrics are missing. On a "
-        "connected machine run: python -c \"from sklearn.datasets import fetch_lfw_people; "
-        "fetch_lfw_people(min_faces_per_person=20)\", or put a folder for each person under ")
+HELP = (
+    "The LFW photographs are not here; the attack runs without them, but true faces and metrics are missing. On a "
+    'connected machine run: python -c "from sklearn.datasets import fetch_lfw_people; '
+    'fetch_lfw_people(min_faces_per_person=20)", or put a folder for each person under '
+)
 
 
 def photograph_folders() -> list[Path]:
@@ -85,19 +138,28 @@ class LFW(Scenario):
             try:
                 images += [read_photograph(path) for path in paths]
             except OSError as error:
-                raise DataMissing(f"A photograph in {folder / name} cannot be read ({error}). Fetch it again.") from None
+                raise DataMissing(
+                    f"A photograph in {folder / name} cannot be read ({error}). Fetch it again."
+                ) from None
             labels += [label] * len(paths)
         data = Labelled(torch.from_numpy(np.stack(images)).float() / 255, torch.tensor(labels))
         return split_by_class(data, 0.75, self.split_seed)
 
     def public(self, folder: Path | None = None) -> Tensor:
         if folder is None:
-            raise DataMissing("lfw ships no public images, only priors trained on them. Name a folder of other people's "
-                              "aligned faces with --data, for instance CelebA's img_align_celeba.")
+            raise DataMissing(
+                "lfw ships no public images, only priors trained on them. Name a folder of other people's "
+                "aligned faces with --data, for instance CelebA's img_align_celeba."
+            )
         private = {name.lower() for name in PEOPLE}
-        found = [part for part in folder.rglob("*") if part.is_dir() and part.name.lower() in private] \
-            if folder.is_dir() else []
+        found = (
+            [part for part in folder.rglob("*") if part.is_dir() and part.name.lower() in private]
+            if folder.is_dir()
+            else []
+        )
         if found:
-            raise DataMissing(f"{folder} holds private people, the first is {found[0].name}. A prior must not have seen "
-                              "them; move their folders elsewhere.")
+            raise DataMissing(
+                f"{folder} holds private people, the first is {found[0].name}. A prior must not have seen "
+                "them; move their folders elsewhere."
+            )
         return read_folder(folder, self.input_shape)

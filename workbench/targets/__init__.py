@@ -1,8 +1,6 @@
 """Classifiers under attack and the evaluator that judges: architectures, training, access views."""
 
 from workbench.targets.architectures import ARCHITECTURES, Classifier, architecture
-from workbench.targets.store import load_classifier, target_problem, weights_name
 from workbench.targets.view import TargetView
 
-__all__ = ["ARCHITECTURES", "Classifier", "TargetView", "architecture", "load_classifier", "target_problem",
-           "weights_name"]
+__all__ = ["ARCHITECTURES", "Classifier", "TargetView", "architecture"]

@@ -19,7 +19,7 @@ def architecture(key: str, *, title: str, **info: Any):
     """Register a function ``(C, H, W) -> (body, F)`` whose body maps images to (n, F) features.
 
     Args:
-        recipe: how it is trained, overriding fields of `workbench.targets.training.Recipe`.
+        recipe: how it is trained, overriding fields of `workbench.targets.training.ClassifierRecipe`.
         role: ``"evaluator"`` for architectures kept for judging, ``"target"`` otherwise.
     """
     return ARCHITECTURES.register(key, title=title, **info)

@@ -12,7 +12,7 @@ import torch
 from workbench.core.weights import save_weights
 from workbench.scenarios import Scenario
 from workbench.targets.architectures import ARCHITECTURES, Classifier
-from workbench.targets.training import Progress, accuracy, fit, recipe_for
+from workbench.targets.training import EpochProgress, accuracy, fit, recipe_for
 
 EXAMPLES = 100_000  # images seen in all, at most: bounds the time whatever the public set's size
 FEWEST_EPOCHS = 4
@@ -22,8 +22,15 @@ def public_name(scenario: str, arch: str) -> str:
     return f"{scenario}/public-{arch}"
 
 
-def train_public(scenario: Scenario, arch: str, *, folder: Path | None = None, source: str | None = None, seed: int = 0,
-                 device: str = "cpu") -> Iterator[Progress]:
+def train_public(
+    scenario: Scenario,
+    arch: str,
+    *,
+    folder: Path | None = None,
+    source: str | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+) -> Iterator[EpochProgress]:
     """Train and save a classifier of the scenario's public classes.
 
     Args:
@@ -40,8 +47,22 @@ def train_public(scenario: Scenario, arch: str, *, folder: Path | None = None, s
     torch.manual_seed(seed)
     model = Classifier(arch, scenario.input_shape, classes).to(device)
     yield from fit(model, data, recipe, flips=scenario.flips and recipe.mirror, phase="public classes")
-    save_weights(public_name(scenario.key, arch), dict(model.state_dict()), {
-        "what": f"{ARCHITECTURES.entry(arch).title} of {classes} public classes", "arch": arch, "scenario": scenario.key,
-        "shape": list(scenario.input_shape), "num_classes": classes, "data": source or scenario.public_source,
-        "public_images": len(data), "recipe": asdict(recipe), "train_accuracy": round(accuracy(model, data), 4),
-        "seconds": round(time.monotonic() - start, 1), "device": device, "quality": "full"}, half=True)
+    save_weights(
+        public_name(scenario.key, arch),
+        dict(model.state_dict()),
+        {
+            "what": f"{ARCHITECTURES.entry(arch).title} of {classes} public classes",
+            "arch": arch,
+            "scenario": scenario.key,
+            "shape": list(scenario.input_shape),
+            "num_classes": classes,
+            "data": source or scenario.public_source,
+            "public_images": len(data),
+            "recipe": asdict(recipe),
+            "train_accuracy": round(accuracy(model, data), 4),
+            "seconds": round(time.monotonic() - start, 1),
+            "device": device,
+            "quality": "full",
+        },
+        half=True,
+    )

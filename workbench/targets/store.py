@@ -1,44 +1,28 @@
-"""Finding and loading the shipped classifiers."""
+"""Finding and loading the weights of classifiers."""
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from workbench.core.defended import Plan
-from workbench.core.errors import DataMissing, Incompatible, WorkbenchError
-from workbench.core.paths import models_dir
-from workbench.core.weights import has_weights, load_weights, read_card
+from workbench.core.errors import Incompatible
+from workbench.core.weights import load_weights
 from workbench.scenarios import Scenario
-from workbench.targets.architectures import ARCHITECTURES, Classifier
+from workbench.targets.architectures import Classifier
 
 EVALUATOR = "evaluator"
 
 
-def weights_name(scenario: str, arch: str, defense: str = "none") -> str:
+def classifier_name(scenario: str, arch: str, suffix: str = "") -> str:
     """Return where a classifier's weights are kept, ``digits/target-resnet-bido,strength=2``.
 
-    What is done to the output leaves the classifier as it is, and is no part of the name.
+    Args:
+        suffix: what the defense it was trained under adds; see `TrainedUnder`.
     """
     role = EVALUATOR if arch == EVALUATOR else f"target-{arch}"
-    return f"{scenario}/{role}{Plan.of(defense).suffix}"
-
-
-def trained_defenses(scenario: str, arch: str) -> list[str]:
-    """Return the defenses that there are trained classifiers under, by name; what cannot be read is left out."""
-    found = []
-    for path in sorted((models_dir() / scenario).glob(f"target-{arch}-*.json")):
-        try:
-            text = str(Plan.of(read_card(f"{scenario}/{path.stem}")["defense"]["text"]))
-        except (WorkbenchError, KeyError, TypeError):
-            continue
-        if weights_name(scenario, arch, text) == f"{scenario}/{path.stem}":
-            found.append(text)
-    return found
+    return f"{scenario}/{role}{suffix}"
 
 
 def built_as(scenario: Scenario, arch: str) -> str:
@@ -48,64 +32,34 @@ def built_as(scenario: Scenario, arch: str) -> str:
 
 def shipped_body(scenario: str, arch: str) -> dict[str, Tensor]:
     """Return the weights of a pretrained body, kept in what is shipped; raises `DataMissing`, `WeightsCorrupt`."""
-    tensors, _ = load_weights(weights_name(scenario, arch))
+    tensors, _ = load_weights(classifier_name(scenario, arch))
     return {name.removeprefix("body."): value for name, value in tensors.items() if name.startswith("body.")}
 
 
-def release_name(scenario: str, arch: str, defense: str) -> str | None:
-    """Return where the weights of what is put around the output are kept; None if it has none."""
-    plan = Plan.of(defense)
-    if plan.output is None or not plan.output.defense.learns:
-        return None
-    return f"{weights_name(scenario, arch, defense)}+{plan.output.file}"
+def read_classifier(
+    name: str, arch: str, device: torch.device | str = "cpu", build: Callable[[Classifier], Classifier] | None = None
+) -> Classifier:
+    """Return the classifier whose weights are called `name`, in eval mode with frozen weights.
 
-
-def target_problem(scenario: str, arch: str, defense: str = "none") -> str | None:
-    """Return why this classifier cannot be loaded, or what belongs around it is missing, or None."""
-    ARCHITECTURES.entry(arch)
-    plan = Plan.of(defense)
-    trained, around = weights_name(scenario, arch, defense), release_name(scenario, arch, defense)
-    if not has_weights(trained):
-        what, defended = f"trained {arch} for {scenario}", plan.training and str(plan.training)
-    elif around is not None and not has_weights(around):
-        what, defended = f"{plan.output.key} around the {arch} for {scenario}", str(plan)
-    elif around is not None and read_card(around)["target_sha256"] != read_card(trained)["sha256"]:
-        return (f"The {arch} for {scenario} was trained again after {plan.output.key} was fitted to it. Fit it anew with: "
-                f"{_remedy(scenario, arch, str(plan))}")
-    else:
-        return None
-    return (f"There is no {what}" + (f" under {plan.training}" if plan.training else "")
-            + f". Train it with: {_remedy(scenario, arch, defended)}")
-
-
-def _remedy(scenario: str, arch: str, defense: str | None) -> str:
-    command = "evaluator" if arch == EVALUATOR else f"target --arch {arch}"
-    return (f"python -m workbench train {command} --scenario {scenario}"
-            + (f" --defense {shlex.quote(defense)}" if defense else ""))
-
-
-def load_classifier(scenario: str, arch: str, defense: str = "none", device: torch.device | str = "cpu") -> Classifier:
-    """Return a trained classifier in eval mode with frozen weights, and nothing around its output.
+    Args:
+        arch: what it is built as, where its card does not say.
+        build: gives a fresh classifier the layers that it was trained with; None for those of its architecture.
 
     Raises:
-        UnknownName, DataMissing, WeightsCorrupt.
+        DataMissing, WeightsCorrupt.
         Incompatible: the weights do not fit the architecture.
     """
-    plan = Plan.of(defense)
-    if problem := target_problem(scenario, arch, str(replace(plan, output=None))):
-        raise DataMissing(problem)
-    tensors, card = load_weights(weights_name(scenario, arch, defense))
+    tensors, card = load_weights(name)
     model = Classifier(card.get("arch", arch), tuple(card["shape"]), card["num_classes"])
-    if plan.training is not None:
-        model = plan.training.defense.build(model)
+    if build is not None:
+        model = build(model)
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
-        raise Incompatible([f"The weights of {scenario}/{arch} do not fit the architecture: "
-                            f"{str(error).splitlines()[0]}"]) from None
+        raise Incompatible(
+            [
+                f"The weights of {name.replace('/target-', '/')} do not fit the architecture: "
+                f"{str(error).splitlines()[0]}"
+            ]
+        ) from None
     return model.eval().requires_grad_(False).to(device)
-
-
-def target_card(scenario: str, arch: str, defense: str = "none") -> dict[str, Any]:
-    """Return what is known of a trained classifier: data, recipe, accuracies."""
-    return read_card(weights_name(scenario, arch, defense))

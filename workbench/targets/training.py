@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from workbench.core.defended import Plan
 from workbench.core.errors import NotFinite
-from workbench.core.knobs import values_of
+from workbench.core.records import TrainedUnder
 from workbench.core.weights import save_weights
 from workbench.scenarios import Labelled, Scenario
 from workbench.targets.architectures import ARCHITECTURES, Classifier
-from workbench.targets.store import built_as, shipped_body, weights_name
+from workbench.targets.store import built_as, classifier_name, shipped_body
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ClassifierRecipe:
     """How a classifier is trained; stored on its card.
 
     Attributes:
@@ -51,7 +50,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Progress:
+class EpochProgress:
     epoch: int
     total: int
     loss: float
@@ -60,7 +59,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Case:
+class DefenseSetting:
     """What a defense is trained for: one architecture on one scenario's private images.
 
     Attributes:
@@ -82,11 +81,11 @@ class Shaping:
     The loop calls these in the order in which they stand here; a `Shaping` serves one training.
     """
 
-    def recipe(self, recipe: Recipe) -> Recipe:
+    def recipe(self, recipe: ClassifierRecipe) -> ClassifierRecipe:
         """Return the recipe that this defense trains by."""
         return recipe
 
-    def prepare(self, model: Classifier) -> Iterator[Progress]:
+    def prepare(self, model: Classifier) -> Iterator[EpochProgress]:
         """Bring a fresh `model` to where training starts, such as weights learnt from public images."""
         yield from ()
 
@@ -94,8 +93,13 @@ class Shaping:
         """Return what is trained on in place of the private training images."""
         return train
 
-    def begin(self, model: Classifier, optimiser: torch.optim.Optimizer, rows: int, recipe: Recipe,
-              ) -> tuple[nn.Module, torch.optim.Optimizer]:
+    def begin(
+        self,
+        model: Classifier,
+        optimiser: torch.optim.Optimizer,
+        rows: int,
+        recipe: ClassifierRecipe,
+    ) -> tuple[nn.Module, torch.optim.Optimizer]:
         """Return what is trained, and by what; called once, before the first step on `rows` images."""
         return model, optimiser
 
@@ -126,15 +130,33 @@ class Shaping:
         return {}
 
 
-def recipe_for(scenario: Scenario, arch: str, seed: int = 0) -> Recipe:
+@dataclass(frozen=True)
+class Protection:
+    """What a defense at training does to a classifier, and how it is told on the card.
+
+    Attributes:
+        shaping: what it changes in the loop, made for one training.
+        build: gives a fresh classifier the layers of the defense.
+    """
+
+    title: str
+    under: TrainedUnder
+    knobs: Mapping[str, Any]
+    shaping: Callable[[DefenseSetting], Shaping]
+    build: Callable[[Classifier], Classifier]
+
+
+def recipe_for(scenario: Scenario, arch: str, seed: int = 0) -> ClassifierRecipe:
     """Return the architecture's recipe, with fewer epochs where each class has hundreds of images."""
-    recipe = replace(Recipe(seed=seed), **ARCHITECTURES.entry(built_as(scenario, arch)).info.get("recipe", {}))
+    recipe = replace(
+        ClassifierRecipe(seed=seed), **ARCHITECTURES.entry(built_as(scenario, arch)).info.get("recipe", {})
+    )
     if len(scenario.private.train) > 100 * scenario.num_classes:
         recipe = replace(recipe, epochs=max(12, recipe.epochs // 3), batch=64)
     return recipe
 
 
-def warp(images: Tensor, recipe: Recipe, flips: bool, rng: torch.Generator) -> Tensor:
+def warp(images: Tensor, recipe: ClassifierRecipe, flips: bool, rng: torch.Generator) -> Tensor:
     """Return randomly shifted, scaled, rotated, mirrored and contrasted copies of (n, C, H, W)."""
     n = len(images)
 
@@ -144,8 +166,13 @@ def warp(images: Tensor, recipe: Recipe, flips: bool, rng: torch.Generator) -> T
     angle, zoom = uniform(recipe.rotate * torch.pi / 180), 1 + uniform(recipe.scale)
     mirror = torch.where(torch.rand(n, generator=rng) < (0.5 if flips else 0.0), -1.0, 1.0)
     cos, sin = angle.cos() * zoom, angle.sin() * zoom
-    matrix = torch.stack([torch.stack([cos * mirror, -sin, uniform(2 * recipe.shift)], 1),
-                          torch.stack([sin * mirror, cos, uniform(2 * recipe.shift)], 1)], 1)
+    matrix = torch.stack(
+        [
+            torch.stack([cos * mirror, -sin, uniform(2 * recipe.shift)], 1),
+            torch.stack([sin * mirror, cos, uniform(2 * recipe.shift)], 1),
+        ],
+        1,
+    )
     grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
     warped = F.grid_sample(images, grid, padding_mode="border" if flips else "zeros", align_corners=False)
     gain = (1 + uniform(recipe.contrast))[:, None, None, None]
@@ -156,13 +183,23 @@ def warp(images: Tensor, recipe: Recipe, flips: bool, rng: torch.Generator) -> T
 def accuracy(model: Classifier, data: Labelled, batch: int = 200) -> float:
     """Return the share of `data` that `model` classifies right, 0 to 1."""
     device = next(model.parameters()).device
-    right = [(model(x.to(device)).argmax(1).cpu() == y) for x, y in
-             zip(data.images.split(batch), data.labels.split(batch), strict=True)]
+    right = [
+        (model(x.to(device)).argmax(1).cpu() == y)
+        for x, y in zip(data.images.split(batch), data.labels.split(batch), strict=True)
+    ]
     return torch.cat(right).float().mean().item()
 
 
-def fit(model: Classifier, data: Labelled, recipe: Recipe, *, flips: bool, phase: str = "",
-        check: Labelled | None = None, shaping: Shaping | None = None) -> Iterator[Progress]:
+def fit(
+    model: Classifier,
+    data: Labelled,
+    recipe: ClassifierRecipe,
+    *,
+    flips: bool,
+    phase: str = "",
+    check: Labelled | None = None,
+    shaping: Shaping | None = None,
+) -> Iterator[EpochProgress]:
     """Train `model` in place, yielding once an epoch.
 
     Args:
@@ -182,8 +219,9 @@ def fit(model: Classifier, data: Labelled, recipe: Recipe, *, flips: bool, phase
     else:
         optimiser = torch.optim.AdamW(model.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
     per_epoch = max(1, len(data) // recipe.batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.lr, total_steps=recipe.epochs * per_epoch + 1,
-                                                   pct_start=0.2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.lr, total_steps=recipe.epochs * per_epoch + 1, pct_start=0.2
+    )
     trained, stepping = shaping.begin(model, optimiser, len(data), recipe)
     try:
         for epoch in range(recipe.epochs):
@@ -198,32 +236,44 @@ def fit(model: Classifier, data: Labelled, recipe: Recipe, *, flips: bool, phase
                 schedule.step()
                 total += loss.item()
             if not math.isfinite(total):
-                raise NotFinite(f"Training diverged in epoch {epoch + 1}. Nothing was saved, and earlier weights are still "
-                                "there; lower the learning rate, or the strength of the defense.")
+                raise NotFinite(
+                    f"Training diverged in epoch {epoch + 1}. Nothing was saved, and earlier weights are still "
+                    "there; lower the learning rate, or the strength of the defense."
+                )
             trained.eval()
             due = check is not None and (epoch % 5 == 4 or epoch + 1 == recipe.epochs)
-            yield Progress(epoch + 1, recipe.epochs, total / per_epoch, accuracy(model, check) if due else float("nan"), phase)
+            yield EpochProgress(
+                epoch + 1, recipe.epochs, total / per_epoch, accuracy(model, check) if due else float("nan"), phase
+            )
     finally:
         shaping.end(trained)
 
 
-def train_classifier(scenario: Scenario, arch: str, *, seed: int = 0, device: str = "cpu",
-                     recipe: Recipe | None = None, defense: str = "none", name: str | None = None,
-                     public: Path | None = None, source: str | None = None) -> Iterator[Progress]:
+def train_classifier(
+    scenario: Scenario,
+    arch: str,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    recipe: ClassifierRecipe | None = None,
+    protection: Protection | None = None,
+    name: str | None = None,
+    public: Path | None = None,
+    source: str | None = None,
+) -> Iterator[EpochProgress]:
     """Train and save one classifier of `scenario`; the weights replace those that were there.
 
     Args:
-        defense: whose training part shapes the training; its output part has no say in it.
-        name: where the weights are kept; where `load_classifier` looks for them if None.
-        public, source: see `Case`.
+        protection: what a defense at training does; None for an undefended classifier.
+        name: where the weights are kept; under their usual name if None.
+        public, source: see `DefenseSetting`.
 
     Raises:
         UnknownName, KnobError, Incompatible, DataMissing, NotFinite.
     """
     recipe = recipe or recipe_for(scenario, arch, seed)
-    split, start, plan = scenario.private, time.monotonic(), Plan.of(defense)
-    part = plan.training
-    shaping = part.defense.shaping(Case(scenario, arch, recipe.seed, device, public, source)) if part else Shaping()
+    split, start, guard = scenario.private, time.monotonic(), protection
+    shaping = guard.shaping(DefenseSetting(scenario, arch, recipe.seed, device, public, source)) if guard else Shaping()
     recipe = shaping.recipe(recipe)
 
     def fresh() -> Classifier:
@@ -233,25 +283,49 @@ def train_classifier(scenario: Scenario, arch: str, *, seed: int = 0, device: st
             model.body.load_state_dict(shipped_body(scenario.key, arch))
         if recipe.zero_head:
             torch.nn.init.zeros_(model.head.weight)
-        return (part.defense.build(model) if part else model).to(device)
+        return (guard.build(model) if guard else model).to(device)
 
     flips = scenario.flips and recipe.mirror
     model = fresh()
     yield from shaping.prepare(model)
-    yield from fit(model, shaping.data(split.train), recipe, flips=flips, check=split.heldout, phase="training images",
-                   shaping=shaping)
+    yield from fit(
+        model,
+        shaping.data(split.train),
+        recipe,
+        flips=flips,
+        check=split.heldout,
+        phase="training images",
+        shaping=shaping,
+    )
     measured = {"train_accuracy": accuracy(model, split.train), "heldout_accuracy": accuracy(model, split.heldout)}
     if recipe.everything:
         model = fresh()
         yield from fit(model, split.all, recipe, flips=flips, check=split.all, phase="all private images")
         measured["all_accuracy"] = accuracy(model, split.all)
     tensors = {k: v for k, v in model.state_dict().items()}
-    defended = {} if part is None else {"defense": {"text": str(part), "knobs": values_of(part.defense), **shaping.facts()}}
-    save_weights(name or weights_name(scenario.key, arch, defense), tensors, {
-        "what": f"{ARCHITECTURES.entry(model.arch).title} of {scenario.key}" + (f", {part.title}" if part else ""), "arch": model.arch,
-        "scenario": scenario.key, "shape": list(scenario.input_shape), "num_classes": scenario.num_classes,
-        "data": scenario.private_source, "recipe": asdict(recipe), **defended,
-        **{k: round(v, 4) for k, v in measured.items()},
-        "measured": "held-out accuracy is that of a model of this recipe trained without the held-out images"
-        if recipe.everything else "accuracies on the scenario's own split",
-        "seconds": round(time.monotonic() - start, 1), "device": device, "quality": "full"}, half=True)
+    defended = (
+        {} if guard is None else {"defense": {"text": guard.under.text, "knobs": dict(guard.knobs), **shaping.facts()}}
+    )
+    save_weights(
+        name or classifier_name(scenario.key, arch, guard.under.suffix if guard else ""),
+        tensors,
+        {
+            "what": f"{ARCHITECTURES.entry(model.arch).title} of {scenario.key}"
+            + (f", {guard.title}" if guard else ""),
+            "arch": model.arch,
+            "scenario": scenario.key,
+            "shape": list(scenario.input_shape),
+            "num_classes": scenario.num_classes,
+            "data": scenario.private_source,
+            "recipe": asdict(recipe),
+            **defended,
+            **{k: round(v, 4) for k, v in measured.items()},
+            "measured": "held-out accuracy is that of a model of this recipe trained without the held-out images"
+            if recipe.everything
+            else "accuracies on the scenario's own split",
+            "seconds": round(time.monotonic() - start, 1),
+            "device": device,
+            "quality": "full",
+        },
+        half=True,
+    )

@@ -33,8 +33,16 @@ class TargetView:
         k: how many confidences `top_k` releases.
     """
 
-    def __init__(self, model: nn.Module, access: Access, *, num_classes: int, input_shape: tuple[int, int, int],
-                 budget: int | None = None, k: int = 5) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        access: Access,
+        *,
+        num_classes: int,
+        input_shape: tuple[int, int, int],
+        budget: int | None = None,
+        k: int = 5,
+    ) -> None:
         self.__model = copy.deepcopy(model).eval().requires_grad_(False)
         self.access, self.num_classes, self.input_shape = access, num_classes, tuple(input_shape)
         self.budget, self.k = budget, min(k, num_classes)
@@ -51,14 +59,17 @@ class TargetView:
 
     def _charge(self, images: Tensor, what: str) -> None:
         if what not in GRANTS[self.access]:
-            raise AccessDenied(f"The attack asked the target for {what}, but it has {self.access.title.lower()} access, "
-                               f"which grants {', '.join(GRANTS[self.access])}. Declare the access the attack needs "
-                               "in its @attack line.")
+            raise AccessDenied(
+                f"The attack asked the target for {what}, but it has {self.access.title.lower()} access, "
+                f"which grants {', '.join(GRANTS[self.access])}. Declare the access the attack needs "
+                "in its @attack line."
+            )
         if images.shape[1:] != self.input_shape:
             raise ValueError(f"images are {tuple(images.shape[1:])}, the target takes {self.input_shape}")
         if self.budget is not None and self.__queries + len(images) > self.budget:
-            raise BudgetSpent(f"{len(images)} more queries would exceed the budget of {self.budget} "
-                              f"({self.__queries} spent).")
+            raise BudgetSpent(
+                f"{len(images)} more queries would exceed the budget of {self.budget} ({self.__queries} spent)."
+            )
         self.__queries += len(images)
 
     def logits(self, images: Tensor) -> Tensor:

@@ -10,15 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workbench.core.defended import DEFENSES, Plan
 from workbench.core.errors import UsageError
+from workbench.defenses.plan import DEFENSES, Plan
+from workbench.defenses.store import load_classifier, target_card, target_problem, trained_defenses
 from workbench.priors import PRIORS, load_prior
 from workbench.priors.base import prior_problem
-from workbench.runs.sheet import Grid, webp
+from workbench.runs.contact_sheet import SheetLayout, webp
 from workbench.scenarios import SCENARIOS, Scenario
-from workbench.targets import ARCHITECTURES, load_classifier
-from workbench.targets.sources import sources
-from workbench.targets.store import target_card, target_problem, trained_defenses
+from workbench.targets import ARCHITECTURES
+from workbench.targets.remote.sources import sources
 
 SHOWN = 12  # photographs of a class in the gallery, at most
 SAMPLES = 16
@@ -53,8 +53,11 @@ class Catalog:
 
     def targets(self, scenario: str, defense: str = "none") -> list[tuple[str, str]]:
         """Return (title, key) of every architecture that may be attacked; untrained ones say so."""
-        return [(e.title + (" (not trained)" if target_problem(scenario, e.key, defense) else ""), e.key)
-                for e in ARCHITECTURES if e.info.get("role", "target") == "target"]
+        return [
+            (e.title + (" (not trained)" if target_problem(scenario, e.key, defense) else ""), e.key)
+            for e in ARCHITECTURES
+            if e.info.get("role", "target") == "target"
+        ]
 
     def defenses(self, scenario: str, arch: str, shown: str = "none") -> list[tuple[str, str]]:
         """Return (title, text) of every defense, of those at other strengths that this target was trained with, and of `shown`."""
@@ -66,12 +69,12 @@ class Catalog:
         return [(f"{s.name} ({'HTTP' if s.kind == 'http' else 'ONNX file'})", s.key) for s in sources()]
 
     @kept
-    def class_sheet(self, scenario: str) -> tuple[bytes, Grid]:
+    def class_sheet(self, scenario: str) -> tuple[bytes, SheetLayout]:
         """Return one training image of every class as WebP, and its grid."""
         place = self.scenario(scenario)
         train = place.private.train
         images = torch.stack([train.of_class(c)[0] for c in range(place.num_classes)])
-        grid = Grid.of(len(images), place.input_shape)
+        grid = SheetLayout.of(len(images), place.input_shape)
         return webp(images, grid), grid
 
     def private_rows(self, scenario: str, c: int) -> tuple[Tensor, int]:
@@ -87,7 +90,7 @@ class Catalog:
     def private_strip(self, scenario: str, c: int) -> bytes:
         """Return the images of a class side by side, as WebP."""
         images, _ = self.private_rows(scenario, c)
-        return webp(images, Grid(len(images), len(images), (images.shape[3], images.shape[2])))
+        return webp(images, SheetLayout(len(images), len(images), (images.shape[3], images.shape[2])))
 
     @kept
     def prior_samples(self, scenario: str, key: str) -> bytes:
@@ -95,7 +98,7 @@ class Catalog:
         model = load_prior(scenario, key)
         with torch.no_grad():
             images = model.random_images(SAMPLES, torch.Generator().manual_seed(0))
-        return webp(images, Grid(SAMPLES, SAMPLES // 2, (model.shape[2], model.shape[1])))
+        return webp(images, SheetLayout(SAMPLES, SAMPLES // 2, (model.shape[2], model.shape[1])))
 
     @kept
     def layers(self, scenario: str, arch: str, defense: str = "none") -> list[tuple[str, str, str, int]]:

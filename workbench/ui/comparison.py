@@ -5,21 +5,27 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from workbench.core.defended import Plan
+from workbench.analysis.target_behaviour import behaviour
 from workbench.core.errors import WorkbenchError
 from workbench.core.weights import has_weights, read_card
+from workbench.defenses.plan import Plan
+from workbench.defenses.store import release_name, target_card, target_problem, weights_name
 from workbench.metrics.calibration import Calibration
-from workbench.runs.behaviour import behaviour
-from workbench.targets.store import release_name, target_card, target_problem, weights_name
 
 WIDTH, HEIGHT = 300, 96  # of a plot's own units
-FIGURES = (("accuracy", "Accuracy, unseen images", "{:.1%}"), ("confidence", "Mean confidence", "{:.1%}"),
-           ("ece", "Calibration error (ECE)", "{:.3f}"), ("nll", "Log-likelihood loss, nats", "{:.3f}"),
-           ("brier", "Brier score", "{:.3f}"))
-HELP = {"confidence": "Of the class that the target names.",
-        "ece": "Mean gap between confidence and accuracy, 0 is perfect (Guo et al., 2017).",
-        "nll": "Of the true class. A dash: some true class was given a confidence of exactly zero.",
-        "brier": "Squared distance of the confidences from the truth, 0 to 2."}
+FIGURES = (
+    ("accuracy", "Accuracy, unseen images", "{:.1%}"),
+    ("confidence", "Mean confidence", "{:.1%}"),
+    ("ece", "Calibration error (ECE)", "{:.3f}"),
+    ("nll", "Log-likelihood loss, nats", "{:.3f}"),
+    ("brier", "Brier score", "{:.3f}"),
+)
+HELP = {
+    "confidence": "Of the class that the target names.",
+    "ece": "Mean gap between confidence and accuracy, 0 is perfect (Guo et al., 2017).",
+    "nll": "Of the true class. A dash: some true class was given a confidence of exactly zero.",
+    "brier": "Squared distance of the confidences from the truth, 0 to 2.",
+}
 
 
 def percent(value: float | None) -> str:
@@ -35,18 +41,26 @@ def written(form: str, value: float | None) -> str:
 def bars(heights: list[float | None], label: str, diagonal: bool = False) -> str:
     """Return bars over equal bins of confidence as SVG; heights are 0 to 1, None leaves a bin empty."""
     wide = WIDTH / len(heights)
-    rects = "".join(f'<rect x="{i * wide + 1:.1f}" y="{HEIGHT * (1 - h):.1f}" width="{wide - 2:.1f}" '
-                    f'height="{max(HEIGHT * h, 0.8):.1f}"/>' for i, h in enumerate(heights) if h)
+    rects = "".join(
+        f'<rect x="{i * wide + 1:.1f}" y="{HEIGHT * (1 - h):.1f}" width="{wide - 2:.1f}" '
+        f'height="{max(HEIGHT * h, 0.8):.1f}"/>'
+        for i, h in enumerate(heights)
+        if h
+    )
     line = f'<line x1="0" y1="{HEIGHT}" x2="{WIDTH}" y2="0"/>' if diagonal else ""
-    return (f'<svg class="wb-bars" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '
-            f'aria-label="{escape(label)}">{rects}{line}</svg>'
-            '<div class="wb-ends"><span>0 %</span><span>confidence</span><span>100 %</span></div>')
+    return (
+        f'<svg class="wb-bars" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '
+        f'aria-label="{escape(label)}">{rects}{line}</svg>'
+        '<div class="wb-ends"><span>0 %</span><span>confidence</span><span>100 %</span></div>'
+    )
 
 
 def histogram(found: Calibration) -> str:
     most = max(range(len(found.counts)), key=found.counts.__getitem__)
-    label = (f"{found.counts[most]} of {found.n} images have a confidence between {found.edges[most]:.0%} and "
-             f"{found.edges[most + 1]:.0%}")
+    label = (
+        f"{found.counts[most]} of {found.n} images have a confidence between {found.edges[most]:.0%} and "
+        f"{found.edges[most + 1]:.0%}"
+    )
     return bars([count / max(found.counts) for count in found.counts], label)
 
 
@@ -57,8 +71,11 @@ def reliability(found: Calibration) -> str:
 def cost_of(card: dict[str, Any]) -> str:
     """Return what a defense's card says it took, as HTML."""
     facts = card.get("defense") or {}
-    told = [f"{name.replace('_', ' ')} {value:g}" if isinstance(value, (int, float)) else f"{name}: {value}"
-            for name, value in facts.items() if name not in ("text", "knobs") and isinstance(value, (int, float, str))]
+    told = [
+        f"{name.replace('_', ' ')} {value:g}" if isinstance(value, (int, float)) else f"{name}: {value}"
+        for name, value in facts.items()
+        if name not in ("text", "knobs") and isinstance(value, (int, float, str))
+    ]
     knobs = [f"{name.replace('_', ' ')} {value}" for name, value in (facts.get("knobs") or {}).items()]
     text = f"Trained in {card.get('seconds', 0):.0f} s on {card.get('device', '?')}"
     text += f" with {', '.join(knobs)}" if knobs else ""
@@ -69,10 +86,16 @@ def cost_of(card: dict[str, Any]) -> str:
 def rows_of(scenario: str, arch: str, defenses: list[str], found: list[Calibration]) -> str:
     cards = [target_card(scenario, arch, defense) for defense in defenses]
     rows = [("Accuracy, training images", "", [percent(card.get("train_accuracy")) for card in cards])]
-    rows += [(title, HELP.get(key, ""), [written(form, getattr(c, key)) for c in found]) for key, title, form in FIGURES]
+    rows += [
+        (title, HELP.get(key, ""), [written(form, getattr(c, key)) for c in found]) for key, title, form in FIGURES
+    ]
     rows.append(("Training time", "", [f"{card.get('seconds', 0):.0f} s" for card in cards]))
-    return "".join(f'<tr><th scope="row" title="{escape(tip)}">{escape(title)}</th>'
-                   + "".join(f'<td class="num">{value}</td>' for value in values) + "</tr>" for title, tip, values in rows)
+    return "".join(
+        f'<tr><th scope="row" title="{escape(tip)}">{escape(title)}</th>'
+        + "".join(f'<td class="num">{value}</td>' for value in values)
+        + "</tr>"
+        for title, tip, values in rows
+    )
 
 
 def comparison(scenario: str, arch: str, defense: str) -> str:
@@ -93,12 +116,16 @@ def comparison(scenario: str, arch: str, defense: str) -> str:
         return said
     titles = ["Undefended" if d == "none" else Plan.of(d).title for d in able]
     head = "".join(f'<th class="num" scope="col">{escape(title)}</th>' for title in titles)
-    plots = "".join(f'<figure><figcaption>{escape(title)}</figcaption><div><p>Images by confidence</p>{histogram(c)}'
-                    f"</div><div><p>Accuracy by confidence; honest on the line</p>{reliability(c)}</div></figure>"
-                    for title, c in zip(titles, found, strict=True))
+    plots = "".join(
+        f"<figure><figcaption>{escape(title)}</figcaption><div><p>Images by confidence</p>{histogram(c)}"
+        f"</div><div><p>Accuracy by confidence; honest on the line</p>{reliability(c)}</div></figure>"
+        for title, c in zip(titles, found, strict=True)
+    )
     names = [weights_name(scenario, arch, defense) if plan.training else None, release_name(scenario, arch, defense)]
     costs = "".join(cost_of(read_card(name)) for name in names if name and has_weights(name))
-    return (f'{said}<section class="wb-card-text" data-testid="comparison"><h2>How it answers about images it never saw'
-            f'</h2><table class="wb-table"><thead><tr><th scope="col">Measure</th>{head}</tr></thead><tbody>'
-            f"{rows_of(scenario, arch, able, found)}</tbody></table>{costs}"
-            f'<div class="wb-answers" data-n="{len(found)}">{plots}</div></section>')
+    return (
+        f'{said}<section class="wb-card-text" data-testid="comparison"><h2>How it answers about images it never saw'
+        f'</h2><table class="wb-table"><thead><tr><th scope="col">Measure</th>{head}</tr></thead><tbody>'
+        f"{rows_of(scenario, arch, able, found)}</tbody></table>{costs}"
+        f'<div class="wb-answers" data-n="{len(found)}">{plots}</div></section>'
+    )

@@ -8,7 +8,7 @@ import gradio as gr
 
 from workbench.core.errors import StoreError
 from workbench.core.paths import ASSETS
-from workbench.ui import live
+from workbench.ui.components import live
 from workbench.ui.shell import FIRST_TAB, LIGHT, TABS, App
 
 HEAD = """
@@ -22,15 +22,23 @@ HEAD = """
 
 def build(app: App) -> gr.Blocks:
     """Return the interface; every registered tab is built from what `app` holds."""
-    with gr.Blocks(title="Model Inversion Workbench", analytics_enabled=False, fill_width=True,
-                   delete_cache=(600, 3600)) as page:
+    with gr.Blocks(
+        title="Model Inversion Workbench", analytics_enabled=False, fill_width=True, delete_cache=(600, 3600)
+    ) as page:
         gr.HTML((ASSETS / "header.html").read_text(), apply_default_css=False, elem_id="header")
         app.run = gr.Textbox(visible="hidden", elem_id="shown-run", label="Shown run")
         app.view = live.component()
         app.view.unrender()
         follow = live.attacher(app)
-        app.ended = app.run.change(follow, app.run, app.view, show_progress="hidden", concurrency_limit=None,
-                                   trigger_mode="multiple", api_visibility="private")
+        app.ended = app.run.change(
+            follow,
+            app.run,
+            app.view,
+            show_progress="hidden",
+            concurrency_limit=None,
+            trigger_mode="multiple",
+            api_visibility="private",
+        )
         with gr.Tabs(selected=FIRST_TAB, elem_id="tabs") as app.tabs:
             for entry in TABS:
                 with gr.Tab(entry.title, id=entry.key, elem_id=f"tab-{entry.key}") as app.pages[entry.key]:

@@ -16,18 +16,21 @@ from fastapi.responses import FileResponse, JSONResponse
 
 from workbench.core.errors import UsageError, WorkbenchError
 from workbench.core.paths import ASSETS
-from workbench.runs.folder import RunFolder
-from workbench.runs.grids.base import GRIDS, shipped
-from workbench.ui import exports, theme
-from workbench.ui.latent_routes import add_latent_routes
+from workbench.grids.base import GRIDS, shipped
+from workbench.reports import pictures as exports
+from workbench.runs.run_folder import RunFolder
+from workbench.ui import theme
 from workbench.ui.page import HEAD, build
-from workbench.ui.prior_routes import add_prior_routes
+from workbench.ui.routes.latent import add_latent_routes
+from workbench.ui.routes.priors import add_prior_routes
+from workbench.ui.routes.trainings import add_training_routes
 from workbench.ui.shell import App
-from workbench.ui.training_routes import add_training_routes
 
-CSP = ("default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-       "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; media-src 'self' blob:; "
-       "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; frame-ancestors 'self'")
+CSP = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; media-src 'self' blob:; "
+    "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; frame-ancestors 'self'"
+)
 HEADERS = {"Content-Security-Policy": CSP, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
 PRIVATE = {"Cache-Control": "no-store"}
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
@@ -128,8 +131,9 @@ def add_routes(server: FastAPI, app: App) -> None:
         folder = store.folder(run)
         if not folder.has_result():
             return JSONResponse({"error": f"Run {run} has no result yet."}, 404, PRIVATE)
-        return download((folder.path / "result.safetensors").read_bytes(), "application/octet-stream",
-                        f"{run}.safetensors")
+        return download(
+            (folder.path / "result.safetensors").read_bytes(), "application/octet-stream", f"{run}.safetensors"
+        )
 
     @server.get("/wb/scenarios/{scenario}/classes.webp")
     def classes(scenario: str) -> Response:
@@ -175,7 +179,21 @@ def create(app: App, host: str = "127.0.0.1", port: int = 7860) -> FastAPI:
     add_training_routes(server, app)
     add_latent_routes(server, app)
     return gr.mount_gradio_app(
-        server, build(app), path="/", server_name=host, server_port=port, theme=theme.build(), head=HEAD,
-        run_history=False, enable_monitoring=False, show_error=True, footer_links=[], ssr_mode=False,
-        max_file_size="5mb", allowed_paths=[], mcp_server=False, pwa=False,
-        app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None})
+        server,
+        build(app),
+        path="/",
+        server_name=host,
+        server_port=port,
+        theme=theme.build(),
+        head=HEAD,
+        run_history=False,
+        enable_monitoring=False,
+        show_error=True,
+        footer_links=[],
+        ssr_mode=False,
+        max_file_size="5mb",
+        allowed_paths=[],
+        mcp_server=False,
+        pwa=False,
+        app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
+    )

@@ -9,13 +9,13 @@ from typing import Any
 
 import gradio as gr
 
+from workbench.analysis.prior_explorer import Explorer
 from workbench.core.errors import WorkbenchError
 from workbench.core.records import RunConfig, TrainingConfig
 from workbench.core.registry import Registry
-from workbench.runs.explore import Explorer
-from workbench.runs.scheduler import Scheduler
 from workbench.runs.store import RunStore
 from workbench.ui.catalog import Catalog
+from workbench.workers.scheduler import Scheduler
 
 FIRST_TAB = "invert"
 # For events that must answer at once. Who turns a control again before the answer is there gets the newest one's

@@ -18,8 +18,13 @@ class DenseBlock(nn.Module):
     def __init__(self, channels: int, growth: int, layers: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
-            nn.Sequential(nn.BatchNorm2d(channels + i * growth), nn.ELU(),
-                          nn.Conv2d(channels + i * growth, growth, 3, padding=1, bias=False)) for i in range(layers))
+            nn.Sequential(
+                nn.BatchNorm2d(channels + i * growth),
+                nn.ELU(),
+                nn.Conv2d(channels + i * growth, growth, 3, padding=1, bias=False),
+            )
+            for i in range(layers)
+        )
         self.width = channels + layers * growth
 
     def forward(self, x: Tensor) -> Tensor:
@@ -28,16 +33,31 @@ class DenseBlock(nn.Module):
         return x
 
 
-@architecture("evaluator", title="Evaluator (DenseNet)", role="evaluator", order=9,
-              recipe=dict(epochs=80, everything=True))
+@architecture(
+    "evaluator", title="Evaluator (DenseNet)", role="evaluator", order=9, recipe=dict(epochs=80, everything=True)
+)
 def evaluator(shape: tuple[int, int, int]) -> tuple[nn.Module, int]:
     channels, height, _ = shape
     body: list[nn.Module] = [nn.Conv2d(channels, 32, 5, 2, 2, bias=False)]
     width = 32
     for _ in range(3 if height > 32 else 2):
         block = DenseBlock(width, 20, 4)
-        body += [block, nn.BatchNorm2d(block.width), nn.ELU(), nn.Conv2d(block.width, block.width // 2 + 16, 1),
-                 nn.AvgPool2d(2)]
+        body += [
+            block,
+            nn.BatchNorm2d(block.width),
+            nn.ELU(),
+            nn.Conv2d(block.width, block.width // 2 + 16, 1),
+            nn.AvgPool2d(2),
+        ]
         width = block.width // 2 + 16
-    return nn.Sequential(*body, nn.BatchNorm2d(width), nn.ELU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(),
-                         nn.Dropout(0.4), nn.Linear(width * 16, 160), nn.BatchNorm1d(160), nn.ELU()), 160
+    return nn.Sequential(
+        *body,
+        nn.BatchNorm2d(width),
+        nn.ELU(),
+        nn.AdaptiveAvgPool2d(4),
+        nn.Flatten(),
+        nn.Dropout(0.4),
+        nn.Linear(width * 16, 160),
+        nn.BatchNorm1d(160),
+        nn.ELU(),
+    ), 160

@@ -19,8 +19,9 @@ STAGES = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128
 
 
 def convolved(before: int, after: int, size: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(before, after, size, stride, size // 2, groups=groups, bias=False),
-                         nn.BatchNorm2d(after), nn.ReLU6())
+    return nn.Sequential(
+        nn.Conv2d(before, after, size, stride, size // 2, groups=groups, bias=False), nn.BatchNorm2d(after), nn.ReLU6()
+    )
 
 
 class Bottleneck(nn.Module):
@@ -29,8 +30,12 @@ class Bottleneck(nn.Module):
     def __init__(self, before: int, after: int, stride: int, expansion: int) -> None:
         super().__init__()
         self.adds, wide = stride == 1 and before == after, before * expansion
-        self.conv = nn.Sequential(convolved(before, wide, 1), convolved(wide, wide, 3, stride, wide),
-                                  nn.Conv2d(wide, after, 1, bias=False), nn.BatchNorm2d(after))
+        self.conv = nn.Sequential(
+            convolved(before, wide, 1),
+            convolved(wide, wide, 3, stride, wide),
+            nn.Conv2d(wide, after, 1, bias=False),
+            nn.BatchNorm2d(after),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.conv(x) if self.adds else self.conv(x)
@@ -94,8 +99,23 @@ class MobileFaceNet(nn.Module):
         return TEMPERATURE * F.normalize(self.embed(images) + self.embed(images.flip(3)))
 
 
-@architecture("mobilefacenet", title="Evaluator (MobileFaceNet)", role="evaluator", order=10, pretrained=True,
-              recipe=dict(epochs=4, batch=64, lr=0.02, weight_decay=0.0, everything=True, zero_head=True, shift=0.02,
-                          scale=0.04, rotate=4.0))
+@architecture(
+    "mobilefacenet",
+    title="Evaluator (MobileFaceNet)",
+    role="evaluator",
+    order=10,
+    pretrained=True,
+    recipe=dict(
+        epochs=4,
+        batch=64,
+        lr=0.02,
+        weight_decay=0.0,
+        everything=True,
+        zero_head=True,
+        shift=0.02,
+        scale=0.04,
+        rotate=4.0,
+    ),
+)
 def mobilefacenet(shape: tuple[int, int, int]) -> tuple[nn.Module, int]:
     return MobileFaceNet(), 128

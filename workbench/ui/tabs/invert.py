@@ -14,10 +14,11 @@ from workbench.attacks import ATTACKS, AttackInfo
 from workbench.core.errors import UsageError, WorkbenchError
 from workbench.core.records import Fork, RunConfig
 from workbench.defenses import DEFENSES
+from workbench.engine.compatibility import attack_problem, notes, problems
+from workbench.engine.presets import PRESETS, default_config
 from workbench.priors import PRIORS
-from workbench.runs.compat import PRESETS, attack_problem, default_config, notes, problems
 from workbench.scenarios import SCENARIOS
-from workbench.ui.forms import class_value, command_line, custom, knob_value
+from workbench.ui.components.forms import class_value, command_line, custom, knob_value
 from workbench.ui.shell import COMMAND, LIGHT, START, App, tab, told
 
 DICE = 2**31
@@ -30,8 +31,9 @@ def usual_attack(scenario: str) -> str:
 
 def attack_choices(scenario: str, target: str) -> list[tuple[str, str]]:
     """Return (title, key) of every attack; what cannot run here says so."""
-    return [(e.title + (" (not possible here)" if attack_problem(scenario, target, e.key) else ""), e.key)
-            for e in ATTACKS]
+    return [
+        (e.title + (" (not possible here)" if attack_problem(scenario, target, e.key) else ""), e.key) for e in ATTACKS
+    ]
 
 
 def described(attack: str) -> str:
@@ -42,10 +44,20 @@ def described(attack: str) -> str:
 
 
 def preset_cards() -> dict[str, Any]:
-    return {"cards": [{"key": p["key"], "title": p["title"], "text": p["text"],
-                       "problem": next(iter(problems(p["config"])), ""),
-                       "note": ATTACKS.entry(p["config"].attack).title.split(" (")[0] + " · "
-                               + SCENARIOS.entry(p["config"].scenario).title.split(" (")[0]} for p in PRESETS]}
+    return {
+        "cards": [
+            {
+                "key": p["key"],
+                "title": p["title"],
+                "text": p["text"],
+                "problem": next(iter(problems(p["config"])), ""),
+                "note": ATTACKS.entry(p["config"].attack).title.split(" (")[0]
+                + " · "
+                + SCENARIOS.entry(p["config"].scenario).title.split(" (")[0],
+            }
+            for p in PRESETS
+        ]
+    }
 
 
 class Panel:
@@ -60,28 +72,54 @@ class Panel:
                 self.go = gr.Button("Run", variant="primary", elem_id="run-button")
             self.scenario = gr.Dropdown(catalog.scenarios(), value=first.scenario, label="Scenario", filterable=False)
             with gr.Row(elem_classes="wb-tight"):
-                self.target = gr.Dropdown(catalog.targets(first.scenario) + catalog.foreign(), value=first.target, label="Target",
-                                          filterable=False, min_width=120)
-                self.defense = gr.Dropdown(catalog.defenses(first.scenario, first.target), value=first.defense, label="Defense",
-                                           filterable=False, min_width=120, visible=len(DEFENSES.keys()) > 1)
-            self.attack = gr.Dropdown(attack_choices(first.scenario, first.target), value=first.attack, label="Attack",
-                                      filterable=False)
+                self.target = gr.Dropdown(
+                    catalog.targets(first.scenario) + catalog.foreign(),
+                    value=first.target,
+                    label="Target",
+                    filterable=False,
+                    min_width=120,
+                )
+                self.defense = gr.Dropdown(
+                    catalog.defenses(first.scenario, first.target),
+                    value=first.defense,
+                    label="Defense",
+                    filterable=False,
+                    min_width=120,
+                    visible=len(DEFENSES.keys()) > 1,
+                )
+            self.attack = gr.Dropdown(
+                attack_choices(first.scenario, first.target), value=first.attack, label="Attack", filterable=False
+            )
             self.about = gr.HTML(described(first.attack), apply_default_css=False)
             self.problem = gr.HTML("", apply_default_css=False, elem_id="problem")
-            self.prior = gr.Dropdown([(e.title, e.key) for e in PRIORS], value=first.prior, label="Prior",
-                                     filterable=False, visible=first.prior is not None and len(PRIORS.keys()) > 1)
-            self.classes = custom("classes", class_value(catalog, first.scenario, first.classes), label="Classes",
-                                  elem_id="classes")
+            self.prior = gr.Dropdown(
+                [(e.title, e.key) for e in PRIORS],
+                value=first.prior,
+                label="Prior",
+                filterable=False,
+                visible=first.prior is not None and len(PRIORS.keys()) > 1,
+            )
+            self.classes = custom(
+                "classes", class_value(catalog, first.scenario, first.classes), label="Classes", elem_id="classes"
+            )
             self.preset = gr.Radio(self._presets(first.attack), value="demo", label="Knob values", elem_id="preset")
             self.knobs = custom("knobs", knob_value(first.attack, first.knobs), label="Knobs", elem_id="knobs")
             with gr.Row(elem_classes="wb-tight"):
-                self.restarts = gr.Number(first.restarts, label="Tries per class", precision=0, minimum=1, maximum=64,
-                                          min_width=90)
+                self.restarts = gr.Number(
+                    first.restarts, label="Tries per class", precision=0, minimum=1, maximum=64, min_width=90
+                )
                 self.seed = gr.Number(first.seed, label="Seed", precision=0, minimum=0, maximum=DICE - 1, min_width=90)
                 self.dice = gr.Button("New seed", size="sm", min_width=70, elem_id="dice")
             self.budget = gr.Number(0, label="Query limit (0: none)", precision=0, minimum=0)
-            self.command = gr.Textbox(command_line(first), label="The same on the command line", lines=3, max_lines=8,
-                                      interactive=False, buttons=["copy"], elem_id="command")
+            self.command = gr.Textbox(
+                command_line(first),
+                label="The same on the command line",
+                lines=3,
+                max_lines=8,
+                interactive=False,
+                buttons=["copy"],
+                elem_id="command",
+            )
 
     @staticmethod
     def _presets(attack: str) -> list[tuple[str, str]]:
@@ -90,8 +128,18 @@ class Panel:
 
     @property
     def inputs(self) -> set[Any]:
-        return {self.scenario, self.target, self.defense, self.attack, self.prior, self.classes, self.knobs,
-                self.restarts, self.seed, self.budget}
+        return {
+            self.scenario,
+            self.target,
+            self.defense,
+            self.attack,
+            self.prior,
+            self.classes,
+            self.knobs,
+            self.restarts,
+            self.seed,
+            self.budget,
+        }
 
     @property
     def outputs(self) -> list[Any]:
@@ -109,28 +157,43 @@ class Panel:
             raise UsageError("No class is chosen. Click at least one of the pictures under 'Classes'.")
         prior = AttackInfo.of(ATTACKS.entry(attack)).prior and given[self.prior]
         return default_config(
-            given[self.scenario], attack, knobs=knobs.get("values") if knobs.get("attack") == attack else None,
-            target=given[self.target], defense=given[self.defense] or "none", classes=list(picked),
-            restarts=int(given[self.restarts]), seed=int(given[self.seed]), budget=int(given[self.budget] or 0) or None,
-            **({"prior": prior} if prior else {}))
+            given[self.scenario],
+            attack,
+            knobs=knobs.get("values") if knobs.get("attack") == attack else None,
+            target=given[self.target],
+            defense=given[self.defense] or "none",
+            classes=list(picked),
+            restarts=int(given[self.restarts]),
+            seed=int(given[self.seed]),
+            budget=int(given[self.budget] or 0) or None,
+            **({"prior": prior} if prior else {}),
+        )
 
     def show(self, config: RunConfig) -> dict[Any, Any]:
         """Return updates that put a configuration into the controls."""
         first_of = AttackInfo.of(ATTACKS.entry(config.attack))
         return {
             self.scenario: config.scenario,
-            self.target: gr.Dropdown(self.app.catalog.targets(config.scenario, config.defense)
-                                     + self.app.catalog.foreign(), value=config.target),
-            self.defense: gr.Dropdown(self.app.catalog.defenses(config.scenario, config.target, config.defense),
-                                      value=config.defense),
+            self.target: gr.Dropdown(
+                self.app.catalog.targets(config.scenario, config.defense) + self.app.catalog.foreign(),
+                value=config.target,
+            ),
+            self.defense: gr.Dropdown(
+                self.app.catalog.defenses(config.scenario, config.target, config.defense), value=config.defense
+            ),
             self.attack: gr.Dropdown(attack_choices(config.scenario, config.target), value=config.attack),
-            self.prior: gr.Dropdown(value=config.prior or first_of.prior,
-                                    visible=first_of.prior is not None and len(PRIORS.keys()) > 1),
+            self.prior: gr.Dropdown(
+                value=config.prior or first_of.prior, visible=first_of.prior is not None and len(PRIORS.keys()) > 1
+            ),
             self.classes: class_value(self.app.catalog, config.scenario, config.classes),
             self.knobs: knob_value(config.attack, config.knobs, stamp=time.time_ns()),
             self.preset: gr.Radio(self._presets(config.attack), value=self._preset_of(config)),
-            self.restarts: config.restarts, self.seed: config.seed, self.budget: config.budget or 0,
-            self.about: described(config.attack), **self.said(config)}
+            self.restarts: config.restarts,
+            self.seed: config.seed,
+            self.budget: config.budget or 0,
+            self.about: described(config.attack),
+            **self.said(config),
+        }
 
     @staticmethod
     def _preset_of(config: RunConfig) -> str | None:
@@ -144,9 +207,14 @@ class Panel:
         """Return what stands beside a configuration: why it cannot run, and its command line."""
         wrong = "".join(f"<p>{escape(p)}</p>" for p in problems(config))
         known = "".join(f"<p>{escape(p)}</p>" for p in notes(config))
-        return {self.problem: f'<div class="wb-problem" role="alert">{wrong}</div>' if wrong else
-                f'<div class="wb-remark" role="status">{known}</div>' if known else "",
-                self.command: command_line(config)}
+        return {
+            self.problem: f'<div class="wb-problem" role="alert">{wrong}</div>'
+            if wrong
+            else f'<div class="wb-remark" role="status">{known}</div>'
+            if known
+            else "",
+            self.command: command_line(config),
+        }
 
 
 @tab("invert", title="Invert", order=2)
@@ -226,11 +294,16 @@ def listen(app: App, panel: Panel, cards: gr.HTML) -> None:
     def method(given: dict[Any, Any]) -> dict[Any, Any]:
         with told():
             attack = given[panel.attack]
-            config = default_config(given[panel.scenario], attack, target=given[panel.target],
-                                    defense=given[panel.defense] or "none",
-                                    classes=(given[panel.classes] or {}).get("picked") or [0])
-            shown = panel.show(replace(config, seed=int(given[panel.seed] or 0),
-                                       restarts=int(given[panel.restarts] or 1)))
+            config = default_config(
+                given[panel.scenario],
+                attack,
+                target=given[panel.target],
+                defense=given[panel.defense] or "none",
+                classes=(given[panel.classes] or {}).get("picked") or [0],
+            )
+            shown = panel.show(
+                replace(config, seed=int(given[panel.seed] or 0), restarts=int(given[panel.restarts] or 1))
+            )
             return without(shown, panel.classes, panel.attack)
 
     panel.attack.input(method, panel.inputs, panel.outputs, **LIGHT)
@@ -245,13 +318,23 @@ def listen(app: App, panel: Panel, cards: gr.HTML) -> None:
         try:
             return panel.said(panel.config(given))
         except WorkbenchError as error:
-            return {panel.problem: f'<div class="wb-problem" role="alert"><p>{escape(str(error))}</p></div>',
-                    panel.command: ""}
+            return {
+                panel.problem: f'<div class="wb-problem" role="alert"><p>{escape(str(error))}</p></div>',
+                panel.command: "",
+            }
 
     # Only what a person does: controls that an answer sets come with their own words, and may not all be set yet.
     said = [panel.problem, panel.command]
-    done = [panel.target.input, panel.defense.input, panel.prior.input, panel.classes.submit, panel.knobs.submit,
-            panel.restarts.input, panel.seed.input, panel.budget.input]
+    done = [
+        panel.target.input,
+        panel.defense.input,
+        panel.prior.input,
+        panel.classes.submit,
+        panel.knobs.submit,
+        panel.restarts.input,
+        panel.seed.input,
+        panel.budget.input,
+    ]
     gr.on(done, check, panel.inputs, said, **LIGHT)
     for changed in (chosen, rolled):
         changed.then(check, panel.inputs, said, **LIGHT)
@@ -264,7 +347,14 @@ def listen(app: App, panel: Panel, cards: gr.HTML) -> None:
             return {panel.problem: gr.skip()}
         scenario, target, defense = wanted
         attack = given[panel.attack] if scenario == given[panel.scenario] else usual_attack(scenario)
-        return panel.show(default_config(scenario, attack, target=target, defense=defense, classes=list(range(
-            min(8, len(SCENARIOS.entry(scenario).item.class_names))))))
+        return panel.show(
+            default_config(
+                scenario,
+                attack,
+                target=target,
+                defense=defense,
+                classes=list(range(min(8, len(SCENARIOS.entry(scenario).item.class_names)))),
+            )
+        )
 
     app.pages["invert"].select(aimed, panel.inputs, panel.outputs, **LIGHT)

@@ -9,7 +9,7 @@ import gradio as gr
 
 from workbench.core.errors import WorkbenchError
 from workbench.metrics import METRICS
-from workbench.runs.folder import RunFolder
+from workbench.runs.run_folder import RunFolder
 from workbench.scenarios import SCENARIOS
 from workbench.ui.shell import LIGHT, App, tab
 
@@ -36,15 +36,19 @@ def row(metric: str, found: dict[str, Any], floor: dict[str, Any] | None, ceilin
     entry = METRICS.entry(metric) if metric in METRICS else None
     value = found["overall"].get(metric)
     interval = (found.get("intervals") or {}).get(metric)
-    spread = f'<small>{number(metric, interval[0])} to {number(metric, interval[1])}</small>' if interval else ""
-    beside = "".join(f'<td class="num wb-soft">{number(metric, (side or {}).get("overall", {}).get(metric))}</td>'
-                     for side in (floor, ceiling))
+    spread = f"<small>{number(metric, interval[0])} to {number(metric, interval[1])}</small>" if interval else ""
+    beside = "".join(
+        f'<td class="num wb-soft">{number(metric, (side or {}).get("overall", {}).get(metric))}</td>'
+        for side in (floor, ceiling)
+    )
     what = escape(str(entry.info.get("compares", ""))) if entry else ""
-    return (f'<tr><th scope="row">{escape(entry.title if entry else metric)} <span class="wb-arrow" aria-label="'
-            f'{"higher" if arrow(metric) == "↑" else "lower"} means more leaked">{arrow(metric)}</span>'
-            f'</th><td class="num wb-strong">{number(metric, value)}{spread}</td>{beside}'
-            f"<td>{bar(metric, value, floor, ceiling)}</td></tr>"
-            f'<tr class="wb-why"><td colspan="5">Compares {what}.</td></tr>')
+    return (
+        f'<tr><th scope="row">{escape(entry.title if entry else metric)} <span class="wb-arrow" aria-label="'
+        f'{"higher" if arrow(metric) == "↑" else "lower"} means more leaked">{arrow(metric)}</span>'
+        f'</th><td class="num wb-strong">{number(metric, value)}{spread}</td>{beside}'
+        f"<td>{bar(metric, value, floor, ceiling)}</td></tr>"
+        f'<tr class="wb-why"><td colspan="5">Compares {what}.</td></tr>'
+    )
 
 
 def bar(metric: str, value: float | None, floor: dict[str, Any] | None, ceiling: dict[str, Any] | None) -> str:
@@ -53,8 +57,10 @@ def bar(metric: str, value: float | None, floor: dict[str, Any] | None, ceiling:
     if value is None or low is None or high is None or low == high:
         return ""
     share = max(0.0, min(1.0, (value - low) / (high - low)))
-    return (f'<span class="wb-between" role="img" aria-label="{100 * share:.0f} percent of the way from floor to '
-            f'ceiling"><i style="width:{100 * share:.0f}%"></i></span>')
+    return (
+        f'<span class="wb-between" role="img" aria-label="{100 * share:.0f} percent of the way from floor to '
+        f'ceiling"><i style="width:{100 * share:.0f}%"></i></span>'
+    )
 
 
 def table(folder: RunFolder) -> str:
@@ -68,13 +74,15 @@ def table(folder: RunFolder) -> str:
     found, floor, ceiling = judged["reconstruction"], judged.get("baseline"), judged.get("ceiling")
     body = "".join(row(m, found, floor, ceiling) for m in found["overall"])
     spent = cost(manifest, found["overall"].get("acc@1"))
-    return (f'<section class="wb-card-text"><h2>{found["n"]} reconstructions</h2>{spent}'
-            f'<p class="wb-note">An evaluator judges: a separate network, trained on all private images, which the '
-            f"attacker never saw. <b>Floor</b>: random samples of the prior. <b>Ceiling</b>: real photographs that the "
-            f"target never saw. ↑ ↓ say which way more leaked. Ranges are 95 % intervals; with few images they are wide."
-            f'</p><div class="wb-scroll"><table class="wb-table wb-metrics" data-testid="metrics"><thead><tr>'
-            f"<th>measure</th><th class='num'>this run</th><th class='num'>floor</th><th class='num'>ceiling</th>"
-            f"<td></td></tr></thead><tbody>{body}</tbody></table></div></section>")
+    return (
+        f'<section class="wb-card-text"><h2>{found["n"]} reconstructions</h2>{spent}'
+        f'<p class="wb-note">An evaluator judges: a separate network, trained on all private images, which the '
+        f"attacker never saw. <b>Floor</b>: random samples of the prior. <b>Ceiling</b>: real photographs that the "
+        f"target never saw. ↑ ↓ say which way more leaked. Ranges are 95 % intervals; with few images they are wide."
+        f'</p><div class="wb-scroll"><table class="wb-table wb-metrics" data-testid="metrics"><thead><tr>'
+        f"<th>measure</th><th class='num'>this run</th><th class='num'>floor</th><th class='num'>ceiling</th>"
+        f"<td></td></tr></thead><tbody>{body}</tbody></table></div></section>"
+    )
 
 
 def cost(manifest: dict[str, Any], accuracy: float | None) -> str:
@@ -83,9 +91,16 @@ def cost(manifest: dict[str, Any], accuracy: float | None) -> str:
     if not asked:
         return '<p class="wb-note" data-testid="queries">The target was not asked.</p>' if asked == 0 else ""
     each = asked / classes
-    gained = "" if accuracy is None else (f" Accuracy reached per 1,000 queries a class: {100 * accuracy * 1000 / each:.3g} %."
-              if each >= 1000 else f" Accuracy reached with fewer than 1,000 queries a class: {100 * accuracy:.3g} %.")
-    return (f'<p class="wb-spent" data-testid="queries"><b>{asked:,} queries, {each:,.0f} a class.</b>{gained}</p>')
+    gained = (
+        ""
+        if accuracy is None
+        else (
+            f" Accuracy reached per 1,000 queries a class: {100 * accuracy * 1000 / each:.3g} %."
+            if each >= 1000
+            else f" Accuracy reached with fewer than 1,000 queries a class: {100 * accuracy:.3g} %."
+        )
+    )
+    return f'<p class="wb-spent" data-testid="queries"><b>{asked:,} queries, {each:,.0f} a class.</b>{gained}</p>'
 
 
 def per_class(folder: RunFolder) -> str:
@@ -96,15 +111,25 @@ def per_class(folder: RunFolder) -> str:
     classes = judged["reconstruction"].get("per_class") or {}
     names = {str(c["class"]): c["label"] for c in scene.get("candidates", [])}
     columns = list(next(iter(classes.values()), {}))
-    head = "".join(f"<th class='num'>{escape(METRICS.entry(m).title if m in METRICS else m)} {arrow(m)}</th>"
-                   for m in columns)
-    body = "".join(f'<tr><th scope="row">{escape(names.get(c, c))}</th>'
-                   + "".join(f'<td class="num">{number(m, values.get(m))}</td>' for m in columns) + "</tr>"
-                   for c, values in classes.items())
-    return (f'<section class="wb-card-text"><details open><summary>Class by class</summary><div class="wb-scroll wb-tall" tabindex="0" '
+    head = "".join(
+        f"<th class='num'>{escape(METRICS.entry(m).title if m in METRICS else m)} {arrow(m)}</th>" for m in columns
+    )
+    body = "".join(
+        f'<tr><th scope="row">{escape(names.get(c, c))}</th>'
+        + "".join(f'<td class="num">{number(m, values.get(m))}</td>' for m in columns)
+        + "</tr>"
+        for c, values in classes.items()
+    )
+    return (
+        (
+            f'<section class="wb-card-text"><details open><summary>Class by class</summary><div class="wb-scroll wb-tall" tabindex="0" '
             f'role="region" aria-label="Measures of each class">'
             f'<table class="wb-table"><thead><tr><th>class</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-            f"</details></section>") if columns else ""
+            f"</details></section>"
+        )
+        if columns
+        else ""
+    )
 
 
 def rows_of_images(folder: RunFolder) -> str:
@@ -117,35 +142,51 @@ def rows_of_images(folder: RunFolder) -> str:
     guess, sure = found.get("evaluator_class") or [], found.get("evaluator_confidence") or []
     names = SCENARIOS[folder.config().scenario].class_names
     base = f"/wb/runs/{folder.id}"
-    sources = [("reconstruction", f"{base}/frames/{frame}.webp"), ("true", f"{base}/truth.webp"),
-               ("nearest private", f"{base}/nearest.webp")]
+    sources = [
+        ("reconstruction", f"{base}/frames/{frame}.webp"),
+        ("true", f"{base}/truth.webp"),
+        ("nearest private", f"{base}/nearest.webp"),
+    ]
     if not (folder.path / "nearest.webp").is_file():
         sources.pop()
     cards = []
     for i, candidate in enumerate(scene["candidates"]):
-        at = (f"background-size:{100 * columns}% {100 * count}%;background-position:"
-              f"{100 * (i % columns) / max(1, columns - 1):.3f}% {100 * (i // columns) / max(1, count - 1):.3f}%;"
-              f"aspect-ratio:{w}/{h}")
-        tiles = "".join(f'<span class="wb-tile" role="img" aria-label="{kind} of {escape(candidate["label"])}" '
-                        f"style=\"background-image:url('{url}');{at}\"></span>" for kind, url in sources)
+        at = (
+            f"background-size:{100 * columns}% {100 * count}%;background-position:"
+            f"{100 * (i % columns) / max(1, columns - 1):.3f}% {100 * (i // columns) / max(1, count - 1):.3f}%;"
+            f"aspect-ratio:{w}/{h}"
+        )
+        tiles = "".join(
+            f'<span class="wb-tile" role="img" aria-label="{kind} of {escape(candidate["label"])}" '
+            f"style=\"background-image:url('{url}');{at}\"></span>"
+            for kind, url in sources
+        )
         verdict = ""
         if i < len(guess) and guess[i] is not None:
             right = guess[i] == candidate["class"]
             said = names[guess[i]]
             much = f", {100 * sure[i]:.0f} %" if i < len(sure) and sure[i] is not None else ""
-            verdict = (f'<span class="{"wb-yes" if right else "wb-no"}">{"✓" if right else "✗"} judge says '
-                       f"{escape(said)}{much}</span>")
-        cards.append(f'<div class="wb-judged"><div class="wb-trio">{tiles}</div><b>{escape(candidate["label"])}</b>'
-                     f"{verdict}</div>")
+            verdict = (
+                f'<span class="{"wb-yes" if right else "wb-no"}">{"✓" if right else "✗"} judge says '
+                f"{escape(said)}{much}</span>"
+            )
+        cards.append(
+            f'<div class="wb-judged"><div class="wb-trio">{tiles}</div><b>{escape(candidate["label"])}</b>'
+            f"{verdict}</div>"
+        )
     legend = ", ".join(kind for kind, _ in sources)
-    return (f'<section class="wb-card-text"><h2>Side by side</h2><p class="wb-note">Each: {legend}.</p>'
-            f'<div class="wb-judged-grid">{"".join(cards)}</div></section>')
+    return (
+        f'<section class="wb-card-text"><h2>Side by side</h2><p class="wb-note">Each: {legend}.</p>'
+        f'<div class="wb-judged-grid">{"".join(cards)}</div></section>'
+    )
 
 
 def choices(app: App) -> list[tuple[str, str]]:
     """Return (description, id) of the runs that recorded something, newest first."""
-    return [(f"{r.name or r.id} · {r.attack} on {r.scenario}/{r.target} · {r.state.value}", r.id)
-            for r in app.store.list(100)]
+    return [
+        (f"{r.name or r.id} · {r.attack} on {r.scenario}/{r.target} · {r.state.value}", r.id)
+        for r in app.store.list(100)
+    ]
 
 
 @tab("judge", title="Judge", order=3)
@@ -159,8 +200,11 @@ def build(app: App) -> None:
 
     def show(chosen: str | None) -> dict[Any, Any]:
         if not chosen:
-            return {metrics: '<p class="wb-note">Nothing has run yet. Start an attack in Invert.</p>', classes: "",
-                    images: ""}
+            return {
+                metrics: '<p class="wb-note">Nothing has run yet. Start an attack in Invert.</p>',
+                classes: "",
+                images: "",
+            }
         try:
             folder = app.store.folder(chosen)
             return {metrics: table(folder), classes: per_class(folder), images: rows_of_images(folder)}

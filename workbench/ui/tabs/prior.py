@@ -8,47 +8,68 @@ from typing import Any
 
 import gradio as gr
 
-from workbench.core.defended import DEFENSES
+from workbench.analysis.prior_explorer import PriorChoice, sheet_size, slow, spherical
+from workbench.analysis.prior_quality import figures_of
+from workbench.analysis.prior_reach import MOST
 from workbench.core.errors import UsageError, WorkbenchError
+from workbench.defenses.plan import DEFENSES, under
+from workbench.engine.presets import PRESETS
 from workbench.priors import PRIORS
 from workbench.priors.base import lender_of, prior_problem
-from workbench.runs.compat import PRESETS
-from workbench.runs.explore import Chosen, sheet_size, slow, spherical
-from workbench.runs.quality import figures_of
-from workbench.runs.reach import MOST
 from workbench.scenarios import SCENARIOS
-from workbench.ui.forms import part
-from workbench.ui.prior_routes import training_config
+from workbench.ui.components.forms import part
+from workbench.ui.routes.priors import training_config
 from workbench.ui.shell import COMMAND, App, tab, told
 
-FIGURES = {"fid": "FID", "precision": "Precision", "recall": "Recall", "density": "Density", "coverage": "Coverage",
-           "spread": "Spread"}
+FIGURES = {
+    "fid": "FID",
+    "precision": "Precision",
+    "recall": "Recall",
+    "density": "Density",
+    "coverage": "Coverage",
+    "spread": "Spread",
+}
 QUALITIES = {"quick": "Quick", "full": "Full"}
 
 
 def prior_choices(scenario: str, target: str | None, defense: str) -> list[tuple[str, str]]:
     """Return (title, key) of every prior; untrained ones say so."""
-    return [(e.title + (" (not trained)" if prior_problem(scenario, e.key, target, defense) else ""), e.key)
-            for e in PRIORS]
+    return [
+        (e.title + (" (not trained)" if prior_problem(scenario, e.key, target, under(defense)) else ""), e.key)
+        for e in PRIORS
+    ]
 
 
-def chosen_of(scenario: str, prior: str, target: str | None, defense: str | None) -> Chosen:
+def chosen_of(scenario: str, prior: str, target: str | None, defense: str | None) -> PriorChoice:
     """Return the prior that the pickers name; the target counts for tuned ones alone."""
     if not PRIORS[prior].tuned:
-        return Chosen(scenario, prior)
-    return Chosen(scenario, prior, target or SCENARIOS[scenario].default_target, defense or "none")
+        return PriorChoice(scenario, prior)
+    return PriorChoice(scenario, prior, target or SCENARIOS[scenario].default_target, defense or "none")
 
 
-def described(app: App, chosen: Chosen) -> dict[str, Any]:
+def described(app: App, chosen: PriorChoice) -> dict[str, Any]:
     """Return what the page must know of a prior to draw it, as plain data."""
     kind, place = PRIORS[chosen.prior], SCENARIOS[chosen.scenario]
-    problem = prior_problem(chosen.scenario, chosen.prior, chosen.target, chosen.defense) or ""
-    value = {"scenario": chosen.scenario, "prior": chosen.prior, "target": chosen.target or "",
-             "defense": chosen.defense, "title": PRIORS.entry(chosen.prior).title, "problem": problem,
-             "conditional": kind.conditional, "classes": list(place.class_names), "noun": place.class_noun,
-             "count": sheet_size(kind), "tile": [place.input_shape[2], place.input_shape[1]], "space": kind.space,
-             "wide": hasattr(kind, "widen"), "most": MOST, "slow": slow(kind), "private": SCENARIOS[chosen.scenario]().problem() or "",
-             "stamp": time.time_ns()}
+    problem = prior_problem(chosen.scenario, chosen.prior, chosen.target, under(chosen.defense)) or ""
+    value = {
+        "scenario": chosen.scenario,
+        "prior": chosen.prior,
+        "target": chosen.target or "",
+        "defense": chosen.defense,
+        "title": PRIORS.entry(chosen.prior).title,
+        "problem": problem,
+        "conditional": kind.conditional,
+        "classes": list(place.class_names),
+        "noun": place.class_noun,
+        "count": sheet_size(kind),
+        "tile": [place.input_shape[2], place.input_shape[1]],
+        "space": kind.space,
+        "wide": hasattr(kind, "widen"),
+        "most": MOST,
+        "slow": slow(kind),
+        "private": SCENARIOS[chosen.scenario]().problem() or "",
+        "stamp": time.time_ns(),
+    }
     if not problem:
         try:
             value["spherical"] = spherical(app.explorer.prior(chosen))
@@ -64,25 +85,31 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def facts(chosen: Chosen) -> str:
+def facts(chosen: PriorChoice) -> str:
     """Return what a prior's card says, as HTML; "" for one that is not trained."""
-    if prior_problem(chosen.scenario, chosen.prior, chosen.target, chosen.defense):
+    if prior_problem(chosen.scenario, chosen.prior, chosen.target, under(chosen.defense)):
         return ""
     try:
         card = chosen.card()
     except WorkbenchError as error:
         return f'<div class="wb-problem"><p>{escape(str(error))}</p></div>'
     steps = f"{card.get('steps', 0):,}"
-    tiles = [("Quality", QUALITIES.get(card.get("quality", ""), "–")), ("Training steps", steps),
-             ("Training time", duration(card.get("seconds", 0))), ("Public images", f"{card.get('public_images', 0):,}")]
+    tiles = [
+        ("Quality", QUALITIES.get(card.get("quality", ""), "–")),
+        ("Training steps", steps),
+        ("Training time", duration(card.get("seconds", 0))),
+        ("Public images", f"{card.get('public_images', 0):,}"),
+    ]
     lines = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in tiles)
     lender = lender_of(chosen.scenario, chosen.prior)
     said = [f"Trained on {card.get('data', 'public images')}."]
     if card.get("licence"):
         said.append(f"Licence: {card['licence']}.")
     if card.get("target"):
-        said.append(f"Tuned to the {card['target']} target" + ("." if card.get("defense", "none") == "none" else
-                                                              f" under {card['defense']}."))
+        said.append(
+            f"Tuned to the {card['target']} target"
+            + ("." if card.get("defense", "none") == "none" else f" under {card['defense']}.")
+        )
     if lender:
         said.append(f"The colour prior of {lender}, seen in grey.")
     if card.get("finished") is False:
@@ -90,28 +117,40 @@ def facts(chosen: Chosen) -> str:
     if card.get("note"):
         said.append(f"Note: {card['note']}.")
     threads = f", {card['threads']} thread(s)" if "threads" in card else ""
-    recipe = ", ".join(f"{k.replace('_', ' ')} {v:g}" if isinstance(v, (int, float)) else f"{k.replace('_', ' ')} {v}"
-                       for k, v in card.get("recipe", {}).items())
-    return (f'<section class="wb-card-text" data-testid="prior-facts"><h2>{escape(PRIORS.entry(chosen.prior).title)} of '
-            f'{escape(SCENARIOS.entry(chosen.scenario).title)}</h2><dl class="wb-tiles">{lines}</dl>'
-            f"<p>{escape(' '.join(said))}</p>{quality_table(card, chosen.scenario)}"
-            f"<details><summary>Recipe</summary><p>{escape(recipe)}. {escape(str(card.get('device', '?')))}{threads}. "
-            f"{escape(card.get('paper', ''))}.</p></details></section>")
+    recipe = ", ".join(
+        f"{k.replace('_', ' ')} {v:g}" if isinstance(v, (int, float)) else f"{k.replace('_', ' ')} {v}"
+        for k, v in card.get("recipe", {}).items()
+    )
+    return (
+        f'<section class="wb-card-text" data-testid="prior-facts"><h2>{escape(PRIORS.entry(chosen.prior).title)} of '
+        f'{escape(SCENARIOS.entry(chosen.scenario).title)}</h2><dl class="wb-tiles">{lines}</dl>'
+        f"<p>{escape(' '.join(said))}</p>{quality_table(card, chosen.scenario)}"
+        f"<details><summary>Recipe</summary><p>{escape(recipe)}. {escape(str(card.get('device', '?')))}{threads}. "
+        f"{escape(card.get('paper', ''))}.</p></details></section>"
+    )
 
 
 def quality_table(card: dict[str, Any], scenario: str) -> str:
     """Return the figures of a card beside what a perfect prior would reach, as HTML."""
     found = figures_of(card, scenario)
     if not found:
-        return ('<p class="wb-note">Not measured yet: python -m workbench quality compares its samples with the public '
-                "images.</p>")
-    rows = "".join(f'<tr><th scope="row">{title}</th><td class="num wb-strong">{found[key]:.3g}</td><td class="num">'
-                   f"{found[f'{key}_halves']:.3g}</td></tr>" for key, title in FIGURES.items() if key in found)
+        return (
+            '<p class="wb-note">Not measured yet: python -m workbench quality compares its samples with the public '
+            "images.</p>"
+        )
+    rows = "".join(
+        f'<tr><th scope="row">{title}</th><td class="num wb-strong">{found[key]:.3g}</td><td class="num">'
+        f"{found[f'{key}_halves']:.3g}</td></tr>"
+        for key, title in FIGURES.items()
+        if key in found
+    )
     biased = " With so few images FID says little on its own." if found.get("biased") else ""
-    return ('<table class="wb-table"><thead><tr><th>samples against public images</th><th class="num">this prior</th>'
-            f'<th class="num">perfect</th></tr></thead><tbody>{rows}</tbody></table><p class="wb-note">'
-            f"{found['n']:,} images of each set, in the evaluator's features. Perfect: public images in place of the "
-            f"samples.{biased}</p>")
+    return (
+        '<table class="wb-table"><thead><tr><th>samples against public images</th><th class="num">this prior</th>'
+        f'<th class="num">perfect</th></tr></thead><tbody>{rows}</tbody></table><p class="wb-note">'
+        f"{found['n']:,} images of each set, in the evaluator's features. Perfect: public images in place of the "
+        f"samples.{biased}</p>"
+    )
 
 
 @tab("prior", title="Prior", order=1)
@@ -120,14 +159,32 @@ def build(app: App) -> None:
     place, usual = SCENARIOS[first.scenario], SCENARIOS[first.scenario].default_prior
     tuned = PRIORS[usual].tuned
     with gr.Row(elem_classes="wb-pickers"):
-        scenario = gr.Dropdown(app.catalog.scenarios(), value=first.scenario, label="Scenario", filterable=False,
-                               elem_id="prior-scenario")
-        prior = gr.Dropdown(prior_choices(first.scenario, None, "none"), value=usual, label="Prior", filterable=False,
-                            elem_id="prior-key")
-        target = gr.Dropdown(app.catalog.targets(first.scenario), value=place.default_target, label="Tuned to target",
-                             filterable=False, visible=tuned, elem_id="prior-target")
-        defense = gr.Dropdown([(e.title, e.key) for e in DEFENSES if e.info["stage"] != "output"], value="none",
-                              label="Defended by", filterable=False, visible=tuned, elem_id="prior-defense")
+        scenario = gr.Dropdown(
+            app.catalog.scenarios(), value=first.scenario, label="Scenario", filterable=False, elem_id="prior-scenario"
+        )
+        prior = gr.Dropdown(
+            prior_choices(first.scenario, None, "none"),
+            value=usual,
+            label="Prior",
+            filterable=False,
+            elem_id="prior-key",
+        )
+        target = gr.Dropdown(
+            app.catalog.targets(first.scenario),
+            value=place.default_target,
+            label="Tuned to target",
+            filterable=False,
+            visible=tuned,
+            elem_id="prior-target",
+        )
+        defense = gr.Dropdown(
+            [(e.title, e.key) for e in DEFENSES if e.info["stage"] != "output"],
+            value="none",
+            label="Defended by",
+            filterable=False,
+            visible=tuned,
+            elem_id="prior-defense",
+        )
     with gr.Row(equal_height=False, elem_classes="wb-below wb-prior-row"):
         with gr.Column(scale=8, min_width=480):
             look, reach = part("prior", "prior-prior"), part("reach", "prior-reach")
@@ -140,13 +197,23 @@ def build(app: App) -> None:
         chosen = chosen_of(key, name, victim, defended)
         value, on = described(app, chosen), PRIORS[name].tuned
         choices = prior_choices(key, victim if on else None, (defended or "none") if on else "none")
-        return {look: value, reach: value, training: value, card: facts(chosen), prior: gr.Dropdown(choices, value=name),
-                target: gr.Dropdown(visible=on), defense: gr.Dropdown(visible=on and len(DEFENSES.keys()) > 1)}
+        return {
+            look: value,
+            reach: value,
+            training: value,
+            card: facts(chosen),
+            prior: gr.Dropdown(choices, value=name),
+            target: gr.Dropdown(visible=on),
+            defense: gr.Dropdown(visible=on and len(DEFENSES.keys()) > 1),
+        }
 
     def other(key: str) -> dict[Any, Any]:
         victim, name = SCENARIOS[key].default_target, SCENARIOS[key].default_prior
-        return {**show(key, name, victim, "none"), defense: gr.Dropdown(value="none", visible=False),
-                target: gr.Dropdown(app.catalog.targets(key), value=victim, visible=PRIORS[name].tuned)}
+        return {
+            **show(key, name, victim, "none"),
+            defense: gr.Dropdown(value="none", visible=False),
+            target: gr.Dropdown(app.catalog.targets(key), value=victim, visible=PRIORS[name].tuned),
+        }
 
     def opened(key: str, name: str, victim: str | None, defended: str | None, request: gr.Request) -> dict[Any, Any]:
         """Show what the pickers say, or the prior of the training that was asked for elsewhere."""
@@ -154,9 +221,12 @@ def build(app: App) -> None:
         if asked is None or asked.prior is None:
             return {scenario: gr.skip(), **show(key, name, victim, defended)}
         on, victim = PRIORS[asked.prior].tuned, asked.target or SCENARIOS[asked.scenario].default_target
-        return {**show(asked.scenario, asked.prior, victim, asked.defense), scenario: asked.scenario,
-                target: gr.Dropdown(app.catalog.targets(asked.scenario), value=victim, visible=on),
-                defense: gr.Dropdown(value=asked.defense, visible=on and len(DEFENSES.keys()) > 1)}
+        return {
+            **show(asked.scenario, asked.prior, victim, asked.defense),
+            scenario: asked.scenario,
+            target: gr.Dropdown(app.catalog.targets(asked.scenario), value=victim, visible=on),
+            defense: gr.Dropdown(value=asked.defense, visible=on and len(DEFENSES.keys()) > 1),
+        }
 
     quiet = dict(show_progress="hidden", api_visibility="private", concurrency_limit=4, trigger_mode="always_last")
     outputs = [prior, target, defense, *parts]
@@ -167,17 +237,19 @@ def build(app: App) -> None:
     def act(event: gr.EventData, request: gr.Request) -> None:
         """Do what the parts' buttons ask for; they then ask for the news themselves."""
         with told():
-            chosen = Chosen(event.scenario, event.prior, event.victim or None, event.defense)
+            chosen = PriorChoice(event.scenario, event.prior, event.victim or None, event.defense)
             if event.do == "train":
-                app.scheduler.train(training_config(chosen, quality=event.quality, resume=bool(event.resume)),
-                                    owner=request.session_hash or "")
+                app.scheduler.train(
+                    training_config(chosen, quality=event.quality, resume=bool(event.resume)),
+                    owner=request.session_hash or "",
+                )
             elif event.do == "stop":
                 app.scheduler.stop(app.store.training(event.run).id)
             elif event.do in ("reach", "end-reach"):
                 classes = SCENARIOS[chosen.scenario]().classes(str(event.classes)[:200])
-                chore = app.explorer.reach(chosen, classes, bool(event.wide), start=event.do == "reach")
-                if chore is not None and event.do == "end-reach":
-                    chore.stop()
+                job = app.explorer.reach(chosen, classes, bool(event.wide), start=event.do == "reach")
+                if job is not None and event.do == "end-reach":
+                    job.stop()
             else:
                 raise UsageError("There is no such action.")
 

@@ -31,18 +31,34 @@ def ago(then: float) -> str:
 
 def row(summary: RunSummary) -> dict[str, Any]:
     """Return one line of the table as plain data; the page writes it as text, never as markup."""
-    shared = {"id": summary.id, "kind": summary.kind, "name": summary.name or "", "state": summary.state.value,
-              "ended": summary.state.ended, "seed": summary.seed, "when": ago(summary.created), "reason": summary.reason,
-              "seconds": None if summary.seconds is None else round(summary.seconds, 1)}
+    shared = {
+        "id": summary.id,
+        "kind": summary.kind,
+        "name": summary.name or "",
+        "state": summary.state.value,
+        "ended": summary.state.ended,
+        "seed": summary.seed,
+        "when": ago(summary.created),
+        "reason": summary.reason,
+        "seconds": None if summary.seconds is None else round(summary.seconds, 1),
+    }
     if summary.kind == "training":
-        what = f"target {summary.target}" if summary.attack == "target" else (
-            f"{PRIORS.entry(summary.attack).title if summary.attack in PRIORS else summary.attack} prior"
-            + (f" for {summary.target}" if summary.target else ""))
+        what = (
+            f"target {summary.target}"
+            if summary.attack == "target"
+            else (
+                f"{PRIORS.entry(summary.attack).title if summary.attack in PRIORS else summary.attack} prior"
+                + (f" for {summary.target}" if summary.target else "")
+            )
+        )
         return {**shared, "what": f"Training: {what} on {summary.scenario}{defended(summary)}", "steps": summary.steps}
     attack = ATTACKS.entry(summary.attack).title if summary.attack in ATTACKS else summary.attack
-    return {**shared, "what": f"{attack} on {summary.scenario}/{summary.target}{defended(summary)}",
-            "count": summary.candidates,
-            "accuracy": None if summary.accuracy is None else round(100 * summary.accuracy)}
+    return {
+        **shared,
+        "what": f"{attack} on {summary.scenario}/{summary.target}{defended(summary)}",
+        "count": summary.candidates,
+        "accuracy": None if summary.accuracy is None else round(100 * summary.accuracy),
+    }
 
 
 def defended(summary: RunSummary) -> str:
@@ -68,26 +84,46 @@ def compared(app: App, a: str | None, b: str | None) -> str:
     except WorkbenchError as error:
         return f'<div class="wb-problem"><p>{escape(str(error))}</p></div>'
     sheets = "".join(
-        f'<figure><figcaption><b>{letter}</b> {escape(f.manifest().get("name") or f.id)}</figcaption>'
-        + (f'<img src="/wb/runs/{f.id}/frames/latest.webp" alt="Contact sheet of run {escape(f.id)}">'
-           if f.latest() is not None else '<p class="wb-note">No frame was recorded.</p>') + "</figure>"
-        for letter, f in zip("AB", folders, strict=True))
-    metrics = "".join(f'<tr><th scope="row">{escape(m)} {arrow(m)}</th>'
-                      + "".join(f'<td class="num">{number(m, side.get(m))}</td>' for side in judged) + "</tr>"
-                      for m in {**judged[0], **judged[1]})
-    settings = "".join(f'<tr><th scope="row">{escape(k)}</th><td>{escape(str(x))}</td><td>{escape(str(y))}</td></tr>'
-                       for k, x, y in changed) or '<tr><td colspan="3">Nothing: the same settings.</td></tr>'
-    return (f'<div class="wb-ab" data-testid="compared">{sheets}</div><div class="wb-two"><table class="wb-table"><thead>'
-            f"<tr><th>measure</th><th class='num'>A</th><th class='num'>B</th></tr></thead><tbody>{metrics}</tbody>"
-            f'</table><table class="wb-table"><thead><tr><th>set differently</th><th>A</th><th>B</th></tr></thead>'
-            f"<tbody>{settings}</tbody></table></div>")
+        f"<figure><figcaption><b>{letter}</b> {escape(f.manifest().get('name') or f.id)}</figcaption>"
+        + (
+            f'<img src="/wb/runs/{f.id}/frames/latest.webp" alt="Contact sheet of run {escape(f.id)}">'
+            if f.latest() is not None
+            else '<p class="wb-note">No frame was recorded.</p>'
+        )
+        + "</figure>"
+        for letter, f in zip("AB", folders, strict=True)
+    )
+    metrics = "".join(
+        f'<tr><th scope="row">{escape(m)} {arrow(m)}</th>'
+        + "".join(f'<td class="num">{number(m, side.get(m))}</td>' for side in judged)
+        + "</tr>"
+        for m in {**judged[0], **judged[1]}
+    )
+    settings = (
+        "".join(
+            f'<tr><th scope="row">{escape(k)}</th><td>{escape(str(x))}</td><td>{escape(str(y))}</td></tr>'
+            for k, x, y in changed
+        )
+        or '<tr><td colspan="3">Nothing: the same settings.</td></tr>'
+    )
+    return (
+        f'<div class="wb-ab" data-testid="compared">{sheets}</div><div class="wb-two"><table class="wb-table"><thead>'
+        f"<tr><th>measure</th><th class='num'>A</th><th class='num'>B</th></tr></thead><tbody>{metrics}</tbody>"
+        f'</table><table class="wb-table"><thead><tr><th>set differently</th><th>A</th><th>B</th></tr></thead>'
+        f"<tbody>{settings}</tbody></table></div>"
+    )
 
 
 @tab("runs", title="Runs", order=8)
 def build(app: App) -> None:
-    table = gr.HTML(value={"rows": [], "seq": 0}, html_template='<div class="wb-runs" data-testid="runs"></div>',
-                    js_on_load="window.WB.runs(element, props, trigger, watch)", apply_default_css=False,
-                    head=scripts("runs"), elem_id="runs-table")
+    table = gr.HTML(
+        value={"rows": [], "seq": 0},
+        html_template='<div class="wb-runs" data-testid="runs"></div>',
+        js_on_load="window.WB.runs(element, props, trigger, watch)",
+        apply_default_css=False,
+        head=scripts("runs"),
+        elem_id="runs-table",
+    )
     gr.HTML('<h2 class="wb-h2">Compare two runs</h2>', apply_default_css=False)
     with gr.Row(elem_classes="wb-pickers"):
         first = gr.Dropdown([], label="A", interactive=True, elem_id="compare-a")
@@ -97,8 +133,11 @@ def build(app: App) -> None:
     def listed() -> dict[Any, Any]:
         summaries = app.store.list(200, kind=None)
         offered = [(f"{s.name or s.id} ({s.state.value})", s.id) for s in summaries if s.kind == "run"]
-        return {table: {"rows": [row(s) for s in summaries], "seq": time.time_ns()},
-                first: gr.Dropdown(offered), second: gr.Dropdown(offered)}
+        return {
+            table: {"rows": [row(s) for s in summaries], "seq": time.time_ns()},
+            first: gr.Dropdown(offered),
+            second: gr.Dropdown(offered),
+        }
 
     outputs = [table, first, second]
     app.when_opened("runs", listed, None, outputs, **LIGHT)

@@ -1,0 +1,1 @@
+"""What several attacks share, each module named after what it does."""

@@ -1,0 +1,194 @@
+"""Gradient-free optimisers that ask and tell, for N candidates at once, each on a path of its own.
+
+Coordinates are in standard deviations of the prior (`Box.to_units`); larger worth is better.
+
+Hansen, "The CMA evolution strategy", https://arxiv.org/abs/1604.00772, through the package `cmaes`; Ros and
+Hansen, PPSN 2008 (its separable form); Wierstra et al., JMLR 2014 (NES); Storn and Price, J. Global Optim. 1997
+(differential evolution); Kennedy and Eberhart, ICNN 1995 (particle swarm); Kirkpatrick et al., Science 1983.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from cmaes import CMA, SepCMA
+from torch import Tensor
+
+from workbench.attacks.parts.candidate_rng import Streams
+
+
+class Optimiser(Protocol):
+    """Proposes P points for each of some candidates and is told what they are worth."""
+
+    def ask(self, rows: Tensor) -> Tensor:
+        """Return points (n, P, D) to try for candidates `rows` (n,)."""
+
+    def tell(self, rows: Tensor, points: Tensor, worth: Tensor) -> None:
+        """Learn that points (n, P, D) of candidates `rows` are worth (n, P)."""
+
+
+class CovarianceAdaptation:
+    """One CMA-ES a candidate; with a diagonal covariance where `separable`, which learns sooner."""
+
+    def __init__(self, starts: Tensor, sigma: float, streams: Streams, *, separable: bool = True) -> None:
+        kind, population = SepCMA if separable else CMA, starts.shape[1]
+        seeds = (streams.uniform(1)[:, 0] * 2**24).long().tolist()
+        self.device = starts.device
+        self.searches = [
+            kind(mean, sigma, seed=seed, population_size=population)
+            for mean, seed in zip(starts[:, 0].double().cpu().numpy(), seeds, strict=True)
+        ]
+        self._asked: dict[int, np.ndarray] = {}
+
+    def ask(self, rows: Tensor) -> Tensor:
+        for i in rows.tolist():
+            search = self.searches[i]
+            self._asked[i] = np.stack([search.ask() for _ in range(search.population_size)])
+        points = np.stack([self._asked[i] for i in rows.tolist()])
+        return torch.from_numpy(points).float().to(self.device)
+
+    def tell(self, rows: Tensor, points: Tensor, worth: Tensor) -> None:
+        # It is told the points as it drew them, not as the box may have moved them.
+        for i, values in zip(rows.tolist(), worth.double().cpu().numpy(), strict=True):
+            self.searches[i].tell(list(zip(self._asked[i], -values, strict=True)))
+
+
+class NaturalEvolution:
+    """NES with mirrored samples and rank-shaped worth around one mean of fixed width."""
+
+    def __init__(self, starts: Tensor, sigma: float, streams: Streams, rate: float = 1.0) -> None:
+        self.mean, self.sigma, self.streams, self.rate = starts[:, 0].clone(), sigma, streams, rate
+        self.pairs = max(1, starts.shape[1] // 2)
+
+    def ask(self, rows: Tensor) -> Tensor:
+        noise = self.sigma * self.streams.normal(self.pairs, self.mean.shape[1], rows=rows)
+        return self.mean[rows, None] + torch.cat([noise, -noise], 1)
+
+    def tell(self, rows: Tensor, points: Tensor, worth: Tensor) -> None:
+        ranks = worth.argsort(1).argsort(1).float()
+        shaped = (ranks / (worth.shape[1] - 1) - 0.5)[..., None]  # −½ for the worst, ½ for the best
+        self.mean[rows] += self.rate * (shaped * (points - self.mean[rows, None])).mean(1) * points.shape[2] ** 0.5
+
+
+class DifferentialEvolution:
+    """DE/current-to-best/1 with binomial crossover and greedy replacement."""
+
+    def __init__(
+        self, starts: Tensor, sigma: float, streams: Streams, *, weight: float = 0.5, cross: float = 0.7
+    ) -> None:
+        self.points, self.streams, self.weight, self.cross = starts.clone(), streams, weight, cross
+        self.worth = torch.full(starts.shape[:2], -torch.inf, device=starts.device)
+
+    def ask(self, rows: Tensor) -> Tensor:
+        points, worth = self.points[rows], self.worth[rows]
+        if torch.isinf(worth).all():
+            return points  # they have to be asked about once before anything can replace them
+        n, p, d = points.shape
+        a, b = (
+            torch.gather(points, 1, self.streams.uniform(p, rows=rows).argsort(1)[..., None].expand(-1, -1, d))
+            for _ in range(2)
+        )
+        best = points[torch.arange(n, device=points.device), worth.argmax(1)][:, None]
+        mutant = points + self.weight * (best - points) + self.weight * (a - b)
+        return torch.where(self.streams.uniform(p, d, rows=rows) < self.cross, mutant, points)
+
+    def tell(self, rows: Tensor, points: Tensor, worth: Tensor) -> None:
+        better = worth > self.worth[rows]
+        self.points[rows] = torch.where(better[..., None], points, self.points[rows])
+        self.worth[rows] = torch.where(better, worth, self.worth[rows])
+
+
+class ParticleSwarm:
+    """Particle swarm with Clerc's constriction coefficients."""
+
+    def __init__(self, starts: Tensor, sigma: float, streams: Streams) -> None:
+        self.points, self.streams = starts.clone(), streams
+        self.velocity, self.own = sigma * streams.normal(*starts.shape[1:]), starts.clone()
+        self.worth = torch.full(starts.shape[:2], -torch.inf, device=starts.device)
+
+    def ask(self, rows: Tensor) -> Tensor:
+        return self.points[rows]
+
+    def tell(self, rows: Tensor, points: Tensor, worth: Tensor) -> None:
+        better = worth > self.worth[rows]
+        own = torch.where(better[..., None], points, self.own[rows])
+        known = torch.where(better, worth, self.worth[rows])
+        best = own[torch.arange(len(rows), device=own.device), known.argmax(1)][:, None]
+        to_own, to_best = (1.49618 * self.streams.uniform(*points.shape[1:], rows=rows) for _ in range(2))
+        velocity = 0.7298 * self.velocity[rows] + to_own * (own - points) + to_best * (best - points)
+        self.own[rows], self.worth[rows], self.velocity[rows] = own, known, velocity
+        self.points[rows] = points + velocity
+
+
+class RandomSearch:
+    """Fresh samples of a standard normal, forgetting everything."""
+
+    def __init__(self, starts: Tensor, sigma: float, streams: Streams) -> None:
+        self.shape, self.streams = starts.shape[1:], streams
+
+    def ask(self, rows: Tensor) -> Tensor:
+        return self.streams.normal(*self.shape, rows=rows)
+
+    def tell(self, rows: Tensor, points: Tensor, worth: Tensor) -> None:
+        return None
+
+
+class Annealing:
+    """P independent chains of simulated annealing with a temperature falling by the same share each step."""
+
+    def __init__(self, starts: Tensor, sigma: float, streams: Streams, *, cooling: float = 0.97) -> None:
+        self.points, self.sigma, self.streams, self.cooling = starts.clone(), sigma, streams, cooling
+        self.worth = torch.full(starts.shape[:2], -torch.inf, device=starts.device)
+        self.temperature = torch.ones(len(starts), device=starts.device)
+
+    def ask(self, rows: Tensor) -> Tensor:
+        points = self.points[rows]
+        known = torch.isfinite(self.worth[rows])[..., None]
+        return torch.where(known, points + self.sigma * self.streams.normal(*points.shape[1:], rows=rows), points)
+
+    def tell(self, rows: Tensor, points: Tensor, worth: Tensor) -> None:
+        chance = ((worth - self.worth[rows]) / self.temperature[rows, None]).exp()
+        taken = self.streams.uniform(worth.shape[1], rows=rows) < chance
+        self.points[rows] = torch.where(taken[..., None], points, self.points[rows])
+        self.worth[rows] = torch.where(taken, worth, self.worth[rows])
+        self.temperature[rows] *= self.cooling
+
+
+class TiledPerturbation:
+    """The best so far plus noise that is the same over tiles of coordinates; improvements are kept."""
+
+    def __init__(self, starts: Tensor, sigma: float, streams: Streams, *, tiles: int = 16) -> None:
+        self.best, self.population, self.sigma, self.streams = starts[:, 0].clone(), starts.shape[1], sigma, streams
+        self.worth = torch.full((len(starts),), -torch.inf, device=starts.device)
+        self.tiles = min(tiles, starts.shape[2])
+
+    def ask(self, rows: Tensor) -> Tensor:
+        d = self.best.shape[1]
+        tile = (self.streams.uniform(self.population, d, rows=rows) * self.tiles).long()
+        noise = torch.gather(self.streams.normal(self.population, self.tiles, rows=rows), 2, tile)
+        return self.best[rows, None] + self.sigma * noise
+
+    def tell(self, rows: Tensor, points: Tensor, worth: Tensor) -> None:
+        value, index = worth.max(1)
+        better = value > self.worth[rows]
+        found = points[torch.arange(len(rows), device=points.device), index]
+        self.best[rows] = torch.where(better[:, None], found, self.best[rows])
+        self.worth[rows] = torch.where(better, value, self.worth[rows])
+
+
+def full_covariance(starts: Tensor, sigma: float, streams: Streams) -> CovarianceAdaptation:
+    return CovarianceAdaptation(starts, sigma, streams, separable=False)
+
+
+OPTIMISERS = {
+    "cma-es": full_covariance,
+    "sep-cma-es": CovarianceAdaptation,
+    "nes": NaturalEvolution,
+    "de": DifferentialEvolution,
+    "pso": ParticleSwarm,
+    "random": RandomSearch,
+    "annealing": Annealing,
+    "perturbation": TiledPerturbation,
+}

@@ -1,0 +1,65 @@
+"""Choosing where to begin and what to keep, by the target's confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from workbench.attacks.base import AttackContext
+from workbench.attacks.parts.candidate_rng import Streams
+from workbench.attacks.parts.questions import AnswerPool, ask
+from workbench.attacks.parts.views import View, views
+
+CHUNK = 250
+
+
+def sureness(ctx: AttackContext, images: Tensor) -> Tensor:
+    """Return the target's confidences (n, K); n queries of a white-box attacker."""
+    return ctx.target.logits(images).softmax(1)
+
+
+def both_sides(ctx: AttackContext, images: Tensor) -> Tensor:
+    """Return the confidences (n, K), averaged over each image and its mirror image; 2n queries."""
+    return (sureness(ctx, images) + sureness(ctx, images.flip(3))) / 2
+
+
+def initial(
+    ctx: AttackContext, size: int, tries: int, *, share: float = 1.0, mirrored: bool = True
+) -> Iterator[Tensor | str]:
+    """Yield a few words a chunk, then the `tries` best of `size` prior samples for each candidate, (N·tries, D).
+
+    Struppek et al., ICML 2022 (PPA), section 3.2; An et al., NDSS 2022 (MIRROR), section IV-B. Every class
+    looks at the same samples.
+
+    Args:
+        share: truncation of the samples.
+        mirrored: average over the mirror image too.
+    """
+    latents, answers = [], []
+    while (done := sum(map(len, latents))) < size:
+        latents.append(ctx.prior.truncate(ctx.prior.sample(min(CHUNK, size - done), ctx.rng), share))
+        answers.append(ask(ctx, partial(both_sides if mirrored else sureness, ctx), latents[-1]))
+        yield f"asking about samples to begin with, {100 * done // size} %"
+    pool = AnswerPool(torch.cat(latents), torch.cat(answers))
+    yield pool.best(pool.answers, ctx.classes, tries).flatten(0, 1)
+
+
+@torch.no_grad()
+def final(
+    ctx: AttackContext, latents: Tensor, labels: Tensor, tries: int, view: View, looks: int
+) -> tuple[Tensor, Tensor]:
+    """Return the rows (N,) that stay surest over `looks` random views, and that confidence; looks·N·tries queries.
+
+    Struppek et al., ICML 2022 (PPA), section 3.4.
+    """
+    streams, total = Streams(ctx), torch.zeros(len(latents), device=latents.device)
+    images = ctx.prior.decode(latents, labels)
+    for _ in range(looks):
+        scores = sureness(ctx, views(view, images, streams, tries))
+        total += scores.gather(1, labels[:, None])[:, 0] / looks
+    grouped = total.view(-1, tries)
+    rows = grouped.argmax(1) + tries * torch.arange(len(grouped), device=latents.device)
+    return rows, total[rows]

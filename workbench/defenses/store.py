@@ -1,0 +1,94 @@
+"""Finding and loading classifiers by scenario, architecture and defense, such as ``digits``, ``resnet``, ``bido+rounding``."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from workbench.core.errors import DataMissing, WorkbenchError
+from workbench.core.paths import models_dir
+from workbench.core.weights import has_weights, read_card
+from workbench.defenses.plan import Plan
+from workbench.targets.architectures import ARCHITECTURES, Classifier
+from workbench.targets.store import EVALUATOR, classifier_name, read_classifier
+
+
+def weights_name(scenario: str, arch: str, defense: str = "none") -> str:
+    """Return where a classifier's weights are kept, ``digits/target-resnet-bido,strength=2``.
+
+    What is done to the output leaves the classifier as it is, and is no part of the name.
+    """
+    return classifier_name(scenario, arch, Plan.of(defense).trained_under.suffix)
+
+
+def trained_defenses(scenario: str, arch: str) -> list[str]:
+    """Return the defenses that there are trained classifiers under, by name; what cannot be read is left out."""
+    found = []
+    for path in sorted((models_dir() / scenario).glob(f"target-{arch}-*.json")):
+        try:
+            text = str(Plan.of(read_card(f"{scenario}/{path.stem}")["defense"]["text"]))
+        except (WorkbenchError, KeyError, TypeError):
+            continue
+        if weights_name(scenario, arch, text) == f"{scenario}/{path.stem}":
+            found.append(text)
+    return found
+
+
+def release_name(scenario: str, arch: str, defense: str) -> str | None:
+    """Return where the weights of what is put around the output are kept; None if it has none."""
+    plan = Plan.of(defense)
+    if plan.output is None or not plan.output.defense.learns:
+        return None
+    return f"{weights_name(scenario, arch, defense)}+{plan.output.file}"
+
+
+def target_problem(scenario: str, arch: str, defense: str = "none") -> str | None:
+    """Return why this classifier cannot be loaded, or what belongs around it is missing, or None."""
+    ARCHITECTURES.entry(arch)
+    plan = Plan.of(defense)
+    trained, around = weights_name(scenario, arch, defense), release_name(scenario, arch, defense)
+    if not has_weights(trained):
+        what, defended = f"trained {arch} for {scenario}", plan.training and str(plan.training)
+    elif around is not None and not has_weights(around):
+        what, defended = f"{plan.output.key} around the {arch} for {scenario}", str(plan)
+    elif around is not None and read_card(around)["target_sha256"] != read_card(trained)["sha256"]:
+        return (
+            f"The {arch} for {scenario} was trained again after {plan.output.key} was fitted to it. Fit it anew with: "
+            f"{_remedy(scenario, arch, str(plan))}"
+        )
+    else:
+        return None
+    return (
+        f"There is no {what}"
+        + (f" under {plan.training}" if plan.training else "")
+        + f". Train it with: {_remedy(scenario, arch, defended)}"
+    )
+
+
+def _remedy(scenario: str, arch: str, defense: str | None) -> str:
+    command = "evaluator" if arch == EVALUATOR else f"target --arch {arch}"
+    return f"python -m workbench train {command} --scenario {scenario}" + (
+        f" --defense {shlex.quote(defense)}" if defense else ""
+    )
+
+
+def load_classifier(scenario: str, arch: str, defense: str = "none", device: torch.device | str = "cpu") -> Classifier:
+    """Return a trained classifier in eval mode with frozen weights, and nothing around its output.
+
+    Raises:
+        UnknownName, DataMissing, WeightsCorrupt.
+        Incompatible: the weights do not fit the architecture.
+    """
+    plan = Plan.of(defense)
+    if problem := target_problem(scenario, arch, str(replace(plan, output=None))):
+        raise DataMissing(problem)
+    build = plan.training.defense.build if plan.training is not None else None
+    return read_classifier(weights_name(scenario, arch, defense), arch, device, build)
+
+
+def target_card(scenario: str, arch: str, defense: str = "none") -> dict[str, Any]:
+    """Return what is known of a trained classifier: data, recipe, accuracies."""
+    return read_card(weights_name(scenario, arch, defense))

@@ -1,0 +1,198 @@
+"""A grid: named cells, each one run; and the file in which their results gather."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.core.errors import StoreError, WorkbenchError
+from workbench.core.paths import ASSETS
+from workbench.core.records import RunConfig
+from workbench.core.registry import Registry
+from workbench.core.weights import read_card, write_atomically
+from workbench.defenses.plan import under
+from workbench.defenses.store import release_name, target_card, weights_name
+from workbench.priors.base import prior_card
+from workbench.targets.store import EVALUATOR
+
+GRIDS: Registry[Callable[[], Iterable[Cell]]] = Registry("grid", "workbench.grids")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a grid.
+
+    Attributes:
+        row, column: what a reader calls it, such as "GMI" and "faces".
+        group: cells of one group belong together, such as one scenario's table.
+        x: where the cell lies on a sweep, such as the strength of a defense; None where nothing is swept.
+    """
+
+    row: str
+    column: str
+    config: RunConfig
+    group: str = ""
+    x: float | None = None
+
+    @property
+    def id(self) -> str:
+        return " / ".join(filter(None, (self.group, self.row, self.column)))
+
+
+def grid(
+    key: str, *, title: str, text: str, rows: str = "attack", axis: str = "strength", absent: str = "", order: int = 100
+):
+    """Register a function that returns the cells of a grid.
+
+    Args:
+        rows: what a row is, as a noun.
+        axis: what `Cell.x` counts.
+        absent: why a row and a column may have no cell together, in a few words.
+    """
+    return GRIDS.register(key, title=title, text=text, rows=rows, axis=axis, absent=absent, order=order)
+
+
+def weights_of(config: RunConfig) -> dict[str, str]:
+    """Return the sha256 of every weight file a run rests on; a cell is run again when one has changed.
+
+    "source" is the undefended target's prior, from which that of a defended one is tuned.
+    """
+    found = {}
+    looks = {
+        "target": lambda: target_card(config.scenario, config.target, config.defense),
+        "evaluator": lambda: target_card(config.scenario, EVALUATOR),
+    }
+    if around := release_name(config.scenario, config.target, config.defense):
+        looks["release"] = lambda: read_card(around)
+    if config.prior:
+        looks["prior"] = lambda: prior_card(config.scenario, config.prior, config.target, under(config.defense))
+        if config.defense != "none":
+            looks["source"] = lambda: prior_card(config.scenario, config.prior, config.target)
+    for name, look in looks.items():
+        try:
+            found[name] = look()["sha256"]
+        except WorkbenchError:
+            found[name] = ""
+    return found
+
+
+def training_seconds(config: RunConfig) -> float | None:
+    """Return how long the target's training took, with that of what is put around its output; None where no card tells."""
+    names = [
+        weights_name(config.scenario, config.target, config.defense),
+        release_name(config.scenario, config.target, config.defense),
+    ]
+    try:
+        return round(sum(read_card(name)["seconds"] for name in names if name), 1)
+    except (WorkbenchError, KeyError, TypeError):
+        return None
+
+
+class GridFile:
+    """The results of a grid, one record a cell, written after every cell.
+
+    A record holds `row`, `column`, `group`, `config`, `weights`, `run`, `state`, `reason` and the run's
+    figures. States: those of a run, or "unavailable" for a cell that cannot run here.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._lock = path, threading.Lock()
+
+    @classmethod
+    def of(cls, root: Path, key: str) -> GridFile:
+        return cls(root / "grids" / f"{key}.json")
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        """Return the records by cell id; {} before the first."""
+        try:
+            return json.loads(self.path.read_text())["cells"]
+        except FileNotFoundError:
+            return {}
+        except (json.JSONDecodeError, KeyError, OSError) as error:
+            raise StoreError(f"{self.path} cannot be read ({error}). Delete it to fill the grid anew.") from None
+
+    def put(self, cell: Cell, **fields: Any) -> None:
+        """Write a cell's record."""
+        with self._lock:
+            records = self.records()
+            records[cell.id] = {
+                "row": cell.row,
+                "column": cell.column,
+                "group": cell.group,
+                "x": cell.x,
+                "config": cell.config.to_json(),
+                **fields,
+            }
+            try:
+                write_atomically(self.path, json.dumps({"cells": records}, indent=1).encode())
+            except OSError as error:
+                raise StoreError(f"{self.path} cannot be written ({error.strerror}).") from None
+
+    def done(self, cell: Cell) -> bool:
+        """Return whether the cell has finished with this configuration and these weights."""
+        record = self.records().get(cell.id)
+        return (
+            record is not None
+            and record["state"] == "finished"
+            and record["config"] == _plain(cell.config)
+            and _same_weights(record, cell.config)
+        )
+
+
+def shipped(key: str) -> list[dict[str, Any]]:
+    """Return the records of a grid that come with the workbench; [] if none do."""
+    path = ASSETS / "tables" / f"{key}.json"
+    return json.loads(path.read_text()) if path.is_file() else []
+
+
+def gathered(key: str, root: Path) -> list[dict[str, Any]]:
+    """Return a record for every cell of a grid: what was run here, else what is shipped, else "missing".
+
+    What is shipped counts only for the same configuration and the same weights.
+    """
+    here = GridFile.of(root, key).records()
+    others = {(r["group"], r["row"], r["column"]): {**r, "run": None, "shipped": True} for r in shipped(key)}
+    found = []
+    for cell in GRIDS[key]():
+        record = here.get(cell.id)
+        if record is None or record["state"] != "finished":
+            other = others.get((cell.group, cell.row, cell.column))
+            record = other if other and _same(other, cell) else record
+        found.append(
+            record
+            or {
+                "row": cell.row,
+                "column": cell.column,
+                "group": cell.group,
+                "x": cell.x,
+                "config": cell.config.to_json(),
+                "state": "missing",
+            }
+        )
+    return found
+
+
+def _same(record: dict[str, Any], cell: Cell) -> bool:
+    """Return whether a record is of this cell as it is today, on whatever device."""
+    configs = ({**config, "device": ""} for config in (record.get("config", {}), _plain(cell.config)))
+    return next(configs) == next(configs) and _same_weights(record, cell.config)
+
+
+def _same_weights(record: dict[str, Any], config: RunConfig) -> bool:
+    """Return whether a record's figures are those of today's weights.
+
+    A prior that is not on this machine contradicts no figure, as long as what it was tuned from is the same:
+    those of defended targets are not all shipped.
+    """
+    then, now = record.get("weights", {}), weights_of(config)
+    if not now.get("prior") and "source" in then:
+        then = {**then, "prior": now.get("prior")}
+    return {"source": now.get("source"), **then} == {"source": None, **now}
+
+
+def _plain(config: RunConfig) -> dict[str, Any]:
+    return json.loads(json.dumps(config.to_json()))

@@ -1,0 +1,1 @@
+"""Training priors: the loop and its trainers."""

@@ -1,0 +1,164 @@
+"""Targets elsewhere: which ones the command line allows, and opening them.
+
+A run names them ``http:NAME`` and ``onnx:NAME``. What NAME stands for is said once, when the program starts
+(``--endpoint NAME=URL``, ``--onnx NAME=FILE``); neither a page nor a recorded run can add an address.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from workbench.core.errors import Failure, TargetAway, UsageError, WorkbenchError
+from workbench.core.records import Access
+from workbench.targets.remote.base import ForeignTarget
+from workbench.targets.remote.http import GLANCE, Endpoint
+from workbench.targets.remote.onnx import OnnxFile
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
+FLAGS = {"http": "--endpoint", "onnx": "--onnx"}
+REMEMBERED = 2.0  # seconds for which a look at a target holds, so that one click does not ask several times
+
+
+@dataclass(frozen=True)
+class Source:
+    """One target elsewhere; `kind` is "http" or "onnx"."""
+
+    kind: str
+    name: str
+    address: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+
+_allowed: dict[str, Source] = {}
+_looks: dict[tuple[str, str, tuple[int, ...]], tuple[float, ForeignTarget | WorkbenchError]] = {}
+
+
+def is_foreign(target: str) -> bool:
+    """Return whether a target's name is that of one elsewhere."""
+    return target.split(":")[0] in FLAGS and ":" in target
+
+
+def allow(kind: str, text: str) -> Source:
+    """Put ``NAME=ADDRESS`` on the list; raises `UsageError` if it is malformed or the file is not there."""
+    flag = FLAGS[kind]
+    name, sign, address = text.partition("=")
+    if not sign or not NAME.fullmatch(name):
+        raise UsageError(
+            f"{flag} {text}: write it as {flag} NAME={'URL' if kind == 'http' else 'FILE'}, the name in small "
+            "letters, digits, - and _."
+        )
+    if kind == "onnx":
+        if not Path(address).is_file():
+            raise UsageError(f"{flag} {text}: there is no file {address}.")
+        address = str(Path(address).resolve())
+    else:
+        try:
+            parts = urlsplit(address)
+            whole = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+        except ValueError:
+            whole = False
+        if not whole or parts.username or parts.fragment:
+            raise UsageError(f"{flag} {text}: the address must be http://HOST:PORT/PATH or https, without a user name.")
+    source = Source(kind, name, address)
+    _allowed[source.key] = source
+    return source
+
+
+def forget() -> None:
+    """Empty the list."""
+    _allowed.clear()
+    _looks.clear()
+
+
+def sources() -> list[Source]:
+    """Return what the command line allows."""
+    return list(_allowed.values())
+
+
+def source_of(target: str) -> Source:
+    """Return what a target's name stands for; raises `UsageError` if the command line does not allow it."""
+    if target not in _allowed:
+        kind, _, name = target.partition(":")
+        known = f" Allowed now: {', '.join(_allowed)}." if _allowed else ""
+        raise UsageError(
+            f"'{target}' is not among the targets that the command line allows. Start the program with "
+            f"{FLAGS[kind]} {name}={'URL' if kind == 'http' else 'FILE'}.{known}"
+        )
+    return _allowed[target]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the flags by which a program is told of targets elsewhere."""
+    parser.add_argument(
+        "--endpoint", action="append", default=[], metavar="NAME=URL", help="allow a target behind HTTP, as http:NAME"
+    )
+    parser.add_argument(
+        "--onnx", action="append", default=[], metavar="NAME=FILE", help="allow a target in an ONNX file, as onnx:NAME"
+    )
+
+
+def allow_from(options: argparse.Namespace) -> None:
+    """Put what the flags say on the list; raises `UsageError`."""
+    for kind, texts in (("http", options.endpoint), ("onnx", options.onnx)):
+        for text in texts:
+            allow(kind, text)
+
+
+def as_options() -> list[str]:
+    """Return the flags that allow another process the same."""
+    return [word for s in sources() for word in (FLAGS[s.kind], f"{s.name}={s.address}")]
+
+
+def open_target(target: str, shape: tuple[int, int, int]) -> ForeignTarget:
+    """Return a target elsewhere.
+
+    Raises:
+        UsageError: the command line does not allow it.
+        TargetAway, BadAnswer, Incompatible, DataMissing.
+    """
+    source = source_of(target)
+    if source.kind == "http":
+        return Endpoint(source.key, source.address)
+    return OnnxFile(source.key, Path(source.address), shape)
+
+
+def answers(target: str) -> bool:
+    """Return whether a target behind HTTP is there now; raises `UsageError` if the command line does not allow it."""
+    try:
+        Endpoint(target, source_of(target).address, seconds=GLANCE, tries=1)
+    except Failure:
+        return False
+    return True
+
+
+def foreign_problem(target: str, shape: tuple[int, int, int], classes: int, access: Access) -> str | None:
+    """Return why an attack with this access cannot be run on a target elsewhere, in a sentence, or None.
+
+    Looks whether it is there; what was seen holds for a few seconds.
+    """
+    source = source_of(target)
+    key = (target, source.address, tuple(shape))
+    when, seen = _looks.get(key, (-REMEMBERED, None))
+    if seen is None or time.monotonic() - when > REMEMBERED:
+        try:
+            seen = (
+                Endpoint(source.key, source.address, seconds=GLANCE, tries=1)
+                if source.kind == "http"
+                else open_target(target, shape)
+            )
+        except WorkbenchError as error:
+            seen = error
+        _looks[key] = time.monotonic(), seen
+    if isinstance(seen, TargetAway):
+        return f"{seen} Start it, or check its address and the way to it, and run again; the settings stay as they are."
+    if isinstance(seen, WorkbenchError):
+        return str(seen)
+    return seen.offer.problem(target, shape, classes, access)

@@ -1,0 +1,133 @@
+"""One training from its configuration to its weights, as the worker carries it out."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import torch
+
+from workbench.core.errors import WorkbenchError
+from workbench.core.records import RunState, TrainingConfig
+from workbench.core.weights import write_atomically
+from workbench.defenses import train_target
+from workbench.engine.model_cache import ModelCache, describe
+from workbench.priors.training.loop import TrainingProgress
+from workbench.runs.contact_sheet import SheetLayout, webp
+from workbench.runs.control import RunControl
+from workbench.runs.ledger import Ledger
+from workbench.runs.training_folder import TrainingFolder
+from workbench.scenarios import SCENARIOS
+from workbench.targets.training import recipe_for
+from workbench.trainings.staging import discard, promote, staged_name
+from workbench.trainings.start import train_prior, trained_name
+
+log = logging.getLogger(__name__)
+
+
+def carry_out(
+    config: TrainingConfig, folder: TrainingFolder, cache: ModelCache, *, control: RunControl, ledger: Ledger
+) -> RunState:
+    """Train what `config` says and file its progress; returns how it ended.
+
+    Whatever happens, weights that were there before stay until better ones are finished, and the checkpoint
+    of a training that is cut short is kept.
+
+    Args:
+        control: may stop the training from another thread; at most 20 steps later it ends.
+    """
+    state, reason, figures = RunState.FINISHED, "", {}
+    name, progress = trained_name(config), ProgressLog(folder)
+    try:
+        ledger.update(folder.id, RunState.RUNNING, started=time.time(), device=describe(cache.device))
+        with closing(reports(config, cache.device)) as coming:
+            for report in coming:
+                figures = {"steps": report.step, "seconds": round(report.seconds, 1)}
+                progress.note(report)
+                if report.samples is not None:
+                    promote(name)
+                if control.stopped and report.step < report.total:
+                    state, reason = RunState.STOPPED, f"stopped at step {report.step}; it can be resumed"
+                    break
+    except WorkbenchError as error:
+        state, reason = RunState.FAILED, str(error)
+    except Exception as error:
+        state, reason = RunState.FAILED, f"{type(error).__name__}: {error}"
+        (folder.path / "error.txt").write_text(traceback.format_exc())
+        log.exception("training %s failed", folder.id)
+    discard(name)
+    cache.clear()
+    ledger.update(folder.id, state, reason=reason, ended=time.time(), **figures)
+    return state
+
+
+def reports(config: TrainingConfig, device: torch.device) -> Iterator[TrainingProgress]:
+    """Return the progress of the configured training, which runs as it is asked for."""
+    if config.what == "prior":
+        return train_prior(
+            config.scenario,
+            config.prior,
+            quality=config.quality,
+            seed=config.seed,
+            device=device,
+            target=config.target,
+            defense=config.defense,
+            resume=config.resume,
+            recipe=config.recipe,
+            name=staged_name(trained_name(config)),
+        )
+    return _target_reports(config, device)
+
+
+def _target_reports(config: TrainingConfig, device: torch.device) -> Iterator[TrainingProgress]:
+    place, start = SCENARIOS[config.scenario](), time.monotonic()
+    recipe = recipe_for(place, config.target, config.seed)
+    for p in train_target(
+        place, config.target, seed=config.seed, device=str(device), recipe=recipe, defense=config.defense
+    ):
+        losses = {"loss": p.loss} | ({} if p.accuracy != p.accuracy else {"accuracy": p.accuracy})
+        yield TrainingProgress(p.epoch, p.total, losses, time.monotonic() - start)
+
+
+class ProgressLog:
+    """Writes a training's progress for those who watch."""
+
+    def __init__(self, folder: TrainingFolder) -> None:
+        self.folder = folder
+        self._first: TrainingProgress | None = None
+        self._columns: list[str] = []
+
+    def note(self, report: TrainingProgress) -> None:
+        """File one report; the folder's files are whole at any moment."""
+        self._first = self._first or report
+        steps, spent = report.step - self._first.step, report.seconds - self._first.seconds
+        left = (report.total - report.step) * spent / steps if steps else None
+        if report.samples is not None:
+            write_atomically(
+                self.folder.samples_path(report.step),
+                webp(report.samples, SheetLayout(len(report.samples), 8, tuple(report.samples.shape[:1:-1]))),
+            )
+        progress: dict[str, Any] = {
+            "step": report.step,
+            "total": report.total,
+            "seconds": round(report.seconds, 1),
+            "left": None if left is None else round(left, 1),
+        }
+        self._lines(report)
+        self.folder.write_json("progress.json", progress)
+
+    def _lines(self, report: TrainingProgress) -> None:
+        # A phase may name losses that an earlier one did not have: then the header is written again.
+        new = [name for name in report.losses if name not in self._columns]
+        if new:
+            self._columns += new
+            self.folder.append("losses.csv", ",".join(["step", "seconds", *self._columns]))
+        values = (report.losses.get(name) for name in self._columns)
+        self.folder.append(
+            "losses.csv",
+            ",".join([str(report.step), f"{report.seconds:.1f}", *("" if v is None else f"{v:.5g}" for v in values)]),
+        )

@@ -1,0 +1,199 @@
+"""Starting the training of a prior: data, target and device brought together, for the command line and the app."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from workbench.core.errors import DataMissing, KnobError, UsageError, WorkbenchError
+from workbench.core.paths import models_dir
+from workbench.core.records import TrainingConfig
+from workbench.defenses.plan import Plan, under
+from workbench.defenses.store import load_classifier, release_name, target_problem
+from workbench.defenses.store import weights_name as target_weights_name
+from workbench.defenses.training import defense_problem
+from workbench.priors import PRIORS, Prior
+from workbench.priors.base import Setting, load_prior, prior_problem, weights_name
+from workbench.priors.training.loop import TrainingProgress, train
+from workbench.priors.training.registry import TRAINERS
+from workbench.scenarios import SCENARIOS, Scenario
+from workbench.scenarios.leaks import leak_check
+from workbench.targets import ARCHITECTURES
+
+QUALITIES = ("quick", "full")
+
+
+def checkpoint_path(scenario: str, key: str, target: str | None = None, defense: str = "none") -> Path:
+    """Return where a training that was cut short is resumed from."""
+    return (
+        models_dir() / ".checkpoints" / (weights_name(scenario, key, target, under(defense)).replace("/", "-") + ".pt")
+    )
+
+
+def trained_name(config: TrainingConfig) -> str:
+    """Return the name of the weights that a training makes."""
+    if config.what == "prior":
+        return weights_name(config.scenario, config.prior, config.target, under(config.defense))
+    around = release_name(config.scenario, config.target, config.defense)
+    return around or target_weights_name(config.scenario, config.target, config.defense)
+
+
+def training_problems(config: TrainingConfig) -> list[str]:
+    """Return everything that keeps a training from starting, a sentence each."""
+    try:
+        place = SCENARIOS[config.scenario]()
+        plan = Plan.of(config.defense)
+        if config.what == "prior":
+            found = _prior_training_problems(config, place)
+        elif config.what == "target":
+            found = _target_training_problems(config, place, plan)
+        else:
+            found = [f"'{config.what}' cannot be trained. Choose prior or target."]
+    except WorkbenchError as error:
+        found = [str(error)]
+    if config.quality not in QUALITIES:
+        found.append(f"'{config.quality}' is not a quality. Choose {' or '.join(QUALITIES)}.")
+    if not 0 <= config.seed < 2**31:
+        found.append(f"seed={config.seed} is out of range; allowed: 0 to {2**31 - 1}.")
+    return found
+
+
+def _prior_training_problems(config: TrainingConfig, place: Scenario) -> list[str]:
+    kind, found = PRIORS[config.prior or ""], []
+    if config.prior not in TRAINERS:
+        found.append(f"The '{config.prior}' prior has no training of its own here.")
+    if kind.tuned:
+        found += filter(
+            None,
+            [
+                target_problem(config.scenario, config.target or place.default_target, config.defense),
+                prior_problem(config.scenario, "gan"),
+            ],
+        )
+    elif config.target or config.defense != "none":
+        found.append(f"The '{config.prior}' prior is trained on public images alone; it has no target and no defense.")
+    return [*found, problem] if (problem := place.public_problem()) else found
+
+
+def _target_training_problems(config: TrainingConfig, place: Scenario, plan: Plan) -> list[str]:
+    ARCHITECTURES.entry(config.target or "")
+    around = None
+    if plan.output is not None:  # it is put around a target, which must be there
+        around = target_problem(config.scenario, config.target, str(replace(plan, output=None)))
+    return [p for p in (place.problem(), defense_problem(config.target, config.defense), around) if p]
+
+
+def overrides_for(recipe: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+    """Return `given`, texts such as ``{"gan_steps": "500"}``, as values of the recipe's own types.
+
+    Raises:
+        KnobError: the recipe has no such field, or the text is not such a value.
+    """
+    found: dict[str, Any] = {}
+    for name, text in given.items():
+        if name not in recipe:
+            raise KnobError(f"This recipe has no '{name}'; it has: {', '.join(recipe)}.")
+        try:
+            found[name] = type(recipe[name])(text)
+        except (TypeError, ValueError):
+            raise KnobError(f"{name}={text} is not a {type(recipe[name]).__name__}.") from None
+    return found
+
+
+def train_prior(
+    scenario: str,
+    key: str,
+    *,
+    data: Path | None = None,
+    source: str | None = None,
+    quality: str = "quick",
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    target: str | None = None,
+    defense: str = "none",
+    resume: bool = False,
+    recipe: Mapping[str, str] | None = None,
+    public: torch.Tensor | None = None,
+    name: str | None = None,
+    like: Mapping[str, Any] | None = None,
+) -> Iterator[TrainingProgress]:
+    """Train and save a prior of a scenario.
+
+    Args:
+        data: folder of public images; what this machine has if None.
+        target, defense: what a tuned prior is tuned to; the scenario's default target if None.
+        resume: go on from the last checkpoint, if there is one.
+        recipe: overrides, as texts.
+        public: public images already read, instead of `data`.
+        name: where the weights are saved, if not where `load_prior` looks for them.
+        like: a card's recipe to follow; ignored if it is of another version of this prior's training.
+
+    Raises:
+        UnknownName, KnobError, NotFinite.
+        DataMissing: among others, a private image is among the public ones.
+        UsageError: among others, another process is training this prior.
+    """
+    place, kind = SCENARIOS[scenario](), PRIORS[key]
+    if quality not in QUALITIES:
+        raise UsageError(f"'{quality}' is not a quality. Choose {' or '.join(QUALITIES)}.")
+    if not kind.tuned and (target or defense != "none"):
+        raise UsageError(f"The '{key}' prior is trained on public images alone; leave --target and --defense out.")
+    device, victim, base = torch.device(device), None, None
+    if kind.tuned:
+        target = target or place.default_target
+        if problem := target_problem(scenario, target, defense) or prior_problem(scenario, "gan"):
+            raise DataMissing(problem)
+        victim, base = load_classifier(scenario, target, defense, device), _base(scenario, key, target, defense, device)
+    if public is None:
+        public = place.public(data) if data else place.public_here()
+    checked = leak_check(place, public, data or place.public_folder())
+    checkpoint = checkpoint_path(scenario, key, target, defense)
+    setting = Setting(
+        scenario, public, place.flips, device, quality, seed, victim, place.num_classes, base, checkpoint.parent
+    )
+    trainer = TRAINERS[key](setting, {})
+    followed = like if like and like.keys() == trainer.recipe.keys() else {}
+    if changes := {**followed, **overrides_for(trainer.recipe, recipe or {})}:
+        trainer = TRAINERS[key](setting, changes)
+    with alone(checkpoint):
+        if not resume:
+            checkpoint.unlink(missing_ok=True)
+        yield from train(
+            key,
+            trainer,
+            setting,
+            source=source or place.public_source,
+            checkpoint=checkpoint,
+            target=target,
+            under=under(defense),
+            name=name,
+            facts={"leak_check": checked} if checked else {},
+        )
+
+
+def _base(scenario: str, key: str, target: str, defense: str, device: torch.device) -> Prior:
+    """Return what a tuned prior starts from: against a defended target, the one tuned to the undefended if there is one."""
+    if defense != "none" and prior_problem(scenario, key, target) is None:
+        return load_prior(scenario, key, device, target=target)
+    return load_prior(scenario, "gan", device)
+
+
+@contextmanager
+def alone(checkpoint: Path) -> Iterator[None]:
+    """Keep a second process from training what has this checkpoint; raises `UsageError` in it."""
+    lock = checkpoint.with_suffix(".lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(
+                f"Another process is training {checkpoint.stem} already. Wait for it, or stop it."
+            ) from None
+        yield

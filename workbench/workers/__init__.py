@@ -1,0 +1,1 @@
+"""The queue, and the process that carries out what waits in it."""
