@@ -21,7 +21,7 @@ from workbench.targets.remote.sources import is_foreign
 
 def plane_of(config: RunConfig, cache: ModelCache) -> tuple[Any, str]:
     """Return the plane that the run is drawn on, on the CPU, and the name of its space."""
-    prior = prior_of(config, cache) if config.prior else cache.baselineprior_of(config.scenario)
+    prior = prior_of(config, cache) if config.prior else cache.baseline_prior(config.scenario)
     if prior is None:
         return None, ""
     return (prior.plane, prior.space) if config.prior else (prior.image_plane, "pixels")
@@ -84,7 +84,7 @@ def conclude(
 
 def floor_of(config: RunConfig, cache: ModelCache, labels: Tensor, context: Any) -> Judgement | None:
     """Return the judgement of random prior samples, one for each candidate, drawn with the run's seed."""
-    prior = cache.baselineprior_of(config.scenario)
+    prior = cache.baseline_prior(config.scenario)
     if prior is None:
         return None
     rng = torch.Generator().manual_seed(config.seed)

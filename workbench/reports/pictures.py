@@ -54,7 +54,7 @@ def page(folder: RunFolder, frame: int, columns: int | None = None) -> Image.Ima
     wide, high = 2 * TILE + 2 * GAP + GAP, TILE + CAPTION + 2 * GAP
     down = -(-len(candidates) // across)
     whole = Image.new("RGB", (2 * MARGIN + across * wide, HEAD + MARGIN + down * high + 2 * GAP), PAPER)
-    draw = ImageDraw.SampleRequest(whole)
+    draw = ImageDraw.Draw(whole)
     draw.text((MARGIN, 14), describe(manifest), fill=INK, font=font(18))
     draw.text(
         (MARGIN, 38),
