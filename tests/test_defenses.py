@@ -72,7 +72,7 @@ def bare(x: torch.Tensor) -> torch.Tensor:
 )
 def test_one_defense_has_one_text(text, canonical, suffix):
     plan = Plan.of(text)
-    assert (str(plan), plan.suffix) == (canonical, suffix) and Plan.of(str(plan)) == plan
+    assert (str(plan), plan.trained_under.suffix) == (canonical, suffix) and Plan.of(str(plan)) == plan
 
 
 @pytest.mark.parametrize("entry", list(DEFENSES), ids=lambda e: e.key)
@@ -80,7 +80,7 @@ def test_every_level_of_a_defense_has_a_text_that_reads_back(entry):
     for level in entry.info["levels"]:
         plan = Plan.of(f"{entry.key}({entry.info['strength']}={level})")
         assert Plan.of(str(plan)) == plan and getattr(plan.parts[0].defense, entry.info["strength"]) == level
-        assert not set("()+/ ") & set(plan.suffix)
+        assert not set("()+/ ") & set(plan.trained_under.suffix)
 
 
 @pytest.mark.parametrize(

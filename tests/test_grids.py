@@ -12,6 +12,7 @@ import pytest
 from workbench.__main__ import main
 from workbench.attacks import ATTACKS
 from workbench.core.errors import StoreError
+from workbench.core.records import UNDEFENDED
 from workbench.defenses.plan import DEFENSES
 from workbench.engine.presets import default_config
 from workbench.grids import GRIDS, Cell, GridFile
@@ -86,10 +87,10 @@ def test_what_is_shipped_counts_until_something_changes(tmp_path, inline, monkey
 def test_a_tuned_prior_that_is_not_here_contradicts_nothing_while_its_source_is_the_same(tmp_path, inline, monkeypatch):
     shas = {"none": "plain", "bido": "tuned"}
 
-    def card(scenario, prior, target=None, defense="none"):
-        if shas[defense] is None:
+    def card(scenario, prior, target=None, under=UNDEFENDED):
+        if (sha := shas[under.text or "none"]) is None:
             raise StoreError("There is no such prior.")
-        return {"sha256": shas[defense]}
+        return {"sha256": sha}
 
     monkeypatch.setattr("workbench.grids.base.prior_card", card)
     shipped_with(monkeypatch, tmp_path, cell(defense="bido"))
