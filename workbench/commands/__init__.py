@@ -10,9 +10,13 @@ from workbench.commands.base import COMMANDS
 from workbench.core.errors import UsageError, WorkbenchError
 
 
-def main(arguments: list[str]) -> int:
-    """Run one command; returns the exit status. Messages for people go to standard error."""
-    parser = argparse.ArgumentParser(prog="python -m workbench", description="Model Inversion Workbench")
+def main(arguments: list[str], program: str = "python -m workbench") -> int:
+    """Run one command; returns the exit status. Messages for people go to standard error.
+
+    Args:
+        program: what the help calls this program.
+    """
+    parser = argparse.ArgumentParser(prog=program, description="Model Inversion Workbench")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for entry in COMMANDS:
         sub = commands.add_parser(entry.key, help=entry.title, description=entry.title)
@@ -30,3 +34,8 @@ def main(arguments: list[str]) -> int:
         return 130
     except BrokenPipeError:
         return 1
+
+
+def main_script() -> int:
+    """Run the command line of the installed script ``mi-workbench``."""
+    return main(sys.argv[1:], "mi-workbench")

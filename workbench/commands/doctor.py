@@ -15,7 +15,7 @@ from workbench.commands.listing import priors, scenarios, standing, targets
 from workbench.core.errors import WorkbenchError
 from workbench.core.paths import models_dir, runs_dir
 from workbench.core.versions import versions
-from workbench.core.weights import load_weights
+from workbench.core.weights import carded_names, load_weights
 from workbench.engine.model_cache import describe, pick_device
 from workbench.runs.store import RunStore
 from workbench.scenarios import SCENARIOS
@@ -57,9 +57,9 @@ def examine() -> dict[str, Any]:
         row["problem"] for row in (*victims, *models) if row["problem"] and (row["scenario"], row["key"]) in needed
     ]
     corrupt = []
-    for card in sorted(models_dir().glob("[!.]*/*.json")):
+    for name in carded_names():
         try:
-            load_weights(str(card.relative_to(models_dir()).with_suffix("")))
+            load_weights(name)
         except WorkbenchError as error:
             corrupt.append(str(error))
     try:

@@ -1,7 +1,8 @@
 """Weights as safetensors, each beside a card that says what it is and how it was made.
 
 ``models/<name>.safetensors`` has ``models/<name>.json``. A file whose sha256 differs from its
-card's is refused: a changed weight would make every figure on the card untrue.
+card's is refused: a changed weight would make every figure on the card untrue. What came with an installed copy is read
+where the user's own folder has nothing of that name, and never written.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from workbench.core.errors import DataMissing, WeightsCorrupt
-from workbench.core.paths import models_dir
+from workbench.core.paths import models_dir, shipped_models_dir
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -33,11 +34,32 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def weights_path(name: str) -> Path:
+    """Return where the weights called `name` are written."""
     return models_dir() / f"{name}.safetensors"
 
 
+def existing_path(name: str) -> Path:
+    """Return the weight file called `name` that is read: the user's own, card or weights, before what was shipped."""
+    own = weights_path(name)
+    if own.is_file() or own.with_suffix(".json").is_file():
+        return own
+    shipped = shipped_models_dir() / f"{name}.safetensors"
+    return shipped if shipped.with_suffix(".json").is_file() else own
+
+
 def has_weights(name: str) -> bool:
-    return weights_path(name).is_file() and weights_path(name).with_suffix(".json").is_file()
+    path = existing_path(name)
+    return path.is_file() and path.with_suffix(".json").is_file()
+
+
+def carded_names(pattern: str = "[!.]*/*") -> list[str]:
+    """Return the names, sorted, of all weights with a card, such as ``digits/target-resnet``.
+
+    Args:
+        pattern: a glob of names.
+    """
+    folders = {models_dir(), shipped_models_dir()}
+    return sorted({f"{p.parent.name}/{p.stem}" for folder in folders for p in folder.glob(f"{pattern}.json")})
 
 
 def save_weights(name: str, tensors: Mapping[str, Tensor], card: Mapping[str, Any], *, half: bool = False) -> Path:
@@ -59,7 +81,7 @@ def save_weights(name: str, tensors: Mapping[str, Tensor], card: Mapping[str, An
 
 def read_card(name: str) -> dict[str, Any]:
     """Return the card of `name`; raises `DataMissing` or `WeightsCorrupt`."""
-    path = weights_path(name).with_suffix(".json")
+    path = existing_path(name).with_suffix(".json")
     try:
         return json.loads(path.read_text())
     except FileNotFoundError:
@@ -86,9 +108,10 @@ def amend_card(name: str, sha256: str, fields: Mapping[str, Any]) -> None:
             f"The weights of {name} were replaced while they were being measured, probably by a "
             "training that is going on. Measure again."
         )
-    write_atomically(
-        weights_path(name).with_suffix(".json"), (json.dumps({**card, **fields}, indent=1) + "\n").encode()
-    )
+    path, source = weights_path(name), existing_path(name)
+    if source != path and source.is_file():
+        write_atomically(path, source.read_bytes())
+    write_atomically(path.with_suffix(".json"), (json.dumps({**card, **fields}, indent=1) + "\n").encode())
 
 
 def load_weights(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -98,7 +121,7 @@ def load_weights(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         DataMissing: there is no such file.
         WeightsCorrupt: the file's sha256 is not the card's, or it does not parse.
     """
-    card, path = read_card(name), weights_path(name)
+    card, path = read_card(name), existing_path(name)
     if not path.is_file():
         raise DataMissing(
             f"The card {path.with_suffix('.json').name} has no weights beside it ({path}). "

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 
 from workbench.core.errors import DataMissing, WorkbenchError
-from workbench.core.paths import models_dir
-from workbench.core.weights import has_weights, read_card
+from workbench.core.weights import carded_names, has_weights, read_card
 from workbench.defenses.plan import Plan
 from workbench.targets.architectures import ARCHITECTURES, Classifier
 from workbench.targets.store import EVALUATOR, classifier_name, read_classifier
@@ -27,12 +26,12 @@ def weights_name(scenario: str, arch: str, defense: str = "none") -> str:
 def trained_defenses(scenario: str, arch: str) -> list[str]:
     """Return the defenses that there are trained classifiers under, by name; what cannot be read is left out."""
     found = []
-    for path in sorted((models_dir() / scenario).glob(f"target-{arch}-*.json")):
+    for name in carded_names(f"{scenario}/target-{arch}-*"):
         try:
-            text = str(Plan.of(read_card(f"{scenario}/{path.stem}")["defense"]["text"]))
+            text = str(Plan.of(read_card(name)["defense"]["text"]))
         except (WorkbenchError, KeyError, TypeError):
             continue
-        if weights_name(scenario, arch, text) == f"{scenario}/{path.stem}":
+        if weights_name(scenario, arch, text) == name:
             found.append(text)
     return found
 

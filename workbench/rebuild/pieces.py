@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.core.errors import WeightsCorrupt, WorkbenchError
-from workbench.core.paths import models_dir
-from workbench.core.weights import has_weights, read_card
+from workbench.core.weights import carded_names, has_weights, read_card
 from workbench.defenses.plan import under
 from workbench.defenses.store import release_name
 from workbench.defenses.store import weights_name as target_name
@@ -65,9 +64,8 @@ def pieces(scenario: str | None = None) -> list[WeightFile]:
     """Return every weight that is shipped or should be, in the order of making."""
     places = [entry.key for entry in SCENARIOS if scenario in (None, entry.key)]
     wanted = {piece.name: piece for place in places for piece in _registered(place)}
-    for path in sorted(models_dir().glob("[!.]*/*.json")):
-        name = f"{path.parent.name}/{path.stem}"
-        if path.parent.name in places and name not in wanted and (piece := _carded(name)):
+    for name in carded_names():
+        if name.split("/")[0] in places and name not in wanted and (piece := _carded(name)):
             wanted[name] = piece
     order = {piece.name: (piece.stage, places.index(piece.scenario)) for piece in wanted.values()}
     return sorted(wanted.values(), key=lambda piece: order[piece.name])
