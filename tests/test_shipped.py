@@ -21,6 +21,8 @@ from workbench.core.weights import has_weights, read_card, save_weights, weights
 from workbench.priors import PRIORS
 from workbench.priors.base import prior as register_prior
 from workbench.priors.training.loop import checkpoint_facts
+from workbench.priors.training.registry import TRAINERS
+from workbench.priors.training.registry import trainer as register_trainer
 from workbench.rebuild import (
     FIGURES,
     RebuildJob,
@@ -62,12 +64,10 @@ class Toy(Scenario):
 
 
 class Plain(LinearPrior):
-    @classmethod
-    def trainer(cls, setting, recipe):
-        raise NotImplementedError
+    """Trained on public images alone."""
 
 
-class Tuned(Plain):
+class Tuned(LinearPrior):
     tuned = True
 
 
@@ -75,11 +75,15 @@ class BroughtAlong(LinearPrior):
     """Has no training."""
 
 
+def no_training(setting, recipe):
+    raise NotImplementedError
+
+
 @pytest.fixture
 def toy(models, monkeypatch) -> type[Toy]:
     """A scenario, four priors and three classifiers that nothing is shipped for."""
     COMMANDS.load()  # some of them look at the real registries when they are imported
-    for registry in (SCENARIOS, PRIORS, ARCHITECTURES):
+    for registry in (SCENARIOS, PRIORS, ARCHITECTURES, TRAINERS):
         registry.load()
         monkeypatch.setattr(
             registry,
@@ -94,6 +98,8 @@ def toy(models, monkeypatch) -> type[Toy]:
     register_scenario("toy")(kind)
     for key, cls in (("wide", Plain), ("gan", Plain), ("tuned", Tuned), ("brought", BroughtAlong)):
         register_prior(key, title=key, paper="none")(type(key, (cls,), {"__module__": f"toy.{key}"}))
+        if cls is not BroughtAlong:
+            register_trainer(key)(no_training)
     return kind
 
 
