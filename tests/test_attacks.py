@@ -23,6 +23,7 @@ from workbench.defenses.store import load_classifier
 from workbench.metrics import EvalContext
 from workbench.metrics.judge import Judgement, judge
 from workbench.priors import PRIORS, load_prior
+from workbench.recognisers import Panel
 from workbench.scenarios import SCENARIOS, Scenario
 from workbench.targets import TargetView
 from workbench.targets.view import GRANTS
@@ -391,7 +392,7 @@ def stages():
     @cache
     def staged(key: str) -> tuple[Scenario, EvalContext]:
         scenario = SCENARIOS[key]()
-        return scenario, EvalContext(load_classifier(key, "evaluator"), scenario.private)
+        return scenario, EvalContext(Panel.of(scenario), scenario.private)
 
     return staged
 

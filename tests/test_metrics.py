@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 from torch import nn
 
-from workbench.core.intervals import interval, wilson
-from workbench.defenses.store import load_classifier
+from workbench.core.intervals import mean_interval, share_interval, wilson
 from workbench.metrics import METRICS, EvalContext, Judged
 from workbench.metrics.accuracy import hits
 from workbench.metrics.judge import ceiling, judge
 from workbench.metrics.pixels import mse, psnr, ssim
+from workbench.recognisers import Panel
+from workbench.recognisers.evaluator import Evaluator
 from workbench.scenarios import SCENARIOS, Labelled, Split
 
 KEYS = {"acc@1", "acc@5", "knn_dist", "feat_dist", "psnr", "ssim", "mse"}
@@ -49,18 +50,23 @@ def grey(*levels: float) -> torch.Tensor:
     return torch.tensor(levels)[:, None, None, None].expand(-1, 1, 16, 16).clone()
 
 
+def judges(evaluator: nn.Module, private: Split) -> EvalContext:
+    return EvalContext(Panel((Evaluator(evaluator),)), private)
+
+
 @pytest.fixture
 def context() -> EvalContext:
     """Return a judge over two training images a class, of grey c/10 and c/10 + 0.02."""
     labels = torch.arange(CLASSES).repeat_interleave(2)
     levels = [c / 10 + extra for c in range(CLASSES) for extra in (0.0, 0.02)]
     heldout = Labelled(grey(*[c / 10 + 0.01 for c in range(CLASSES)]), torch.arange(CLASSES))
-    return EvalContext(GreyEvaluator().eval(), Split(Labelled(grey(*levels), labels), heldout))
+    return judges(GreyEvaluator().eval(), Split(Labelled(grey(*levels), labels), heldout))
 
 
 @pytest.fixture(scope="module")
 def faces() -> EvalContext:
-    return EvalContext(load_classifier("faces", "evaluator"), SCENARIOS["faces"]().private)
+    scenario = SCENARIOS["faces"]()
+    return EvalContext(Panel.of(scenario), scenario.private)
 
 
 # What metrics declare
@@ -156,7 +162,7 @@ def test_five_classes_have_no_top_five():
     labels = torch.arange(5)
     evaluator = GreyEvaluator()
     evaluator.head, evaluator.num_classes = nn.Linear(256, 5), 5
-    few = EvalContext(
+    few = judges(
         evaluator.eval(), Split(Labelled(grey(0, 0.1, 0.2, 0.3, 0.4), labels), Labelled(grey(0.1), labels[:1]))
     )
     found = judge(grey(0.1, 0.2), torch.tensor([1, 2]), few)
@@ -176,17 +182,36 @@ def test_wilsons_interval(right, n, low, high):
     assert wilson(right, n) == pytest.approx((low, high), abs=1e-4)
 
 
-@given(st.lists(st.floats(-5, 5, width=32), min_size=2, max_size=20))
-def test_an_interval_holds_its_mean(values):
-    t = torch.tensor(values)
-    low, high = interval(t, share=False)
-    assert low - 1e-5 <= t.mean() <= high + 1e-5
+@given(st.lists(st.tuples(st.floats(-5, 5, width=32), st.integers(0, 4)), min_size=2, max_size=20))
+def test_an_interval_holds_its_mean(drawn):
+    values, persons = (torch.tensor(column) for column in zip(*drawn, strict=True))
+    if (found := mean_interval(values, persons)) is not None:
+        assert found[0] - 1e-5 <= values.mean() <= found[1] + 1e-5
+    low, high = share_interval((values > 0).float(), persons)
+    assert low - 1e-6 <= (values > 0).float().mean() <= high + 1e-6
 
 
-def test_few_images_get_students_interval_and_one_gets_none():
-    assert interval(torch.tensor([0.0, 2.0]), share=False) == pytest.approx((1 - 12.7062, 1 + 12.7062), abs=1e-3)
-    assert interval(torch.tensor([1.0]), share=False) is None
-    assert interval(torch.tensor([1.0]), share=True) is not None
+def test_few_persons_get_students_interval_and_one_gets_none():
+    two = mean_interval(torch.tensor([0.0, 2.0]), torch.tensor([0, 1]))
+    assert two == pytest.approx((1 - 12.7062, 1 + 12.7062), abs=1e-3)
+    assert mean_interval(torch.tensor([0.0, 2.0]), torch.tensor([5, 5])) is None
+    assert share_interval(torch.tensor([1.0]), torch.tensor([0])) == wilson(1, 1)
+
+
+def test_trying_a_person_again_makes_no_interval_narrower():
+    """Four persons, two of whom leak: eight tries each that agree say no more than one try each does."""
+    once, persons = torch.tensor([1.0, 1.0, 0.0, 0.0]), torch.arange(4)
+    often, again = once.repeat_interleave(8), persons.repeat_interleave(8)
+    assert share_interval(once, persons) == pytest.approx(wilson(2, 4))
+    assert share_interval(often, again) == pytest.approx(wilson(2, 4))
+    assert mean_interval(often, again) == pytest.approx(mean_interval(once, persons))
+
+
+def test_a_mean_over_persons_has_students_interval_of_their_means():
+    values = torch.tensor([1.0, 3.0, 2.0, 6.0, 7.0, 9.0])  # persons' means are 2, 4 and 8
+    low, high = mean_interval(values, torch.tensor([0, 0, 1, 1, 2, 2]))
+    half = 4.302653 * torch.tensor([2.0, 4.0, 8.0]).std().item() / 3**0.5
+    assert (low, high) == pytest.approx((14 / 3 - half, 14 / 3 + half), abs=1e-4)
 
 
 # The judge
@@ -197,7 +222,7 @@ def test_a_judgement_adds_up(context):
     found = judge(grey(0.11, 0.31, 0.31, 0.49), labels, context)
     assert found.n == 4 and set(found.overall) == set(METRICS.keys())
     assert found.overall["acc@1"] == 0.75 and found.evaluator_class == [1, 3, 3, 5]
-    assert found.intervals["acc@1"] == pytest.approx(wilson(3, 4))
+    assert found.intervals["acc@1"] == pytest.approx(wilson(2.25, 3))  # three persons
     assert found.per_class["1"]["acc@1"] == 0.5 and set(found.per_class) == {"1", "3", "5"}
     assert all(0 <= p <= 1 for p in found.evaluator_confidence)
     assert [context.private.train.labels[i] for i in found.nearest] == labels.tolist()
@@ -205,6 +230,18 @@ def test_a_judgement_adds_up(context):
         assert len(values) == 4 and sum(values) / 4 == pytest.approx(found.overall[key], abs=1e-5)
         low, high = found.intervals[key]
         assert low - 1e-6 <= found.overall[key] <= high + 1e-6
+
+
+def test_the_panel_votes_and_the_evaluator_is_its_first_member(faces):
+    assert faces.panel.evaluator is faces.panel.members[0]
+    photographs = faces.private.heldout
+    found = judge(photographs.images[:6], photographs.labels[:6], faces)
+    verdict = found.panel[0]
+    assert verdict.key == "evaluator" and verdict.choice == found.evaluator_class
+    assert verdict.score == pytest.approx(found.evaluator_confidence)
+    assert verdict.accuracy == found.overall["acc@1"] and verdict.interval == found.intervals["acc@1"]
+    votes = faces.panel.votes(photographs.images[:6])
+    assert votes.shape == (len(faces.panel), 6, 40) and votes[0].argmax(1).tolist() == found.evaluator_class
 
 
 def test_a_judgement_survives_json(context):
@@ -222,10 +259,10 @@ def test_the_ceiling_is_what_real_photographs_score(context):
 
 
 def test_judging_leaves_the_evaluator_and_the_global_generator_alone(faces):
-    before, random = {k: v.clone() for k, v in faces.evaluator.state_dict().items()}, torch.get_rng_state()
+    before, random = {k: v.clone() for k, v in faces.evaluator.classifier.state_dict().items()}, torch.get_rng_state()
     judge(torch.rand(4, 1, 64, 64, generator=torch.Generator().manual_seed(0)), torch.arange(4), faces)
-    assert all(torch.equal(before[k], v) for k, v in faces.evaluator.state_dict().items())
-    assert torch.equal(torch.get_rng_state(), random) and not faces.evaluator.training
+    assert all(torch.equal(before[k], v) for k, v in faces.evaluator.classifier.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), random) and not faces.evaluator.classifier.training
 
 
 def test_real_faces_score_above_noise_in_every_metric(faces):

@@ -15,7 +15,7 @@ LAYERS = [
     {"core"},
     {"scenarios"},
     {"targets", "priors"},
-    {"attacks", "defenses", "runs"},
+    {"attacks", "defenses", "recognisers", "runs"},
     {"metrics", "reports"},
     {"engine"},
     {"trainings", "analysis", "grids"},

@@ -25,6 +25,8 @@ from workbench.defenses.store import load_classifier, target_card, target_proble
 from workbench.metrics.base import EvalContext
 from workbench.priors import PRIORS, Prior, load_prior
 from workbench.priors.base import prior_card
+from workbench.recognisers import Panel
+from workbench.recognisers.evaluator import Evaluator
 from workbench.scenarios import SCENARIOS, Scenario
 from workbench.targets import Classifier
 from workbench.targets.store import EVALUATOR
@@ -269,7 +271,8 @@ class Explorer:
                 found.step / found.total, f"Step {found.step} of {found.total}", Reached(wanted, found.images, ())
             )
         evaluator = self.evaluator(chosen.scenario)
-        context = EvalContext(evaluator, place.private) if evaluator else None
+        panel = Panel((Evaluator(evaluator),)) if evaluator else None
+        context = EvalContext(panel, place.private) if panel else None
         reached = Reached(
             wanted, found.images, tuple(reach.verdicts(found.images, wanted, labels, context)), time.monotonic() - begun
         )

@@ -10,13 +10,13 @@ import torch
 from workbench.core.errors import DataMissing, UsageError
 from workbench.defenses import load_target
 from workbench.defenses.plan import under
-from workbench.defenses.store import load_classifier, target_problem
+from workbench.defenses.store import load_classifier
 from workbench.metrics.base import EvalContext
 from workbench.metrics.judge import Judgement, ceiling
 from workbench.priors import PRIORS, Prior, load_prior
 from workbench.priors.base import prior_problem
+from workbench.recognisers import Panel
 from workbench.scenarios import SCENARIOS, Scenario
-from workbench.targets.store import EVALUATOR
 
 SAMPLES = 4000  # of a prior, that stand in for public images
 CACHED = ("scenario", "target", "_prior", "public", "evaluation", "ceiling")
@@ -80,9 +80,11 @@ class ModelCache:
 
     def evaluation(self, scenario: str) -> EvalContext | None:
         """Return what judges reconstructions; None without an evaluator or the private images."""
-        if target_problem(scenario, EVALUATOR) or self.scenario(scenario).problem():
+        place = self.scenario(scenario)
+        if place.problem():
             return None
-        return EvalContext(load_classifier(scenario, EVALUATOR, device=self.device), self.scenario(scenario).private)
+        panel = Panel.of(place, self.device)
+        return EvalContext(panel, place.private) if panel.evaluator is not None else None
 
     def ceiling(self, scenario: str) -> Judgement | None:
         context = self.evaluation(scenario)

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from workbench.core.registry import Registry
+from workbench.recognisers import Panel, Recogniser
+from workbench.recognisers.evaluator import Evaluator
 from workbench.scenarios import Split
-from workbench.targets import Classifier
 
 Metric = Callable[["Judged"], Tensor | None]
+MetricT = TypeVar("MetricT", bound=Metric)
 
 # The matrix product that torch prefers finds a copy of an image 0.01 away from it.
 EXACT = "donot_use_mm_for_euclid_dist"
@@ -21,11 +24,13 @@ EXACT = "donot_use_mm_for_euclid_dist"
 METRICS: Registry[Metric] = Registry("metric", "workbench.metrics")
 
 
-def metric(key: str, *, title: str, unit: str, best: str, compares: str, source: str, order: int = 100):
+def metric(
+    key: str, *, title: str, unit: str, best: str, compares: str, source: str, order: int = 100
+) -> Callable[[MetricT], MetricT]:
     """Register a function from `Judged` to one value an image, (N,), or None where it says nothing.
 
     Args:
-        unit: what the number counts.
+        unit: what the number counts; "share" for values of 0 to 1 whose mean is a share of the images.
         best: ``"higher"`` or ``"lower"``, the direction of more leakage.
         compares: what is compared with what, in a sentence.
     """
@@ -35,41 +40,36 @@ def metric(key: str, *, title: str, unit: str, best: str, compares: str, source:
 
 
 class EvalContext:
-    """The evaluator and the private images; made by the engine, out of reach of any attack.
+    """The panel of recognisers and the private images; made by the engine, out of reach of any attack.
 
     Everything is compared with the private *training* images, which are what the target learned from;
     so held-out photographs can be judged by the same rule and never meet themselves. The evaluator
     itself was trained on all private images.
 
     Args:
-        evaluator: in eval mode.
+        panel: who judges; the evaluator is among them.
         private: the scenario's private images.
+
+    Raises:
+        ValueError: no evaluator is in the panel.
     """
 
-    def __init__(self, evaluator: Classifier, private: Split) -> None:
-        self.evaluator, self.private = evaluator, private
-        self.device = next(evaluator.parameters()).device
-
-    @torch.no_grad()
-    def embed(self, images: Tensor, batch: int = 128) -> Tensor:
-        """Return penultimate features (n, F) on the CPU."""
-        return torch.cat([self.evaluator.features(x.to(self.device)).cpu() for x in images.split(batch)])
-
-    @torch.no_grad()
-    def logits(self, features: Tensor) -> Tensor:
-        """Return logits (n, K) of features (n, F)."""
-        return self.evaluator.head(features.to(self.device)).cpu()
+    def __init__(self, panel: Panel, private: Split) -> None:
+        if panel.evaluator is None:
+            raise ValueError("a panel without the evaluator cannot judge: most measures are distances in its features")
+        self.panel, self.private = panel, private
+        self.evaluator: Evaluator = panel.evaluator
 
     @cached_property
     def train_features(self) -> Tensor:
         """Features (P, F) of the private training images."""
-        return self.embed(self.private.train.images)
+        return self.evaluator.features(self.private.train.images)
 
     @cached_property
     def centroids(self) -> Tensor:
         """Mean feature (K, F) of each class's training images."""
-        labels = self.private.train.labels
-        return torch.stack([self.train_features[labels == c].mean(0) for c in range(self.evaluator.num_classes)])
+        labels, classes = self.private.train.labels, self.evaluator.classifier.num_classes
+        return torch.stack([self.train_features[labels == c].mean(0) for c in range(classes)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,12 +88,18 @@ class Judged:
     @cached_property
     def features(self) -> Tensor:
         """(N, F) penultimate features of the evaluator."""
-        return self.context.embed(self.images)
+        return self.context.evaluator.features(self.images)
 
     @cached_property
     def logits(self) -> Tensor:
         """(N, K) of the evaluator."""
-        return self.context.logits(self.features)
+        return self.context.evaluator.logits_of(self.features)
+
+    def scores(self, member: Recogniser) -> Tensor:
+        """Return (N, K) the scores that a member of the panel gives; the evaluator is not asked twice."""
+        if member is self.context.evaluator:
+            return self.logits.softmax(1)
+        return member.scores(self.images)
 
     @cached_property
     def feature_distances(self) -> Tensor:

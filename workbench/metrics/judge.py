@@ -1,4 +1,4 @@
-"""Judging a set of reconstructions by every registered metric, with intervals."""
+"""Judging a set of reconstructions by every registered metric and by every recogniser of the panel, with intervals."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.core.intervals import interval
+from workbench.core.intervals import Interval, mean_interval, share_interval
 from workbench.metrics.base import METRICS, EvalContext, Judged
+from workbench.metrics.panel_verdict import PanelVerdict, verdict_of
+from workbench.recognisers import Panel
 
 
 @dataclass(frozen=True)
@@ -19,59 +21,82 @@ class Judgement:
 
     Attributes:
         overall: metric to mean, None where the metric says nothing of this scenario.
-        intervals: metric to its 95 % interval: Wilson's for shares, Student's for the rest.
+        intervals: metric to its 95 % interval, a person counted once however often it was tried: Wilson's for shares,
+            Student's for the rest.
         per_class: class (as text, for JSON) to metric to mean.
-        per_image: metric to one value an image.
+        per_image: metric to one value an image; None where it is infinite.
         nearest: for each image, which private training image of its class is nearest in features.
         evaluator_class, evaluator_confidence: the evaluator's first choice for each image.
+        panel: what each recogniser says.
     """
 
     n: int
     overall: dict[str, float | None]
-    intervals: dict[str, tuple[float, float] | None]
+    intervals: dict[str, Interval | None]
     per_class: dict[str, dict[str, float | None]]
-    per_image: dict[str, list[float] | None]
+    per_image: dict[str, list[float | None] | None]
     nearest: list[int]
     evaluator_class: list[int]
     evaluator_confidence: list[float]
+    panel: tuple[PanelVerdict, ...]
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """Return everything but the panel's verdicts, which are told beside each other; see `panel_json`."""
+        return {k: v for k, v in asdict(self).items() if k != "panel"}
 
 
-def finite(value: float) -> float | None:
-    """Return `value`, or None if it is infinite: PSNR of identical images has no JSON form."""
-    return value if math.isfinite(value) else None
+def panel_json(found: Judgement, floor: Judgement | None, ceiling: Judgement | None) -> list[dict[str, Any]]:
+    """Return what each recogniser says of reconstructions, with its accuracy on the floor and the ceiling (or None)."""
+
+    def accuracy(judgement: Judgement | None, key: str) -> float | None:
+        return next((v.accuracy for v in judgement.panel if v.key == key), None) if judgement is not None else None
+
+    return [{**asdict(v), "baseline": accuracy(floor, v.key), "ceiling": accuracy(ceiling, v.key)} for v in found.panel]
 
 
-def judge(images: Tensor, labels: Tensor, context: EvalContext) -> Judgement:
-    """Judge images (N, C, H, W) in [0, 1] made for classes (N,)."""
+def judge(images: Tensor, labels: Tensor, context: EvalContext, panel: Panel | None = None) -> Judgement:
+    """Judge images (N, C, H, W) in [0, 1] made for classes (N,).
+
+    Args:
+        panel: who votes; everyone of the context's panel if None.
+    """
     judged = Judged(images.float().cpu(), labels.cpu(), context)
     overall: dict[str, float | None] = {}
-    intervals: dict[str, tuple[float, float] | None] = {}
-    per_image: dict[str, list[float] | None] = {}
+    intervals: dict[str, Interval | None] = {}
+    per_image: dict[str, list[float | None] | None] = {}
     per_class: dict[str, dict[str, float | None]] = {str(c): {} for c in labels.unique().tolist()}
     for entry in METRICS:
         values = entry.item(judged)
-        known = values is not None and bool(torch.isfinite(values).all())
-        overall[entry.key] = values.mean().item() if known else None
-        intervals[entry.key] = interval(values, entry.info["unit"] == "share") if known else None
-        per_image[entry.key] = [finite(v) for v in values.tolist()] if values is not None else None
+        overall[entry.key] = None if values is None else _finite(values.mean().item())
+        intervals[entry.key] = None if values is None else _interval(values, judged.labels, entry.info["unit"])
+        per_image[entry.key] = None if values is None else [_finite(v) for v in values.tolist()]
         for c, row in per_class.items():
-            row[entry.key] = None if values is None else finite(values[judged.labels == int(c)].mean().item())
+            row[entry.key] = None if values is None else _finite(values[judged.labels == int(c)].mean().item())
     best = judged.logits.softmax(1).max(1)
     return Judgement(
-        len(labels),
-        overall,
-        intervals,
-        per_class,
-        per_image,
-        judged.feature_distances.argmin(1).tolist(),
-        best.indices.tolist(),
-        best.values.tolist(),
+        n=len(labels),
+        overall=overall,
+        intervals=intervals,
+        per_class=per_class,
+        per_image=per_image,
+        nearest=judged.feature_distances.argmin(1).tolist(),
+        evaluator_class=best.indices.tolist(),
+        evaluator_confidence=best.values.tolist(),
+        panel=tuple(verdict_of(member, judged) for member in panel or context.panel),
     )
 
 
 def ceiling(context: EvalContext) -> Judgement:
     """Judge the private held-out images as if they were reconstructions: the best that could be had."""
     return judge(context.private.heldout.images, context.private.heldout.labels, context)
+
+
+def _interval(values: Tensor, labels: Tensor, unit: str) -> Interval | None:
+    if not torch.isfinite(values).all():
+        return None
+    return share_interval(values, labels) if unit == "share" else mean_interval(values, labels)
+
+
+def _finite(value: float) -> float | None:
+    """Return `value`, or None if it is infinite: PSNR of identical images has no JSON form."""
+    return value if math.isfinite(value) else None
