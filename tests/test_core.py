@@ -202,7 +202,7 @@ def test_a_frame_cannot_be_changed():
 
 def test_states_and_access_levels_have_words():
     assert {s for s in RunState if s.ended} == {RunState.FINISHED, RunState.STOPPED, RunState.FAILED}
-    assert all(a.title for a in Access) and Access("label") is Access.LABEL
+    assert all(a.label for a in Access) and Access("label") is Access.LABEL
 
 
 # Weights

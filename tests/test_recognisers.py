@@ -13,6 +13,8 @@ from workbench.metrics.judge import judge, panel_json
 from workbench.recognisers import RECOGNISERS, Card, Panel, recogniser
 from workbench.scenarios import SCENARIOS
 
+TOY = Card("nothing at all", body="lamp", weights="abc")
+
 
 @dataclass(frozen=True)
 class Brightness:
@@ -21,7 +23,7 @@ class Brightness:
     classes: int
     key: str = "brightness"
     title: str = "Brightness"
-    card: Card = Card("nothing at all", body="lamp", weights="abc")
+    card: Card = TOY
     threshold: float | None = 0.1
 
     def features(self, images: Tensor) -> Tensor:

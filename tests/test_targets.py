@@ -43,7 +43,7 @@ def test_a_view_grants_what_its_threat_model_grants(access, method):
         getattr(door, method)(images(3))
         assert door.queries == 3
     else:
-        with pytest.raises(AccessDenied, match=f"asked the target for {method}, but it has {access.title.lower()}"):
+        with pytest.raises(AccessDenied, match=f"asked the target for {method}, but it has {access.label.lower()}"):
             getattr(door, method)(images(3))
         assert door.queries == 0
 

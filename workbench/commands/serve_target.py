@@ -69,7 +69,7 @@ class ServeTarget:
                     f"Cannot listen on {options.host}:{options.port} ({error.strerror}). Choose another with --port."
                 ) from None
             where = f"http://{f'[{options.host}]' if ':' in options.host else options.host}:{line.getsockname()[1]}/"
-            print(f"{offer.title} ({options.defense}) releases {offer.access.title.lower()}: {where}", flush=True)
+            print(f"{offer.title} ({options.defense}) releases {offer.access.label.lower()}: {where}", flush=True)
             print(
                 f"Attack it with: python -m workbench run --scenario {options.scenario} --endpoint it={where} "
                 "--target http:it --attack ...",

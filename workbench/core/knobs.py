@@ -60,7 +60,7 @@ class Knob:
             raise KnobError(
                 f"{self.name}={value} is not {'a whole' if self.kind is int else 'a finite'} number; {self.allowed()}."
             )
-        if not self.lo <= number <= self.hi:
+        if self.lo is not None and self.hi is not None and not self.lo <= number <= self.hi:
             raise KnobError(f"{self.name}={value} is out of range; {self.allowed()}.")
         return self.kind(number)
 

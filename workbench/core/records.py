@@ -26,7 +26,8 @@ class Access(enum.StrEnum):
         return self in (Access.WHITE_BOX, Access.FEATURES)
 
     @property
-    def title(self) -> str:
+    def label(self) -> str:
+        """How a person calls it, such as "Hidden features"."""
         return {
             "white-box": "White-box",
             "features": "Hidden features",

@@ -15,6 +15,7 @@ from workbench.targets.store import EVALUATOR, built_as, classifier_name, read_c
 
 BATCH = 128  # images at once
 TITLE = "Evaluator"
+LEARNED = Card("all private images")
 
 
 class Headed(Protocol):
@@ -39,7 +40,7 @@ class Evaluator:
     """
 
     classifier: Headed
-    card: Card = Card("all private images")
+    card: Card = LEARNED
     key: str = EVALUATOR
     title: str = TITLE
     threshold: float | None = None

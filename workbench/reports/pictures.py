@@ -18,7 +18,7 @@ MOVING_FRAMES, MOVING_MS = 80, 90
 CHUNK = "workbench"  # name of the PNG text chunk that holds the configuration
 
 
-def font(size: int) -> ImageFont.ImageFont:
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 

@@ -60,7 +60,7 @@ class TargetView:
     def _charge(self, images: Tensor, what: str) -> None:
         if what not in GRANTS[self.access]:
             raise AccessDenied(
-                f"The attack asked the target for {what}, but it has {self.access.title.lower()} access, "
+                f"The attack asked the target for {what}, but it has {self.access.label.lower()} access, "
                 f"which grants {', '.join(GRANTS[self.access])}. Declare the access the attack needs "
                 "in its @attack line."
             )

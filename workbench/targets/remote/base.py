@@ -90,7 +90,7 @@ class RemoteCard:
             return f"{name} can only be asked, and this attack holds the model itself. Choose a black-box attack."
         if OFFERED.index(wanted) < OFFERED.index(self.access):
             most = f"its {self.k} best scores" if self.access is Access.TOP_K else "labels only"
-            return f"{name} releases {most}, and this attack needs {wanted.title.lower()}. Choose one that needs less."
+            return f"{name} releases {most}, and this attack needs {wanted.label.lower()}. Choose one that needs less."
         return None
 
 

@@ -39,7 +39,7 @@ def attack_choices(scenario: str, target: str) -> list[tuple[str, str]]:
 def described(attack: str) -> str:
     """Return what an attack is, as HTML."""
     info = AttackInfo.of(ATTACKS.entry(attack))
-    needs = f"Needs: {info.access.title.lower()} access" + (f", a {info.prior} prior" if info.prior else ", no prior")
+    needs = f"Needs: {info.access.label.lower()} access" + (f", a {info.prior} prior" if info.prior else ", no prior")
     return f'<p class="wb-about">{escape(info.summary)}<br><span>{escape(needs)} · {escape(info.paper)}</span></p>'
 
 
