@@ -173,27 +173,32 @@ class Scenario:
         """
         if text is None or text == "all":
             return list(range(self.num_classes))
-        if isinstance(text, str):
-            picked: list[int] = []
-            for part in filter(None, (p.strip() for p in text.split(","))):
-                lo, dash, hi = part.partition("-")
-                try:
-                    picked += range(int(lo), int(hi) + 1) if dash else [int(lo)]
-                except ValueError:
-                    raise UsageError(
-                        f"'{part}' is not a class. Write numbers such as 0,3,5 or 0-7, or 'all'."
-                    ) from None
-        else:
-            picked = [int(c) for c in text]
-        wrong = [c for c in picked if not 0 <= c < self.num_classes]
-        if wrong:
+        parts = class_ranges(text) if isinstance(text, str) else [(int(c), int(c)) for c in text]
+        ends = [end for part in parts for end in part]
+        wrong = [c for c in dict.fromkeys(ends) if not 0 <= c < self.num_classes]
+        if wrong:  # before a range is built, which could take any amount of memory
             raise UsageError(
                 f"{self.key} has classes 0 to {self.num_classes - 1}; there is no class "
                 f"{', '.join(map(str, wrong[:5]))}."
             )
+        picked = list(dict.fromkeys(c for first, last in parts for c in range(first, last + 1)))
         if not picked:
             raise UsageError(f"No class was chosen; {self.key} has classes 0 to {self.num_classes - 1}.")
-        return list(dict.fromkeys(picked))
+        return picked
+
+
+def class_ranges(text: str) -> list[tuple[int, int]]:
+    """Return first and last class of each part of ``"0,3-5"``, unchecked; raises `UsageError` for what is no number."""
+    ranges = []
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        first, dash, last = part.partition("-")
+        try:
+            ranges.append((int(first), int(last if dash else first)))
+        except ValueError:
+            raise UsageError(f"'{part[:40]}' is not a class. Write numbers such as 0,3,5 or 0-7, or 'all'.") from None
+        if ranges[-1][0] > ranges[-1][1]:
+            raise UsageError(f"'{part[:40]}' counts down. Write the smaller class first, such as 0-7.")
+    return ranges
 
 
 def scenario(key: str, **info: Any):
