@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).parent)]
 
-from served import application, page
+from served import COUNTERS, application, page
 
 from workbench.engine.presets import default_config
 
@@ -37,7 +37,8 @@ def main(seconds: float) -> None:
     with application() as (url, scheduler):
         run = scheduler.submit(config)
         with page(f"{url}/?run={run}") as tab:
-            tab.wait_for_function("window.__wb && window.__wb.extend > 2", timeout=60000)
+            tab.evaluate(COUNTERS)
+            tab.wait_for_function("window.counters.extend > 2", timeout=60000)
             tab.evaluate("""() => { window.__seen = []; new MutationObserver(() => window.__seen.push([
                 +document.querySelector('.wb-live').dataset.frame, Date.now() / 1000])).observe(
                 document.querySelector('.wb-live'), {attributes: true, attributeFilter: ['data-frame']}); }""")
@@ -48,7 +49,7 @@ def main(seconds: float) -> None:
                 return tab.evaluate("performance.memory.usedJSHeapSize / 1e6")
 
             begun, before = time.time(), (heap(), resident())
-            figures = tab.evaluate("[__wb.newPlot, __wb.react, __wb.extend]")
+            figures = tab.evaluate("[counters.newPlot, counters.react, counters.extend]")
             lags, frames = [], scheduler.store.folder(run).path / "frames"
             produced = scheduler.store.folder(run).latest()
             while time.time() - begun < seconds:
@@ -62,7 +63,7 @@ def main(seconds: float) -> None:
             spent = time.time() - begun
             shown = len(tab.evaluate("window.__seen"))
             produced = scheduler.store.folder(run).latest() - produced
-            after = tab.evaluate("[__wb.newPlot, __wb.react, __wb.extend]")
+            after = tab.evaluate("[counters.newPlot, counters.react, counters.extend]")
             print(
                 f"{shown / spent:.1f} frames/s shown of {produced / spent:.1f} recorded over {spent:.0f} s "
                 "(aim: 10, as many as recorded)"

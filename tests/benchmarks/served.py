@@ -28,6 +28,10 @@ FLAGS = [
 ]
 
 
+# What the page counted, as a promise; also kept where a condition on it can be waited for.
+COUNTERS = "import('/wb/assets/counters.js').then(m => (window.counters = m.counters))"
+
+
 @contextmanager
 def application() -> Iterator[tuple[str, Any]]:
     """Yield the address and the scheduler of an application with a run store of its own."""

@@ -15,7 +15,7 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).parent)]
 
-from served import application, finished, page
+from served import COUNTERS, application, finished, page
 
 from workbench.engine.presets import default_config
 
@@ -38,7 +38,7 @@ def main(rounds: int) -> None:
             run = scheduler.submit(config)
             with page(f"{url}/?run={run}") as tab:
                 watched.append(speed(scheduler, run))
-                drawn = tab.evaluate("window.__wb.drawn")
+                drawn = tab.evaluate(f"{COUNTERS}.then(found => found.drawn)")
             print(
                 f"alone {alone[-1]:.2f} steps/s   watched {watched[-1]:.2f} steps/s ({drawn} messages drawn)   "
                 f"ratio {watched[-1] / alone[-1]:.3f}",

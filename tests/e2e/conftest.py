@@ -155,7 +155,7 @@ def visit(served: Served, chromium: object) -> Iterator[Callable[..., Visit]]:
             ),
         )
         if late:  # each script comes so many seconds after it was asked for
-            page.route("**/wb/assets/*.js", lambda route: (time.sleep(late), route.continue_()))
+            page.route("**/wb/assets/**/*.js", lambda route: (time.sleep(late), route.continue_()))
         page.goto(f"{served.url}/{query}")
         page.get_by_test_id("preset-eight-faces").wait_for()
         return visited

@@ -105,7 +105,7 @@ def test_two_browsers_watch_one_run(shown: dict, served: Served) -> None:
 
 
 def test_plots_are_extended_and_never_drawn_anew(shown: dict) -> None:
-    counts = shown["first"].page.evaluate("window.__wb")
+    counts = shown["first"].page.evaluate("import('/wb/assets/counters.js').then(m => m.counters)")
     assert counts["newPlot"] == 2
     assert counts["react"] == 0
     assert counts["extend"] > 4
@@ -194,7 +194,10 @@ def test_pause_step_turn_a_knob_resume_stop(visit: Callable[..., Visit], served:
     page.locator(".wb-legend").click()
     page.keyboard.press("Space")
     until(lambda: step(page) > before + 3)
-    until(lambda: page.evaluate("WB.view.curves.marks.length") == 1, why="the turned knob is not marked")
+    until(
+        lambda: page.evaluate("import('/wb/assets/state.js').then(m => m.page.view.curves.marks.length)") == 1,
+        why="the turned knob is not marked",
+    )
     page.keyboard.press("Escape")
     until(lambda: state(page) == "stopped")
     run = run_of(page)
@@ -300,6 +303,9 @@ def test_a_wrong_link_says_so(visit: Callable[..., Visit]) -> None:
         "/wb/scenarios/nowhere/classes.webp",
         "/wb/scenarios/faces/private/99.webp",
         "/wb/assets/..%2fapp.py",
+        "/wb/assets/live/../../app.py",
+        "/wb/assets/tables/table-white-box.json",
+        "/wb/assets/live/%2e%2e/%2e%2e/app.py",
     ],
 )
 def test_what_is_not_there_is_refused(served: Served, path: str) -> None:

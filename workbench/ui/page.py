@@ -16,7 +16,7 @@ HEAD = """
 <link rel="stylesheet" href="/wb/assets/app.css">
 <link rel="stylesheet" href="/wb/assets/live.css">
 <link rel="stylesheet" href="/wb/assets/prior.css">
-<script src="/wb/assets/app.js"></script>
+<script type="module" src="/wb/assets/app.js"></script>
 """
 
 

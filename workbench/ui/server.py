@@ -21,6 +21,7 @@ from workbench.reports import pictures as exports
 from workbench.runs.run_folder import RunFolder
 from workbench.ui import theme
 from workbench.ui.page import HEAD, build
+from workbench.ui.routes.assets import add_asset_routes
 from workbench.ui.routes.latent import add_latent_routes
 from workbench.ui.routes.priors import add_prior_routes
 from workbench.ui.routes.trainings import add_training_routes
@@ -34,7 +35,6 @@ CSP = (
 HEADERS = {"Content-Security-Policy": CSP, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
 PRIVATE = {"Cache-Control": "no-store"}
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-STATIC = {p.name: p for p in ASSETS.glob("*") if p.suffix in (".js", ".css", ".svg")}
 
 
 def picture(data: bytes, kind: str = "image/webp", **headers: str) -> Response:
@@ -71,12 +71,6 @@ def add_routes(server: FastAPI, app: App) -> None:
     @server.get("/wb/plotly.min.js")
     def plots() -> Response:
         return FileResponse(PLOTLY, media_type="text/javascript", headers={"Cache-Control": "public, max-age=86400"})
-
-    @server.get("/wb/assets/{name}")
-    def asset(name: str) -> Response:
-        if name not in STATIC:
-            return JSONResponse({"error": "There is no such file."}, 404)
-        return FileResponse(STATIC[name], headers={"Cache-Control": "no-cache"})
 
     @server.get("/wb/tables/{key}/{name}")
     def shipped_sheet(key: str, name: str) -> Response:
@@ -175,6 +169,7 @@ def create(app: App, host: str = "127.0.0.1", port: int = 7860) -> FastAPI:
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)
     secured(server)
     add_routes(server, app)
+    add_asset_routes(server)
     add_prior_routes(server, app)
     add_training_routes(server, app)
     add_latent_routes(server, app)

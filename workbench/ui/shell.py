@@ -78,13 +78,18 @@ def tab(key: str, *, title: str, order: int = 100):
     return TABS.register(key, title=title, order=order)
 
 
-def scripts(*names: str) -> str:
-    """Return the `head` of an HTML component that `assets/<name>.js` draws.
+def drawn_by(module: str, function: str) -> str:
+    """Return the `js_on_load` of an HTML component that a function of `assets/<module>.js` draws.
 
-    Gradio waits for a script named here before it runs the component's `js_on_load`. It doesn't wait
-    for one that the page's own head names as well, so a script is named in one of the two places only.
+    The function is called with what Gradio gives: the element, its props, `trigger` and `watch`. It imports the
+    module itself, however late that comes: Gradio loads what a component's `head` names as classic scripts, which
+    cannot be modules, and doesn't wait at all for one that the page's own head names as well.
     """
-    return "".join(f'<script src="/wb/assets/{name}.js"></script>' for name in names)
+    failed = "element.textContent = 'This part of the page could not be loaded. Reload the page.'; throw error;"
+    return (
+        f"import('/wb/assets/{module}.js').then(m => m.{function}(element, props, trigger, watch))"
+        f".catch(error => {{ {failed} }})"
+    )
 
 
 @contextmanager

@@ -13,16 +13,15 @@ from workbench.core.errors import DataMissing
 from workbench.core.knobs import configure, knobs_of, values_of
 from workbench.core.records import RunConfig
 from workbench.ui.catalog import Catalog
-from workbench.ui.shell import scripts
+from workbench.ui.shell import drawn_by
 
 
 def custom(kind: str, value: dict[str, Any], *, label: str, elem_id: str) -> gr.HTML:
-    """Return a control drawn by the function `kind` of `assets/forms.js`."""
+    """Return a control drawn by the function `kind` of `assets/forms/<kind>.js`."""
     return gr.HTML(
         value=value,
         html_template=f'<div class="wb-{kind}"></div>',
-        head=scripts("forms"),
-        js_on_load=f"window.WB.{kind}(element, props, trigger, watch)",
+        js_on_load=drawn_by(f"forms/{kind}", kind),
         apply_default_css=False,
         label=label,
         elem_id=elem_id,
@@ -30,13 +29,12 @@ def custom(kind: str, value: dict[str, Any], *, label: str, elem_id: str) -> gr.
 
 
 def part(kind: str, elem_id: str) -> gr.HTML:
-    """Return a part of a tab, drawn by the function `kind` of `assets/prior.js`."""
+    """Return a part of a tab, drawn by the function `kind` of `assets/prior/<kind>.js`."""
     return gr.HTML(
         value={},
         html_template=f'<div class="wb-{kind}" data-testid="{kind}"></div>',
-        head=scripts("prior"),
         apply_default_css=False,
-        js_on_load=f"window.WB.{kind}(element, props, trigger, watch)",
+        js_on_load=drawn_by(f"prior/{kind}", kind),
         elem_id=elem_id,
     )
 

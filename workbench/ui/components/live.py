@@ -1,7 +1,7 @@
 """The live view: one component, one small message a frame, nothing ever sent twice.
 
 A message's texts only grow, so that Gradio sends the difference and a view that is opened late still
-gets everything; `assets/live.js` remembers how far it has read.
+gets everything; `assets/live/view.js` remembers how far it has read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from workbench.core.paths import ASSETS
 from workbench.core.records import RunState
 from workbench.runs.run_folder import RunFolder
 from workbench.scenarios import SCENARIOS
-from workbench.ui.shell import App, scripts
+from workbench.ui.shell import App, drawn_by
 
 POLL = 0.03  # seconds between looks at the folder
 FASTEST = 1 / 15  # seconds between messages, at least
@@ -241,8 +241,7 @@ def component() -> gr.HTML:
     return gr.HTML(
         value={"run": "", "seq": 0},
         html_template=(ASSETS / "live.html").read_text(),
-        js_on_load="window.WB.live(element, props, trigger, watch)",
-        head=scripts("live"),
+        js_on_load=drawn_by("live/main", "live"),
         apply_default_css=False,
         elem_id="live",
     )

@@ -13,7 +13,7 @@ from workbench.engine.compatibility import problems
 from workbench.grids import GRIDS, GridFile
 from workbench.grids.base import gathered
 from workbench.grids.fill import adopt
-from workbench.ui.shell import COMMAND, LIGHT, START, App, scripts, tab, told
+from workbench.ui.shell import COMMAND, LIGHT, START, App, drawn_by, tab, told
 from workbench.ui.tabs.judge import number
 
 METRICS = {
@@ -140,8 +140,7 @@ def build(app: App) -> None:
             "<figure><figcaption><b>Over strength, or over queries</b></figcaption>"
             '<div class="wb-plot" data-plot="sweep" data-testid="sweep"></div></figure></div>'
         ),
-        js_on_load="window.WB.compare(element, props, watch)",
-        head=scripts("live", "compare"),
+        js_on_load=drawn_by("compare/plots", "compare"),
         apply_default_css=False,
         elem_id="grid-plots",
     )

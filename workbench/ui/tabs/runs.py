@@ -14,7 +14,7 @@ from workbench.core.errors import StoreError, UsageError, WorkbenchError
 from workbench.core.records import Fork, RunConfig
 from workbench.priors import PRIORS
 from workbench.runs.store import RunSummary
-from workbench.ui.shell import COMMAND, LIGHT, START, App, scripts, tab, told
+from workbench.ui.shell import COMMAND, LIGHT, START, App, drawn_by, tab, told
 from workbench.ui.tabs.judge import arrow, number
 
 LONGEST_NAME = 80
@@ -119,9 +119,8 @@ def build(app: App) -> None:
     table = gr.HTML(
         value={"rows": [], "seq": 0},
         html_template='<div class="wb-runs" data-testid="runs"></div>',
-        js_on_load="window.WB.runs(element, props, trigger, watch)",
+        js_on_load=drawn_by("runs/runs", "runs"),
         apply_default_css=False,
-        head=scripts("runs"),
         elem_id="runs-table",
     )
     gr.HTML('<h2 class="wb-h2">Compare two runs</h2>', apply_default_css=False)

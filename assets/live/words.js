@@ -1,0 +1,55 @@
+// What is said of a run's state. Pure; draws nothing.
+
+import {capitalise, span} from "../format.js";
+
+const ENDED = {finished: "Finished", stopped: "Stopped", failed: "Failed"};
+const NAME = "Model Inversion Workbench";
+
+export const ended = state => state in ENDED;
+export const active = state => state === "running" || state === "paused";
+
+/** A paused run with a reason waits for its target, which is away; a person's pause has none. */
+export const awaitsTarget = status => status.state === "paused" && Boolean(status.reason);
+
+export const judging = status => status.state === "running" && status.total > 0 && status.step >= status.total;
+
+/** How much of the run is done, 0 to 100. */
+export const done = status => (status.total ? Math.min(100, (100 * (status.step || 0)) / status.total) : 0);
+
+export function words(status) {
+  if (status.state === "queued") return waiting(status);
+  if (status.state === "running") return judging(status) ? "Judging" : "Running";
+  if (status.state === "paused") return awaitsTarget(status) ? "Waiting for its target" : "Paused";
+  return ENDED[status.state] ?? capitalise(status.state);
+}
+
+function waiting({position, wait}) {
+  if (!(position > 0)) return "Starting";
+  const place = position === 1 ? "next" : `number ${position}`;
+  return `Waiting, ${place} in the queue${wait ? `, about ${span(wait)}` : ""}`;
+}
+
+/** The line above the faces. */
+export function statusLine(status, scene) {
+  const why = status.reason && status.state === "stopped" ? ` · ${status.reason}` : "";
+  return `${words(status)} · ${scene.attack_title} on ${scene.scenario_title}${why}`;
+}
+
+/** Why a run waits, failed, or ended as it did; "" where its line says all. */
+export const notice = status => (status.reason && status.state !== "stopped" ? capitalise(status.reason) : "");
+
+export function pageTitle(status, scene) {
+  if (!status) return NAME;
+  const moving = active(status.state) && !awaitsTarget(status);
+  const begin = moving ? `${Math.round(done(status))} %` : words(status).split(",")[0];
+  return `${begin} · ${scene.attack_title} · ${NAME}`;
+}
+
+/** What the judge found, beside random samples; "" before it was asked. */
+export function verdict({metrics, baseline}, candidates) {
+  const share = metrics?.["acc@1"];
+  if (share == null) return "";
+  const floor = baseline?.["acc@1"];
+  const chance = floor == null ? "" : ` (random samples: ${Math.round(floor * candidates)})`;
+  return `An independent judge recognises ${Math.round(share * candidates)} of ${candidates}${chance}`;
+}

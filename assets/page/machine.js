@@ -1,0 +1,31 @@
+// The line that says what the machine is doing.
+
+const LOOK_MS = 3000;
+
+/** What the worker does, and on what. Pure. */
+export function described({worker, running, queued, device, threads}) {
+  const ready = running ? "running" : "ready";
+  const state = worker === "ready" ? ready : worker;
+  const cpu = `CPU, ${threads} thread${threads === 1 ? "" : "s"}`;
+  const name = device?.type === "cpu" ? cpu : device?.name;
+  const waiting = queued.length ? `, ${queued.length} waiting` : "";
+  return {state, text: `${name ? `${name} · ` : ""}${state}${waiting}`};
+}
+
+async function look() {
+  const line = document.getElementById("wb-device");
+  if (!line || document.hidden) return;
+  let said = {state: "lost", text: "The server does not answer"};
+  try {
+    said = described(await (await fetch("/wb/status")).json());
+  } catch {
+    // it stays as said above
+  }
+  line.textContent = said.text;
+  line.dataset.state = said.state;
+}
+
+export function watchMachine() {
+  look();
+  setInterval(look, LOOK_MS);
+}

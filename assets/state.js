@@ -1,0 +1,30 @@
+// What the parts of the page know of one another. It lives here alone: no part reads another's elements.
+//
+// The same is written to `body[data-run]`, for style sheets only; scripts read it here.
+
+const ACTIVE = ["running", "paused", "queued"];
+const listeners = new Set();
+
+/** The page: the live view once it is there, the state of the run it shows, and that run's attack. */
+export const page = {
+  view: null,
+  state: "none",
+  attack: null,
+
+  /** The attack of the run that is shown while it waits or goes on, else null. */
+  get busyWith() {
+    return ACTIVE.includes(this.state) ? this.attack : null;
+  },
+};
+
+/** Says that the run shown is in another state; whoever asked to be told is told. */
+export function setState(state, attack) {
+  Object.assign(page, {state, attack});
+  document.body.dataset.run = state;
+  listeners.forEach(tell => tell(page));
+}
+
+/** Calls `tell` with the page each time the state changes. */
+export function onState(tell) {
+  listeners.add(tell);
+}

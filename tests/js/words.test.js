@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import {test} from "node:test";
+
+import {capitalise, count, figure, percent, rate, roughly, span} from "../../assets/format.js";
+import {described} from "../../assets/page/machine.js";
+import {notice, pageTitle, statusLine, verdict, words} from "../../assets/live/words.js";
+
+const SCENE = {attack_title: "GMI", scenario_title: "Faces"};
+
+test("spans are rounded up and never say 60 seconds", () => {
+  assert.equal(span(null), "–");
+  assert.equal(span(0.2), "1 s");
+  assert.equal(span(59.6), "1 min 0 s");
+  assert.equal(span(119.7), "2 min 0 s");
+  assert.equal(span(7200), "2.0 h");
+});
+
+test("percents, counts and rates of what is not known are a dash", () => {
+  assert.equal(percent(0.416), "42 %");
+  assert.deepEqual([percent(null), count(undefined), rate(null)], ["–", "–", "–"]);
+  assert.equal(count(12345.6), "12,346");
+  assert.equal(rate(3.14), "3.1");
+  assert.equal(rate(250.4), "250");
+  assert.equal(roughly(0), "1 s");
+  assert.equal(roughly(100), "2 min");
+  assert.deepEqual([123.4, 12.34, 1.234, 0.01234].map(figure), ["123", "12.3", "1.23", "0.0123"]);
+});
+
+test("a state is said in words", () => {
+  const said = status => words({total: 100, step: 10, ...status});
+  assert.equal(said({state: "running"}), "Running");
+  assert.equal(said({state: "running", step: 100}), "Judging");
+  assert.equal(said({state: "paused", reason: ""}), "Paused");
+  assert.equal(said({state: "paused", reason: "no answer"}), "Waiting for its target");
+  assert.equal(said({state: "queued", position: 0}), "Starting");
+  assert.equal(said({state: "queued", position: 1, wait: 9}), "Waiting, next in the queue, about 9 s");
+  assert.equal(said({state: "queued", position: 3}), "Waiting, number 3 in the queue");
+});
+
+test("a reason stands in the line of a stopped run, and beneath that of any other", () => {
+  const stopped = {state: "stopped", reason: "at step 4"};
+  assert.equal(statusLine(stopped, SCENE), "Stopped · GMI on Faces · at step 4");
+  assert.equal(notice(stopped), "");
+  assert.equal(notice({state: "finished", reason: "the queries were spent"}), "The queries were spent");
+  assert.equal(notice({state: "running", reason: ""}), "");
+  assert.equal(capitalise(""), "");
+});
+
+test("the page's title has the progress while a run moves, else its state", () => {
+  assert.match(pageTitle({state: "running", step: 30, total: 60}, SCENE), /^50 % · GMI/);
+  assert.match(pageTitle({state: "queued", position: 1, wait: 9}, SCENE), /^Waiting · GMI/);
+  assert.equal(pageTitle(null), "Model Inversion Workbench");
+});
+
+test("a verdict counts candidates, beside random samples where they were judged", () => {
+  assert.equal(verdict({metrics: null}, 8), "");
+  assert.equal(verdict({metrics: {"acc@1": 0.5}}, 8), "An independent judge recognises 4 of 8");
+  assert.match(verdict({metrics: {"acc@1": 0.5}, baseline: {"acc@1": 0.125}}, 8), /random samples: 1\)$/);
+});
+
+test("the machine says its device, what it does and how many wait", () => {
+  const status = {worker: "ready", running: null, queued: [], device: {type: "cpu"}, threads: 1};
+  assert.deepEqual(described(status), {state: "ready", text: "CPU, 1 thread · ready"});
+  const busy = {...status, running: "a", queued: ["b"], device: {type: "cuda", name: "H100"}};
+  assert.deepEqual(described(busy), {state: "running", text: "H100 · running, 1 waiting"});
+  assert.equal(described({...status, worker: "starting", device: null}).text, "starting");
+});
