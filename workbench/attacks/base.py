@@ -109,6 +109,23 @@ class AttackInfo:
     def of(cls, entry: Entry[type[Attack]]) -> AttackInfo:
         return cls(entry.key, entry.title, **{k: v for k, v in entry.info.items() if k != "order"})
 
+    @property
+    def label(self) -> str:
+        """What menus, lists and tables call the attack: its name in the literature and its key on the command line."""
+        return f"{self.title} ({self.key})"
+
+
+def attack_label(key: str) -> str:
+    """Return what an attack is called; one that is registered no more by its key alone."""
+    return AttackInfo.of(ATTACKS.entry(key)).label if key in ATTACKS else key
+
+
+def attacks_by_access() -> dict[Access, list[AttackInfo]]:
+    """Return every attack by what it needs of the target, from everything to the label alone."""
+    every = [AttackInfo.of(entry) for entry in ATTACKS]
+    groups = {access: [info for info in every if info.access is access] for access in Access}
+    return {access: infos for access, infos in groups.items() if infos}
+
 
 def attack(
     key: str,

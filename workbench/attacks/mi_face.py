@@ -39,7 +39,7 @@ def sharpen(images: Tensor, amount: float) -> Tensor:
 
 @attack(
     "mi-face",
-    title="MI-Face (gradient inversion)",
+    title="MI-Face",
     access=Access.WHITE_BOX,
     prior=None,
     survey_ref=14,

@@ -30,7 +30,7 @@ from workbench.core.records import Access, Frame
 
 @attack(
     "mirror-bb",
-    title="MIRROR (black-box)",
+    title="MIRROR, black-box",
     access=Access.SCORES,
     prior="style",
     order=33,

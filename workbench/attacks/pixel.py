@@ -59,7 +59,7 @@ class Statistics:
 
 @attack(
     "pixel",
-    title="Pixels with statistics",
+    title="Yin et al., pixels with statistics",
     access=Access.WHITE_BOX,
     prior=None,
     survey_ref=None,

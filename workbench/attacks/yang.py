@@ -26,7 +26,7 @@ from workbench.core.records import Access, Frame
 
 @attack(
     "yang",
-    title="InverseTraining decoder",
+    title="Yang et al., inverse decoder",
     access=Access.SCORES,
     prior=None,
     order=31,

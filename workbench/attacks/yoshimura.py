@@ -29,7 +29,7 @@ from workbench.targets import TargetView
 
 @attack(
     "yoshimura",
-    title="Top-5 finite differences",
+    title="Yoshimura et al., finite differences",
     access=Access.TOP_K,
     prior="gan",
     survey_ref=35,

@@ -38,7 +38,7 @@ FIT = 200  # gradient steps of the linear surrogate
 
 @attack(
     "zhu",
-    title="Error-rate decoder",
+    title="Zhu et al., error-rate decoder",
     access=Access.LABEL,
     prior=None,
     survey_ref=37,

@@ -7,9 +7,10 @@ import json
 from typing import Any
 
 from workbench.analysis.prior_quality import figures_of
-from workbench.attacks import ATTACKS, AttackInfo
+from workbench.attacks import ATTACKS, attacks_by_access
 from workbench.commands.base import command
 from workbench.core.knobs import knobs_of
+from workbench.core.records import Access
 from workbench.defenses import DEFENSES
 from workbench.defenses.not_applicable import NOT_APPLICABLE
 from workbench.defenses.store import target_card, target_problem
@@ -102,12 +103,12 @@ def standing(row: dict[str, Any]) -> str:
 
 def attacks() -> list[dict[str, Any]]:
     rows = []
-    for entry in ATTACKS:
-        info = AttackInfo.of(entry)
+    for info in (info for group in attacks_by_access().values() for info in group):
         rows.append(
             {
                 "key": info.key,
                 "title": info.title,
+                "label": info.label,
                 "access": info.access.value,
                 "prior": info.prior,
                 "paper": info.paper,
@@ -123,7 +124,7 @@ def attacks() -> list[dict[str, Any]]:
                         "help": k.help,
                         "choices": list(k.choices) if k.choices else None,
                     }
-                    for k in knobs_of(entry.item).values()
+                    for k in knobs_of(ATTACKS[info.key]).values()
                 },
             }
         )
@@ -181,7 +182,11 @@ class List:
         if options.json:
             print(json.dumps(rows))
             return
+        group = None
         for row in rows:
-            place = f"{row['scenario']}/" if "scenario" in row else ""
+            if options.kind == "attacks" and row["access"] != group:
+                group = row["access"]
+                print(Access(group).label)
+            place = f"{row['scenario']}/" if "scenario" in row else "  " if group else ""
             remark = row.get("problem") or (standing(row) if options.kind == "priors" else None)
             print(f"{place + row['key']:<24} {row['title']}" + (f"  [{remark}]" if remark else ""))

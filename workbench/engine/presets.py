@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from workbench.attacks import ATTACKS, AttackInfo
@@ -32,35 +33,57 @@ def default_config(
     return RunConfig(scenario=scenario, attack=attack, knobs=values_of(configured), **overrides)
 
 
-def _presets() -> list[dict[str, Any]]:
-    return [
-        {
-            "key": "eight-faces",
-            "title": "Eight private faces",
-            "text": "GMI, with LOMMA's logit loss, searches a face generator for eight people whom a ResNet was trained on.",
-            "config": default_config("faces", "gmi", classes=list(range(8)), knobs={"identity_loss": "logit"}),
-        },
-        {
-            "key": "bare-pixels",
-            "title": "Faces from bare pixels",
-            "text": "MI-Face (2015) climbs a softmax regression's confidence pixel by pixel. No prior at all.",
-            "config": default_config(
+@dataclass(frozen=True)
+class Preset:
+    """A complete configuration that the first page offers as a card.
+
+    Attributes:
+        title, text: what it is called, and what it shows, for someone who has read nothing yet.
+    """
+
+    key: str
+    title: str
+    text: str
+    config: RunConfig
+
+
+def _presets() -> tuple[Preset, ...]:
+    return (
+        Preset(
+            "eight-faces",
+            "Eight private faces",
+            "GMI, with LOMMA's logit loss, searches a face generator for eight people whom a ResNet was trained on.",
+            default_config("faces", "gmi", classes=list(range(8)), knobs={"identity_loss": "logit"}),
+        ),
+        Preset(
+            "bare-pixels",
+            "Faces from bare pixels",
+            "MI-Face (2015) climbs a softmax regression's confidence pixel by pixel. No prior at all.",
+            default_config(
                 "faces", "mi-face", target="softmax", classes=list(range(8)), knobs={"steps": 4000, "lr": 0.15}
             ),
-        },
-        {
-            "key": "digits",
-            "title": "Digits nobody showed",
-            "text": "The attacker has only seen 5 to 9, and gets 0 to 4 out of a classifier.",
-            "config": default_config("digits", "gmi", restarts=2),
-        },
-        {
-            "key": "everyone",
-            "title": "All forty people",
-            "text": "The whole private data set in one batch. Takes a few minutes on two cores.",
-            "config": default_config("faces", "gmi", knobs={"identity_loss": "logit"}),
-        },
-    ]
+        ),
+        Preset(
+            "digits",
+            "Digits nobody showed",
+            "The attacker has only seen 5 to 9, and gets 0 to 4 out of a classifier.",
+            default_config("digits", "gmi", restarts=2),
+        ),
+        Preset(
+            "everyone",
+            "All forty people",
+            "The whole private data set in one batch. Takes a few minutes on two cores.",
+            default_config("faces", "gmi", knobs={"identity_loss": "logit"}),
+        ),
+    )
 
 
 PRESETS = _presets()
+
+
+def preset_of(key: str) -> Preset:
+    """Return the card of this key; raises `UnknownName`."""
+    for preset in PRESETS:
+        if preset.key == key:
+            return preset
+    raise UnknownName("card", key, [preset.key for preset in PRESETS])

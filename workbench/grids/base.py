@@ -155,31 +155,21 @@ def gathered(key: str, root: Path) -> list[dict[str, Any]]:
     What is shipped counts only for the same configuration and the same weights.
     """
     here = GridFile.of(root, key).records()
-    others = {(r["group"], r["row"], r["column"]): {**r, "run": None, "shipped": True} for r in shipped(key)}
+    others = {_identity(r["config"]): {**r, "run": None, "shipped": True} for r in shipped(key)}
     found = []
     for cell in GRIDS[key]():
         record = here.get(cell.id)
         if record is None or record["state"] != "finished":
-            other = others.get((cell.group, cell.row, cell.column))
-            record = other if other and _same(other, cell) else record
-        found.append(
-            record
-            or {
-                "row": cell.row,
-                "column": cell.column,
-                "group": cell.group,
-                "x": cell.x,
-                "config": cell.config.to_json(),
-                "state": "missing",
-            }
-        )
+            other = others.get(_identity(_plain(cell.config)))
+            record = other if other and _same_weights(other, cell.config) else record
+        names = {"row": cell.row, "column": cell.column, "group": cell.group, "x": cell.x}
+        found.append({**(record or {"config": cell.config.to_json(), "state": "missing"}), **names})
     return found
 
 
-def _same(record: dict[str, Any], cell: Cell) -> bool:
-    """Return whether a record is of this cell as it is today, on whatever device."""
-    configs = ({**config, "device": ""} for config in (record.get("config", {}), _plain(cell.config)))
-    return next(configs) == next(configs) and _same_weights(record, cell.config)
+def _identity(config: dict[str, Any]) -> str:
+    """Return what tells a cell from every other, whatever it is called and on whatever device it ran."""
+    return json.dumps({**config, "device": ""}, sort_keys=True)
 
 
 def _same_weights(record: dict[str, Any], config: RunConfig) -> bool:

@@ -61,6 +61,7 @@ class Scenario:
         ships_classes: whether public images with classes of their own come with this scenario.
         evaluator: the architecture that judges this scenario's reconstructions; never a target.
         borrows: a scenario whose colour priors also serve this one, seen in grey; None if it has its own.
+        default_attack: the one that is offered first: it reaches more than random samples do on the default target.
     """
 
     key: ClassVar[str]
@@ -74,6 +75,7 @@ class Scenario:
     flips: ClassVar[bool] = False
     default_target: ClassVar[str] = "resnet"
     default_prior: ClassVar[str] = "gan"
+    default_attack: ClassVar[str] = "gmi"
     evaluator: ClassVar[str] = "evaluator"
     ships_public: ClassVar[bool] = False
     ships_classes: ClassVar[bool] = False

@@ -123,6 +123,7 @@ class LFW(Scenario):
     public_source = "everyone else in LFW, and other people's aligned faces such as CelebA's"
     flips = True
     evaluator = "mobilefacenet"
+    default_attack = "plg-mi"
 
     def load_private(self) -> Split:
         for folder in photograph_folders():

@@ -25,8 +25,8 @@ DICE = 2**31
 
 
 def usual_attack(scenario: str) -> str:
-    """Return the scenario's showcase: the attack of its first preset, or the first of all."""
-    return next((p["config"].attack for p in PRESETS if p["config"].scenario == scenario), ATTACKS.keys()[0])
+    """Return the attack that a scenario is opened with."""
+    return SCENARIOS[scenario].default_attack
 
 
 def attack_choices(scenario: str, target: str) -> list[tuple[str, str]]:
@@ -47,13 +47,13 @@ def preset_cards() -> dict[str, Any]:
     return {
         "cards": [
             {
-                "key": p["key"],
-                "title": p["title"],
-                "text": p["text"],
-                "problem": next(iter(problems(p["config"])), ""),
-                "note": ATTACKS.entry(p["config"].attack).title.split(" (")[0]
+                "key": p.key,
+                "title": p.title,
+                "text": p.text,
+                "problem": next(iter(problems(p.config)), ""),
+                "note": ATTACKS.entry(p.config.attack).title.split(" (")[0]
                 + " · "
-                + SCENARIOS.entry(p["config"].scenario).title.split(" (")[0],
+                + SCENARIOS.entry(p.config.scenario).title.split(" (")[0],
             }
             for p in PRESETS
         ]
@@ -65,7 +65,7 @@ class Panel:
 
     def __init__(self, app: App) -> None:
         self.app = app
-        first = next(iter(PRESETS))["config"]
+        first = PRESETS[0].config
         catalog = app.catalog
         with gr.Column(elem_id="panel", min_width=300):
             with gr.Row(elem_id="run-row"):
@@ -239,7 +239,7 @@ def listen(app: App, panel: Panel, cards: gr.HTML) -> None:
 
     def start_card(event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         with told():
-            config = next((p["config"] for p in PRESETS if p["key"] == event.key), None)
+            config = next((p.config for p in PRESETS if p.key == event.key), None)
             if config is None:
                 raise UsageError("There is no such card.")
             return {app.run: app.submit(config, request), **panel.show(config)}

@@ -155,7 +155,7 @@ def quality_table(card: dict[str, Any], scenario: str) -> str:
 
 @tab("prior", title="Prior", order=1)
 def build(app: App) -> None:
-    first = PRESETS[0]["config"]
+    first = PRESETS[0].config
     place, usual = SCENARIOS[first.scenario], SCENARIOS[first.scenario].default_prior
     tuned = PRIORS[usual].tuned
     with gr.Row(elem_classes="wb-pickers"):

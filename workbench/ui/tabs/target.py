@@ -173,7 +173,7 @@ def pages(catalog: Catalog, scenario: str) -> int:
 
 @tab("target", title="Target", order=0)
 def build(app: App) -> None:
-    catalog, first = app.catalog, PRESETS[0]["config"]
+    catalog, first = app.catalog, PRESETS[0].config
     with gr.Row(elem_classes="wb-pickers"):
         scenario = gr.Dropdown(
             catalog.scenarios(), value=first.scenario, label="Scenario", filterable=False, elem_id="target-scenario"
