@@ -20,6 +20,7 @@ from workbench.core import weights
 from workbench.core.errors import DataMissing, KnobError, UnknownName, WeightsCorrupt
 from workbench.core.knobs import Knob, configure, knob, knobs_of, values_of
 from workbench.core.paths import ROOT
+from workbench.core.payloads import Images
 from workbench.core.records import Access, Frame, RunState
 from workbench.defenses import DEFENSES
 from workbench.metrics import METRICS
@@ -180,22 +181,25 @@ def test_every_knob_explains_itself_and_starts_in_range(k: Knob):
 def test_a_frame_is_a_copy_of_what_it_was_given():
     given_, latents = torch.zeros(2, 1, 4, 4, requires_grad=True), torch.zeros(2, 3)
     losses, kept, sure = {"loss": torch.zeros(2)}, torch.zeros(2, dtype=torch.bool), torch.zeros(2)
-    frame = Frame(0, 1, given_, latents, losses, sure, kept)
+    frame = Frame(0, 1, Images(given_, latents, sure, kept), losses)
     with torch.no_grad():
         given_.fill_(9)
     for t in (latents, losses["loss"], kept, sure):
         t.fill_(1)
     losses["other"] = torch.ones(2)
-    assert not frame.images.requires_grad
-    for t in (frame.images, frame.latents, frame.confidence, frame.kept, frame.losses["loss"]):
+    payload = frame.payload
+    assert not payload.images.requires_grad and payload.count == 2
+    for t in (payload.images, payload.latents, payload.confidence, payload.kept, frame.losses["loss"]):
         assert not t.any()
     assert list(frame.losses) == ["loss"]
 
 
 def test_a_frame_cannot_be_changed():
-    frame = Frame(0, 1, torch.zeros(1, 1, 2, 2), losses={"loss": torch.zeros(1)})
+    frame = Frame(0, 1, Images(torch.zeros(1, 1, 2, 2)), losses={"loss": torch.zeros(1)})
     with pytest.raises(FrozenInstanceError):
         frame.step = 2
+    with pytest.raises(FrozenInstanceError):
+        frame.payload.images = torch.ones(1, 1, 2, 2)
     with pytest.raises(TypeError):
         frame.losses["loss"] = torch.ones(1)
 

@@ -444,7 +444,7 @@ def test_random_samples_of_a_conditional_prior_are_of_the_classes_asked_for():
     with torch.no_grad():
         prior.start_norm.class_shift += torch.arange(CLASSES)[:, None]  # classes far apart
     *_, last = frames_of("random", replace(context, prior=prior))
-    assert torch.equal(last.images, prior.decode(last.latents, context.classes))
+    assert torch.equal(last.payload.images, prior.decode(last.payload.latents, context.classes))
 
 
 @each_tuned

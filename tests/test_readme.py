@@ -50,4 +50,4 @@ def test_the_example_attack_works_and_raises_the_confidence(monkeypatch, tmp_pat
     )
     frames = list(example.Climb(steps=40).run(context))
     assert frames[0].queries == 0 and frames[-1].queries == 200
-    assert frames[-1].confidence.mean() > frames[1].confidence.mean() + 0.1
+    assert frames[-1].payload.confidence.mean() > frames[1].payload.confidence.mean() + 0.1

@@ -15,6 +15,7 @@ from workbench.attacks import ATTACKS, AttackContext, attack
 from workbench.attacks.base import ensure_finite
 from workbench.core.errors import DataMissing, Incompatible, KnobError, StoreError, UnknownName
 from workbench.core.knobs import knob
+from workbench.core.payloads import Images
 from workbench.core.records import Access, Fork, Frame, RunConfig, RunState
 from workbench.engine.compatibility import ensure_fits, problems
 from workbench.engine.context import control_for
@@ -81,7 +82,7 @@ def slowly(self, ctx: AttackContext) -> Iterator[Frame]:
         yield Frame(
             step,
             self.steps,
-            x,
+            Images(x),
             losses={"speed": torch.full((2,), float(ctx.live(self, "speed")))},
             queries=ctx.target.queries,
         )
@@ -186,8 +187,8 @@ def test_a_wrong_live_knob_is_refused(register, name, value, error):
 def test_nan_stops_the_run_with_the_step_and_the_name(store, cache, register):
     def diverging(self, ctx):
         x = torch.full((2, 1, 64, 64), 0.5)
-        yield Frame(0, 50, x)
-        yield Frame(3, 50, x)
+        yield Frame(0, 50, Images(x))
+        yield Frame(3, 50, Images(x))
         ensure_finite(7, cost=torch.tensor([float("nan")]))
 
     config = register(diverging)
@@ -200,7 +201,7 @@ def test_nan_stops_the_run_with_the_step_and_the_name(store, cache, register):
 def test_an_attack_beyond_its_access_fails_with_a_message(store, cache, register):
     def greedy(self, ctx):
         x = torch.full((2, 1, 64, 64), 0.5)
-        yield Frame(0, 50, x)
+        yield Frame(0, 50, Images(x))
         ctx.target.logits(x)
 
     config = register(greedy, access=Access.LABEL)
@@ -211,7 +212,7 @@ def test_an_attack_beyond_its_access_fails_with_a_message(store, cache, register
 
 def test_a_bug_in_an_attack_is_reported_not_swallowed(store, cache, register):
     def broken(self, ctx):
-        yield Frame(0, 50, torch.full((2, 1, 64, 64), 0.5))
+        yield Frame(0, 50, Images(torch.full((2, 1, 64, 64), 0.5)))
         raise RuntimeError("shape mismatch")
 
     config = register(broken)
@@ -266,7 +267,8 @@ def test_a_fork_with_other_candidates_is_refused(store, cache):
 
 
 def frame(step: int, n: int = 3) -> Frame:
-    return Frame(step, 1000, torch.rand(n, 1, 8, 8), torch.rand(n, 12), {"loss": torch.rand(n)}, torch.rand(n))
+    images = Images(torch.rand(n, 1, 8, 8), torch.rand(n, 12), torch.rand(n))
+    return Frame(step, 1000, images, {"loss": torch.rand(n)})
 
 
 def test_a_frame_is_dropped_rather_than_waited_for(store, monkeypatch):

@@ -87,7 +87,9 @@ def test_an_attack_takes_every_identity_loss_it_offers(key, loss):
     if loss not in knob["choices"]:
         pytest.skip("not offered")
     first, *_, last = frames_of(key, make_context(key), identity_loss=loss)
-    before, after = (QuadrantVictim()(f.images).gather(1, torch.arange(4)[:, None]).mean() for f in (first, last))
+    before, after = (
+        QuadrantVictim()(f.payload.images).gather(1, torch.arange(4)[:, None]).mean() for f in (first, last)
+    )
     assert after > before
 
 
@@ -332,8 +334,8 @@ def test_the_noise_of_an_image_leads_back_to_it():
 def test_refining_the_noise_shows_an_image_of_the_prior():
     context = make_context("diffusion")
     *_, last = frames_of("diffusion", context, refine=15)
-    assert torch.allclose(last.images, WalkingPrior().decode(last.latents), atol=1e-6)
-    assert (last.confidence > 0.9).all()
+    assert torch.allclose(last.payload.images, WalkingPrior().decode(last.payload.latents), atol=1e-6)
+    assert (last.payload.confidence > 0.9).all()
 
 
 # Feature statistics
@@ -379,7 +381,7 @@ def test_the_weight_of_the_statistics_brings_them_closer():
         *_, last = frames_of("pixel", make_context("pixel", victim=victim), statistics=weight, smoothness=0.0)
         memory = Statistics()
         with memory.watching(victim), torch.no_grad():
-            victim(last.images)
+            victim(last.payload.images)
         ends.append(memory.apart.mean().item())
     assert ends[1] < 0.7 * ends[0]
 

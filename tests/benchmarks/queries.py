@@ -102,8 +102,8 @@ def table(options: argparse.Namespace) -> list[dict[str, object]]:
             )
             seconds = time.monotonic() - begun
             for mark, frame in zip(group, frames, strict=True):
-                found = judge(frame.images.cpu(), labels, judging)
-                known = None if frame.confidence is None else frame.confidence.mean().item()
+                found = judge(frame.payload.images.cpu(), labels, judging)
+                known = None if frame.payload.confidence is None else frame.payload.confidence.mean().item()
                 rows.append(
                     {
                         "scenario": options.scenario,

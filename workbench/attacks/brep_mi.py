@@ -22,6 +22,7 @@ from workbench.attacks.parts.black_box_frames import shown
 from workbench.attacks.parts.candidate_rng import Streams
 from workbench.attacks.parts.questions import AnswerPool, Box, ask, pools
 from workbench.core.knobs import knob
+from workbench.core.payloads import Images
 from workbench.core.records import Access, Frame
 
 SHOWN = 12  # points of a sphere that are drawn
@@ -163,11 +164,13 @@ class _Walk:
         return Frame(
             step,
             self.total,
-            images,
-            self.best,
-            note=note,
-            queries=self.ctx.target.queries,
+            Images(
+                images,
+                self.best,
+                cloud=self.cloud.flatten(0, 1),
+                cloud_of=torch.arange(len(self.z), device=self.z.device).repeat_interleave(SHOWN),
+            ),
             losses={"radius": self.found, "share inside": self.share, "accepted moves": self.moves},
-            cloud=self.cloud.flatten(0, 1),
-            cloud_of=torch.arange(len(self.z), device=self.z.device).repeat_interleave(SHOWN),
+            queries=self.ctx.target.queries,
+            note=note,
         )

@@ -99,7 +99,7 @@ class GuidedDiffusion(IdentityKnobs):
         identity = yield from prepared(
             ctx,
             self,
-            lambda step, note: Frame(step, total, first.images, first.latents, queries=ctx.target.queries, note=note),
+            lambda step, note: Frame(step, total, first.payload, queries=ctx.target.queries, note=note),
         )
         streams = Streams(ctx)
         score = self._score(ctx, identity, streams)

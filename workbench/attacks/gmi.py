@@ -53,7 +53,7 @@ class GMI(IdentityKnobs):
         z = start.clamp(-self.bound, self.bound).clone()
         yield (first := starting_frame(ctx, z, total))
         identity = yield from prepared(
-            ctx, self, lambda step, note: Frame(step, total, first.images, z, queries=ctx.target.queries, note=note)
+            ctx, self, lambda step, note: Frame(step, total, first.payload, queries=ctx.target.queries, note=note)
         )
 
         def score(images: Tensor, latents: Tensor) -> Terms:

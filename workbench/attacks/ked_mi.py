@@ -64,7 +64,7 @@ class KEDMI(IdentityKnobs):
         identity = yield from prepared(
             ctx,
             self,
-            lambda step, note: Frame(step, total, first.images, first.latents, queries=ctx.target.queries, note=note),
+            lambda step, note: Frame(step, total, first.payload, queries=ctx.target.queries, note=note),
         )
         value = torch.stack([start, torch.full_like(start, self.start_logvar)], 1)
         streams = Streams(ctx)

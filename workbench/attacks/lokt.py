@@ -30,6 +30,7 @@ from workbench.attacks.parts.losses import IDENTITY
 from workbench.attacks.parts.networks import fresh
 from workbench.attacks.parts.questions import AnswerPool, Box, ask, pools
 from workbench.core.knobs import knob
+from workbench.core.payloads import Images
 from workbench.core.records import Access, Frame
 
 SIDE = 32  # pixels a side that a stand-in looks at, at most
@@ -218,4 +219,6 @@ class _Known:
             margin = self.moves.new_zeros(n) if self.margin is None else self.margin
             ensure_finite(step, error=self.error, margin=margin)
             losses = {"classifiers' error": self.error.expand(n), "margin": margin, "confirmed moves": self.moves}
-        return Frame(step, self.total, self.images(), self.latents, losses, queries=self.ctx.target.queries, note=note)
+        return Frame(
+            step, self.total, Images(self.images(), self.latents), losses, queries=self.ctx.target.queries, note=note
+        )

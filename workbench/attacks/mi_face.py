@@ -19,6 +19,7 @@ from torch.nn import functional as F  # noqa: N812
 from workbench.attacks.base import AttackContext, attack, ensure_finite
 from workbench.attacks.parts.losses import confidence, cross_entropy, one_minus_confidence, total_variation
 from workbench.core.knobs import knob
+from workbench.core.payloads import Images
 from workbench.core.records import Access, Frame
 
 COSTS = {"confidence": one_minus_confidence, "cross-entropy": cross_entropy}
@@ -87,7 +88,7 @@ class MIFace:
         else:
             grain = 0.002 * torch.randn(n, *ctx.target.input_shape, generator=ctx.rng)
             x = (self.start_grey + grain).clamp(0, 1).to(ctx.device)
-        yield Frame(0, self.steps, x)
+        yield Frame(0, self.steps, Images(x))
         best, best_cost = x.clone(), torch.full((n,), torch.inf, device=ctx.device)
         best_confidence = torch.zeros(n, device=ctx.device)
         window = torch.full((self.patience, n), torch.inf, device=ctx.device)
@@ -120,9 +121,8 @@ class MIFace:
                 yield Frame(
                     step,
                     self.steps,
-                    best,
+                    Images(best, confidence=best_confidence),
                     losses={"cost": best_cost, "total variation": aux},
-                    confidence=best_confidence,
                     queries=ctx.target.queries,
                     note="every candidate has met its stopping rule" if finished else "",
                 )

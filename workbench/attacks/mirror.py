@@ -69,7 +69,7 @@ class Mirror(IdentityKnobs):
         yield (first := starting_frame(ctx, shown, total))
 
         def waiting(step: int, note: str) -> Frame:
-            return Frame(step, total, first.images, first.latents, queries=ctx.target.queries, note=note)
+            return Frame(step, total, first.payload, queries=ctx.target.queries, note=note)
 
         space, w = PSpace.of(ctx.prior, ctx.rng, self.reach, self.truncation), shown.clone()
         if ctx.start is None:

@@ -21,6 +21,7 @@ from workbench.attacks.parts.latent_search import AdamSteps
 from workbench.attacks.parts.losses import CHOICES, IDENTITY, confidence, total_variation
 from workbench.attacks.parts.views import View, views
 from workbench.core.knobs import knob
+from workbench.core.payloads import Images
 from workbench.core.records import Access, Frame
 
 WITHOUT_FEATURES = {key: title for key, title in CHOICES.items() if key != "logit"}
@@ -86,7 +87,7 @@ class Pixel:
             x = ctx.start.clone()
         else:
             x = (0.45 + 0.1 * torch.rand(n, *shape, generator=ctx.rng)).to(ctx.device)
-        yield Frame(0, self.steps, x)
+        yield Frame(0, self.steps, Images(x))
         loss, memory, streams = IDENTITY[self.identity_loss], Statistics(), Streams(ctx)
         view = View(scale=(self.crop, 1.0), mirror=0.5 * ctx.flips)
         stepper = AdamSteps(x.requires_grad_(True))
@@ -108,15 +109,13 @@ class Pixel:
                 yield Frame(
                     step,
                     self.steps,
-                    x,
-                    None,
+                    Images(x, confidence=confidence(logits, ctx.classes)),
                     {
                         "identity": identity,
                         "statistics": apart,
                         "roughness": rough,
                         "gradient norm": gradient.flatten(1).norm(dim=1),
                     },
-                    confidence(logits, ctx.classes),
                     queries=ctx.target.queries,
                 )
             stepper.step(gradient, ctx.live(self, "lr"))
@@ -128,9 +127,7 @@ class Pixel:
         yield Frame(
             self.steps,
             self.steps,
-            x,
-            None,
+            Images(x, confidence=confidence(logits, ctx.classes)),
             {"identity": loss(logits, ctx.classes)},
-            confidence(logits, ctx.classes),
             queries=ctx.target.queries,
         )

@@ -65,7 +65,7 @@ class PPA(IdentityKnobs):
         yield (first := starting_frame(ctx, shown, total))
 
         def waiting(step: int, note: str) -> Frame:
-            return Frame(step, total, first.images, first.latents, queries=ctx.target.queries, note=note)
+            return Frame(step, total, first.payload, queries=ctx.target.queries, note=note)
 
         w = shown.clone()
         if ctx.start is None:

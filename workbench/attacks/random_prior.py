@@ -13,6 +13,7 @@ import torch
 
 from workbench.attacks.base import AttackContext, attack
 from workbench.core.knobs import knob
+from workbench.core.payloads import Images
 from workbench.core.records import Access, Frame
 
 
@@ -36,4 +37,4 @@ class RandomPrior:
             latents = ctx.start if draw == 0 and ctx.start is not None else ctx.prior.sample(len(ctx.classes), ctx.rng)
             if draw in (0, self.draws) or ctx.due(draw):
                 with torch.no_grad():
-                    yield Frame(draw, self.draws, ctx.prior.decode(latents, ctx.classes), latents)
+                    yield Frame(draw, self.draws, Images(ctx.prior.decode(latents, ctx.classes), latents))

@@ -115,7 +115,7 @@ class VMI(IdentityKnobs):
         identity = yield from prepared(
             ctx,
             self,
-            lambda step, note: Frame(step, total, first.images, first.latents, queries=ctx.target.queries, note=note),
+            lambda step, note: Frame(step, total, first.payload, queries=ctx.target.queries, note=note),
         )
         whitened, family = Whitened.of(ctx.prior, ctx.rng), Gaussians(self.full)
         value = family.start(whitened.units(start), self.spread)

@@ -13,6 +13,7 @@ import torch
 from workbench.commands.base import assignments, command
 from workbench.core.errors import StoreError
 from workbench.core.paths import runs_dir
+from workbench.core.payloads import Images
 from workbench.core.records import Frame, RunConfig, RunState
 from workbench.engine.compatibility import ensure_fits, notes
 from workbench.engine.execute import execute
@@ -43,7 +44,8 @@ def summary(folder: RunFolder) -> dict[str, Any]:
 
 
 def show(frame: Frame, seconds: float) -> None:
-    known = "" if frame.confidence is None else f"  confidence {frame.confidence.mean().item():.3f}"
+    confidence = frame.payload.confidence if isinstance(frame.payload, Images) else None
+    known = "" if confidence is None else f"  confidence {confidence.mean().item():.3f}"
     print(f"\r{frame.step}/{frame.total}  {seconds:.1f} s  {frame.queries} queries{known}   ", end="", file=sys.stderr)
 
 

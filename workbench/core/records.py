@@ -10,6 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
+from workbench.core.payloads import Payload
+
 
 class Access(enum.StrEnum):
     """What an attacker may ask of a target, from everything to the label alone."""
@@ -56,33 +58,21 @@ class Frame:
 
     Attributes:
         step, total: steps done, and how many there will be.
-        images: (N, C, H, W) float32 in [0, 1].
-        latents: (N, D), or None for an attack on pixels.
+        payload: what the attack holds of its candidates, such as `Images`.
         losses: name to (N,) values.
-        confidence: (N,) the target's confidence in each candidate's class, 0 to 1; None where unknown.
-        kept: (N,) bool, which candidates the attack's own selection keeps; None before it selects.
+        queries: rows the target has answered so far.
         note: a few words on what the attack is doing.
-        cloud: (M, D) latents tried around the candidates: a population, a sphere; None where there is none.
-        cloud_of: (M,) int64, which candidate each of the cloud belongs to.
     """
 
     step: int
     total: int
-    images: Tensor
-    latents: Tensor | None = None
+    payload: Payload
     losses: Mapping[str, Tensor] = field(default_factory=dict)
-    confidence: Tensor | None = None
-    kept: Tensor | None = None
     queries: int = 0
     note: str = ""
-    cloud: Tensor | None = None
-    cloud_of: Tensor | None = None
 
     def __post_init__(self) -> None:
-        """Detach and copy, so that an optimiser working in place cannot rewrite history."""
-        for name in ("images", "latents", "confidence", "kept", "cloud", "cloud_of"):
-            if (value := getattr(self, name)) is not None:
-                object.__setattr__(self, name, value.detach().clone())
+        """Detach and copy, as the payload does."""
         object.__setattr__(self, "losses", MappingProxyType({k: v.detach().clone() for k, v in self.losses.items()}))
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from safetensors.torch import save
-from torch import Tensor
 
 from workbench.core.records import Frame, RunConfig
 from workbench.core.weights import write_atomically
 from workbench.defenses.store import target_card
 from workbench.engine.context import candidate_classes, prior_of
+from workbench.engine.judging import Conclusion, judged
 from workbench.engine.model_cache import ModelCache
-from workbench.metrics.judge import Judgement, judge
-from workbench.runs.contact_sheet import SheetLayout, compose, webp
+from workbench.runs.contact_sheet import SheetLayout, webp
+from workbench.runs.payloads import result_of
 from workbench.runs.run_folder import RunFolder
 from workbench.targets.remote.sources import is_foreign
 
@@ -44,13 +43,11 @@ def set_scene(
 def conclude(
     config: RunConfig, folder: RunFolder, cache: ModelCache, last: Frame, seconds: float, grid: SheetLayout
 ) -> dict[str, Any]:
-    """Write the result, judge it beside floor and ceiling; return the figures for the run's record."""
-    labels, images = candidate_classes(config), last.images.cpu()
-    result = {"images": images.contiguous(), "labels": labels}
-    if last.latents is not None:
-        result["latents"] = last.latents.cpu().contiguous()
-    write_atomically(folder.path / "result.safetensors", save(result))
-    compose(images, grid).save(folder.path / "images.png")
+    """Write the result and judge it, as its payload is judged; return the figures for the run's record."""
+    write_atomically(
+        folder.path / "result.safetensors",
+        save({**result_of(last.payload), "labels": candidate_classes(config)}),
+    )
     figures: dict[str, Any] = {
         "steps": last.step,
         "seconds": round(seconds, 3),
@@ -60,33 +57,4 @@ def conclude(
         if is_foreign(config.target)
         else target_card(config.scenario, config.target, config.defense).get("heldout_accuracy"),
     }
-    context = cache.evaluation(config.scenario)
-    if context is not None:
-        found = judge(images, labels, context)
-        floor = floor_of(config, cache, labels, context)
-        folder.write_json(
-            "judgement.json",
-            {
-                "reconstruction": found.to_json(),
-                "baseline": floor.to_json() if floor else None,
-                "ceiling": cache.ceiling(config.scenario).to_json(),
-            },
-        )
-        nearest = cache.scenario(config.scenario).private.train.images[found.nearest]
-        write_atomically(folder.path / "nearest.webp", webp(nearest, grid))
-        figures |= {
-            "metrics": found.overall,
-            "baseline": floor.overall if floor else {},
-            "accuracy": found.overall.get("acc@1"),
-        }
-    return figures
-
-
-def floor_of(config: RunConfig, cache: ModelCache, labels: Tensor, context: Any) -> Judgement | None:
-    """Return the judgement of random prior samples, one for each candidate, drawn with the run's seed."""
-    prior = cache.baseline_prior(config.scenario)
-    if prior is None:
-        return None
-    rng = torch.Generator().manual_seed(config.seed)
-    with torch.no_grad():
-        return judge(prior.random_images(len(labels), rng).cpu(), labels, context)
+    return figures | judged(last.payload, Conclusion(config, folder, cache, grid))

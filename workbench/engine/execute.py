@@ -83,7 +83,9 @@ def execute(
             for frame in frames:
                 first, last = last is None, frame
                 if first:
-                    folder.write_json("scene.json", {**folder.scene(), "total": frame.total})
+                    folder.write_json(
+                        "scene.json", {**folder.scene(), "total": frame.total, "payload": frame.payload.kind}
+                    )
                 recorder.offer(frame, clock.seconds, must=first or control.paused)
                 if on_frame is not None:
                     on_frame(frame, clock.seconds)

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 
-import torch
 from safetensors.torch import save
 from torch import Tensor
 
@@ -16,7 +15,8 @@ from workbench.core.errors import StoreError
 from workbench.core.records import Frame
 from workbench.core.weights import write_atomically
 from workbench.priors.plane import Plane
-from workbench.runs.contact_sheet import SheetLayout, webp
+from workbench.runs.contact_sheet import SheetLayout
+from workbench.runs.payloads import Recorded, recorded
 from workbench.runs.run_folder import RunFolder
 
 KEPT = 240  # frames on disk; beyond it every other old one goes
@@ -50,6 +50,7 @@ class Recorder:
         self._number = 0
         self._numbers: list[int] = []
         self._lines, self._stride = 0, 1
+        self._curves: list[str] | None = None  # names in the header, those of the first frame that has any
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
         self._thread.start()
@@ -95,59 +96,49 @@ class Recorder:
     def _write(self, frame: Frame, seconds: float) -> None:
         number, frames = self._number, self.folder.path / "frames"
         self._number += 1
-        images = frame.images.cpu()
-        if frame.latents is not None:
-            held = {"latents": frame.latents.cpu().contiguous()}
-        else:
-            held = {"images": (images.clamp(0, 1) * 255).round().to(torch.uint8)}
-        if frame.confidence is not None:
-            held["confidence"] = frame.confidence.cpu().contiguous()
-        if frame.cloud is not None and self.plane is not None:
-            held |= {"cloud": self.plane.project(frame.cloud.cpu()).contiguous(), "cloud_of": frame.cloud_of.cpu()}
+        recorded_frame = recorded(frame.payload, self.plane)
         if number % self._stride == 0:
-            self._append(number, frame, images, seconds)
-        write_atomically(frames / f"{number:06d}.safetensors", save(held))
-        write_atomically(frames / f"{number:06d}.webp", webp(images, self.grid))
+            self._append(number, frame, recorded_frame, seconds)
+        # The tensors come last: a frame is there once they are.
+        if recorded_frame.sheet is not None:
+            write_atomically(frames / f"{number:06d}.webp", recorded_frame.sheet(self.grid))
+        write_atomically(frames / f"{number:06d}.safetensors", save(recorded_frame.tensors))
         write_atomically(frames / "latest", str(number).encode())
         self._numbers.append(number)
         if len(self._numbers) > KEPT:
             for old in self._numbers[1:-1:2]:
-                for suffix in ("webp", "safetensors"):
+                for suffix in ("safetensors", "webp"):
                     (frames / f"{old:06d}.{suffix}").unlink(missing_ok=True)
             self._numbers = [self._numbers[0], *self._numbers[2:-1:2], self._numbers[-1]]
             self._numbers = sorted(set(self._numbers))
 
-    def _append(self, number: int, frame: Frame, images: Tensor, seconds: float) -> None:
-        means = {name: value.float().mean().item() for name, value in frame.losses.items()}
-        mean = "" if frame.confidence is None else f"{frame.confidence.float().mean().item():.5g}"
-        if frame.losses and not (self.folder.path / "curves.csv").exists():
-            self.folder.append("curves.csv", ",".join(["frame", "step", "seconds", "queries", "confidence", *means]))
+    def _append(self, number: int, frame: Frame, recorded_frame: Recorded, seconds: float) -> None:
+        """Add a line to each of the growing files."""
+        confidence = recorded_frame.confidence
         if frame.losses:
-            self.folder.append(
-                "curves.csv",
-                ",".join(
-                    [
-                        str(number),
-                        str(frame.step),
-                        f"{seconds:.3f}",
-                        str(frame.queries),
-                        mean,
-                        *(f"{v:.5g}" for v in means.values()),
-                    ]
-                ),
-            )
-        if self.plane is not None:
-            points = self.plane.project(frame.latents.cpu() if frame.latents is not None else images)
+            self._append_curves(number, frame, confidence, seconds)
+        if self.plane is not None and recorded_frame.points is not None:
+            points = self.plane.project(recorded_frame.points)
             self.folder.append("path.csv", f"{number}," + ",".join(f"{v:.3g}" for v in points.flatten().tolist()))
         percent = (
-            [""] * len(images)
-            if frame.confidence is None
-            else [f"{v:.0f}" for v in (frame.confidence.float() * 100).tolist()]
+            [""] * frame.payload.count if confidence is None else [f"{v:.0f}" for v in (confidence * 100).tolist()]
         )
         self.folder.append("confidence.csv", f"{number}," + ",".join(percent))
         self._lines += 1
         if self._lines >= LINES:
             self._lines, self._stride = LINES // 2, self._stride * 2
+
+    def _append_curves(self, number: int, frame: Frame, confidence: Tensor | None, seconds: float) -> None:
+        """Add the means over candidates; each under its own name, blank where a frame has none of that name."""
+        if self._curves is None:
+            self._curves = list(frame.losses)
+            self.folder.append(
+                "curves.csv", ",".join(["frame", "step", "seconds", "queries", "confidence", *self._curves])
+            )
+        means = {name: f"{value.float().mean().item():.5g}" for name, value in frame.losses.items()}
+        mean = "" if confidence is None else f"{confidence.mean().item():.5g}"
+        line = [str(number), str(frame.step), f"{seconds:.3f}", str(frame.queries), mean]
+        self.folder.append("curves.csv", ",".join([*line, *(means.get(name, "") for name in self._curves)]))
 
 
 def note_event(folder: RunFolder, step: int, kind: str, **what: object) -> None:

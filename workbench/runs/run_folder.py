@@ -7,14 +7,14 @@
     path.csv             one line a frame: frame,x,y,z of each candidate in the prior's plane
     confidence.csv       one line a frame: frame,<percent of each candidate, blank where unknown>
     events.jsonl         knob changes, pauses, forks
-    scene.json           what stays: candidates, the sheets' grid, the plane's cloud
+    scene.json           what stays: the kind of payload, candidates, the sheets' grid, the plane's cloud
     truth.webp           the private image beside each candidate, on the same grid
     nearest.webp         the nearest private image of each result, once judged
     judgement.json       metrics of the result, the floor and the ceiling
-    frames/000012.webp         contact sheet
-    frames/000012.safetensors  latents, or images of an attack on pixels; confidence; cloud (M, 3) in the plane
-                               with cloud_of (M,), the candidate each point belongs to
-    result.safetensors   images, labels, latents of the end
+    frames/000012.webp         contact sheet, where the payload has one
+    frames/000012.safetensors  of images: latents, or images of an attack on pixels; confidence; cloud (M, 3) in the
+                               plane with cloud_of (M,), the candidate each point belongs to
+    result.safetensors   labels and, of images, images and latents of the end
 
 Curves and path only ever grow, so that a viewer needs no more than what was added since it looked.
 """
@@ -97,7 +97,7 @@ class RunFolder(JobFolder):
 
     def frames(self) -> list[int]:
         """Return the numbers of the recorded frames, in order."""
-        return sorted(int(p.stem) for p in (self.path / "frames").glob("[0-9]*.webp"))
+        return sorted(int(p.stem) for p in (self.path / "frames").glob("[0-9]*.safetensors"))
 
     def latest(self) -> int | None:
         """Return the number of the newest frame without listing the folder, or None."""
@@ -107,14 +107,16 @@ class RunFolder(JobFolder):
             return None
 
     def sheet(self, frame: int) -> bytes:
-        """Return the contact sheet of a frame as WebP; raises `StoreError` if it was not recorded."""
+        """Return the contact sheet of a frame as WebP; raises `StoreError` if it was not recorded, or not drawn."""
+        path = self.path / "frames" / f"{frame:06d}.webp"
         try:
-            return (self.path / "frames" / f"{frame:06d}.webp").read_bytes()
+            return path.read_bytes()
         except OSError:
-            raise StoreError(f"Run {self.id} has no frame {frame}.") from None
+            drawn = not path.with_suffix(".safetensors").is_file()
+            raise StoreError(f"Run {self.id} has no {'' if drawn else 'picture of '}frame {frame}.") from None
 
     def tensors(self, frame: int) -> dict[str, Tensor]:
-        """Return what a frame holds: `latents` (N, D) or `images` (N, C, H, W) in [0, 1], `confidence`."""
+        """Return what a frame holds: of images, `latents` (N, D) or `images` (N, C, H, W) in [0, 1], `confidence` (N,)."""
         try:
             held = load((self.path / "frames" / f"{frame:06d}.safetensors").read_bytes())
         except OSError:
@@ -122,7 +124,7 @@ class RunFolder(JobFolder):
         return {k: v.float() / 255 if v.dtype == torch.uint8 else v for k, v in held.items()}
 
     def result(self) -> dict[str, Tensor]:
-        """Return `images` (N, C, H, W) in [0, 1], `labels` (N,) and, where there are, `latents` (N, D)."""
+        """Return `labels` (N,) and what the payload's result holds: `images` (N, C, H, W) in [0, 1], `latents` (N, D)."""
         try:
             return load_file(self.path / "result.safetensors")
         except OSError:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from workbench.attacks.base import AttackContext, ensure_finite
 from workbench.attacks.parts.questions import log_confidences, of_class
+from workbench.core.payloads import Images
 from workbench.core.records import Frame
 
 SHOWN = 12  # of those tried last, that are drawn as a cloud
@@ -73,16 +74,18 @@ class Best:
         with torch.no_grad():
             images = self.ctx.prior.decode(self.latents)
         if step == 0:
-            return Frame(0, self.total, images, self.latents)
+            return Frame(0, self.total, Images(images, self.latents))
         return Frame(
             step,
             self.total,
-            images,
-            self.latents,
-            confidence=self.confidence,
-            queries=self.ctx.target.queries,
+            Images(
+                images,
+                self.latents,
+                self.confidence,
+                cloud=self._cloud.flatten(0, 1),
+                cloud_of=torch.arange(len(images), device=images.device).repeat_interleave(SHOWN),
+            ),
             losses={"cross-entropy": -log_confidences(self.confidence), **self.curves},
+            queries=self.ctx.target.queries,
             note=note,
-            cloud=self._cloud.flatten(0, 1),
-            cloud_of=torch.arange(len(images), device=images.device).repeat_interleave(SHOWN),
         )

@@ -17,6 +17,7 @@ from workbench.attacks.base import AttackContext, ensure_finite
 from workbench.attacks.parts.candidate_rng import Streams
 from workbench.attacks.parts.networks import fresh
 from workbench.attacks.parts.questions import AnswerPool
+from workbench.core.payloads import Images
 from workbench.core.records import Frame
 from workbench.priors.decoder import Decoder
 
@@ -146,4 +147,4 @@ class InverseTraining:
         n, losses = len(self.images), {}
         if torch.isfinite(self.least):
             losses = {"training error": self.error.expand(n), "held-out error": self.least.expand(n)}
-        return Frame(step, total, self.images, losses=losses, queries=self.ctx.target.queries, note=note)
+        return Frame(step, total, Images(self.images), losses=losses, queries=self.ctx.target.queries, note=note)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from workbench.attacks.base import AttackContext, ensure_finite
 from workbench.attacks.parts.losses import confidence, cross_entropy
+from workbench.core.payloads import Images
 from workbench.core.records import Frame
 
 
@@ -123,13 +124,10 @@ class Search:
         return Frame(
             number,
             self.total,
-            images,
-            latents,
+            Images(images, latents, sure, **self.extras()),
             named,
-            sure,
             queries=self.ctx.target.queries,
             note=self.note,
-            **self.extras(),
         )
 
 
@@ -148,7 +146,7 @@ def best_of(tries: int) -> Callable[[Tensor], Tensor] | None:
 def starting_frame(ctx: AttackContext, latents: Tensor, total: int, note: str = "") -> Frame:
     """Return the frame before the first query."""
     with torch.no_grad():
-        return Frame(0, total, ctx.prior.decode(latents, ctx.classes), latents, note=note)
+        return Frame(0, total, Images(ctx.prior.decode(latents, ctx.classes), latents), note=note)
 
 
 @torch.no_grad()
@@ -166,11 +164,8 @@ def closing_frame(
     return Frame(
         total,
         total,
-        images,
-        latents,
+        Images(images, latents, confidence(logits, ctx.classes), **fields),
         {"cross-entropy": cross_entropy(logits, ctx.classes)},
-        confidence(logits, ctx.classes),
         queries=ctx.target.queries,
         note=note,
-        **fields,
     )
