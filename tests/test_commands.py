@@ -47,6 +47,21 @@ def test_the_keys_that_scripts_rely_on(kind, keys, capsys):
     assert keys <= {row["key"] for row in json.loads(capsys.readouterr().out)}
 
 
+def test_attacks_are_listed_by_what_they_may_ask(capsys):
+    assert main(["list", "attacks"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    headings = [line for line in lines if not line.startswith(" ")]
+    assert headings == ["White-box:", "Confidence scores:", "Top-k scores:", "Label only:"]
+    under = {
+        line.split()[0]: max((h for h in headings if lines.index(h) < row), key=lines.index)
+        for row, line in enumerate(lines)
+        if line.startswith(" ")
+    }
+    assert under["gmi"] == "White-box:" and under["yoshimura"] == "Top-k scores:" and under["lokt"] == "Label only:"
+    main(["list", "attacks", "--json"])
+    assert set(under) == {row["key"] for row in json.loads(capsys.readouterr().out)}
+
+
 def test_run_prints_the_promised_object_last(capsys, tmp_path):
     out = tmp_path / "out"
     assert (

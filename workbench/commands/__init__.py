@@ -9,9 +9,11 @@ import sys
 from workbench.commands.base import COMMANDS
 from workbench.core.errors import UsageError, WorkbenchError
 
+MODULE = "python -m workbench"
 
-def main(arguments: list[str], program: str = "python -m workbench") -> int:
-    """Run one command; returns the exit status. Messages for people go to standard error.
+
+def parser_of(program: str = MODULE) -> argparse.ArgumentParser:
+    """Return the parser of the whole command line; `command` is set to what `run` is to be called of.
 
     Args:
         program: what the help calls this program.
@@ -22,7 +24,12 @@ def main(arguments: list[str], program: str = "python -m workbench") -> int:
         sub = commands.add_parser(entry.key, help=entry.title, description=entry.title)
         entry.item.arguments(sub)
         sub.set_defaults(command=entry.item)
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str], program: str = MODULE) -> int:
+    """Run one command; returns the exit status. Messages for people go to standard error."""
+    options = parser_of(program).parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         return options.command.run(options) or 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from workbench.analysis.prior_quality import figures_of
@@ -25,20 +26,20 @@ from workbench.targets.store import EVALUATOR
 def scenarios() -> list[dict[str, Any]]:
     rows = []
     for entry in SCENARIOS:
-        place = entry.item()
-        problem = place.problem()
+        scenario = entry.item()
+        problem = scenario.problem()
         rows.append(
             {
                 "key": entry.key,
                 "title": entry.title,
-                "classes": place.num_classes,
-                "shape": list(place.input_shape),
-                "private": place.private_source,
-                "public": place.public_source,
-                "split_seed": place.split_seed,
+                "classes": scenario.num_classes,
+                "shape": list(scenario.input_shape),
+                "private": scenario.private_source,
+                "public": scenario.public_source,
+                "split_seed": scenario.split_seed,
                 "usable": problem is None,
                 "problem": problem,
-                **({} if problem else {"train": len(place.private.train), "heldout": len(place.private.heldout)}),
+                **({} if problem else {"train": len(scenario.private.train), "heldout": len(scenario.private.heldout)}),
             }
         )
     return rows
@@ -46,16 +47,16 @@ def scenarios() -> list[dict[str, Any]]:
 
 def targets() -> list[dict[str, Any]]:
     rows = []
-    for place in SCENARIOS:
+    for scenario in SCENARIOS:
         for entry in ARCHITECTURES:
             if entry.info.get("role") == "evaluator" and entry.key != EVALUATOR:
                 continue  # a scenario's evaluator is listed once, whatever it is made of
-            problem = target_problem(place.key, entry.key)
-            card = {} if problem else target_card(place.key, entry.key)
+            problem = target_problem(scenario.key, entry.key)
+            card = {} if problem else target_card(scenario.key, entry.key)
             rows.append(
                 {
                     "key": entry.key,
-                    "scenario": place.key,
+                    "scenario": scenario.key,
                     "title": entry.title,
                     "role": entry.info.get("role", "target"),
                     "usable": problem is None,
@@ -68,21 +69,21 @@ def targets() -> list[dict[str, Any]]:
 
 def priors() -> list[dict[str, Any]]:
     rows = []
-    for place in SCENARIOS:
+    for scenario in SCENARIOS:
         for entry in PRIORS:
-            problem = prior_problem(place.key, entry.key)
-            card = {} if problem else prior_card(place.key, entry.key)
+            problem = prior_problem(scenario.key, entry.key)
+            card = {} if problem else prior_card(scenario.key, entry.key)
             rows.append(
                 {
                     "key": entry.key,
-                    "scenario": place.key,
+                    "scenario": scenario.key,
                     "title": entry.title,
                     "usable": problem is None,
                     "problem": problem,
                     "quality": card.get("quality"),
                     "finished": card.get("finished"),
-                    "figures": figures_of(card, place.key),
-                    "borrowed_from": lender_of(place.key, entry.key),
+                    "figures": figures_of(card, scenario.key),
+                    "borrowed_from": lender_of(scenario.key, entry.key),
                     "data": card.get("data"),
                 }
             )
@@ -91,14 +92,14 @@ def priors() -> list[dict[str, Any]]:
 
 def standing(row: dict[str, Any]) -> str:
     """Return in a few words how good a usable prior is, from its row."""
-    found = [row["quality"] or "quality unknown"]
+    remarks = [row["quality"] or "quality unknown"]
     if not row["finished"]:
-        found.append("training not finished")
+        remarks.append("training not finished")
     if row["borrowed_from"]:
-        found.append(f"{row['borrowed_from']}'s, in grey")
+        remarks.append(f"{row['borrowed_from']}'s, in grey")
     if row["figures"]:
-        found.append("FID {fid:.1f} (public images {fid_halves:.1f})".format(**row["figures"]))
-    return ", ".join(found)
+        remarks.append("FID {fid:.1f} (public images {fid_halves:.1f})".format(**row["figures"]))
+    return ", ".join(remarks)
 
 
 def attacks() -> list[dict[str, Any]]:
@@ -132,7 +133,7 @@ def attacks() -> list[dict[str, Any]]:
 
 
 def defenses() -> list[dict[str, Any]]:
-    here = [
+    usable = [
         {
             "key": e.key,
             "title": e.title,
@@ -142,7 +143,7 @@ def defenses() -> list[dict[str, Any]]:
         }
         for e in DEFENSES
     ]
-    return here + [
+    return usable + [
         {
             "key": e.key,
             "title": e.title,
@@ -157,6 +158,16 @@ def defenses() -> list[dict[str, Any]]:
 
 def metrics() -> list[dict[str, Any]]:
     return [{"key": e.key, "title": e.title, **{k: v for k, v in e.info.items() if k != "order"}} for e in METRICS]
+
+
+def grouped(kind: str, rows: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield rows with a heading: attacks by what they may ask of the target, most first; all others under none."""
+    if kind != "attacks":
+        yield "", rows
+        return
+    for access in Access:
+        if inside := [row for row in rows if row["access"] == access]:
+            yield access.label, inside
 
 
 KINDS = {
@@ -182,11 +193,10 @@ class List:
         if options.json:
             print(json.dumps(rows))
             return
-        group = None
-        for row in rows:
-            if options.kind == "attacks" and row["access"] != group:
-                group = row["access"]
-                print(Access(group).label)
-            place = f"{row['scenario']}/" if "scenario" in row else "  " if group else ""
-            remark = row.get("problem") or (standing(row) if options.kind == "priors" else None)
-            print(f"{place + row['key']:<24} {row['title']}" + (f"  [{remark}]" if remark else ""))
+        for heading, inside in grouped(options.kind, rows):
+            if heading:
+                print(f"{heading}:")
+            for row in inside:
+                name = f"{row['scenario']}/{row['key']}" if "scenario" in row else row["key"]
+                remark = row.get("problem") or (standing(row) if options.kind == "priors" else None)
+                print(f"{'  ' if heading else ''}{name:<24} {row['title']}" + (f"  [{remark}]" if remark else ""))

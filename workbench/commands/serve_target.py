@@ -16,10 +16,10 @@ from workbench.targets.remote.base import RemoteCard
 from workbench.workers.scheduler import default_threads
 
 
-def offer_of(options: argparse.Namespace) -> RemoteCard:
+def card_of(options: argparse.Namespace) -> RemoteCard:
     """Return what the flags say is released; raises `UsageError`."""
-    place = SCENARIOS[options.scenario]()
-    arch, classes = options.arch or place.default_target, place.num_classes
+    scenario = SCENARIOS[options.scenario]()
+    arch, classes = options.arch or scenario.default_target, scenario.num_classes
     if options.top_k is not None and not 1 <= options.top_k <= classes:
         raise UsageError(f"--top-k {options.top_k}: the scenario has {classes} classes; allowed: 1 to {classes}.")
     if options.rate is not None and not 0 < options.rate < 1e9:
@@ -27,10 +27,12 @@ def offer_of(options: argparse.Namespace) -> RemoteCard:
     if not 0 <= options.port < 65536:
         raise UsageError(f"--port {options.port} is out of range; allowed: 0 to 65535, 0 takes a free one.")
     access = Access.LABEL if options.labels_only else Access.TOP_K if options.top_k else Access.SCORES
-    return RemoteCard(place.input_shape, classes, access, options.top_k or classes, title=f"{options.scenario}/{arch}")
+    return RemoteCard(
+        scenario.input_shape, classes, access, options.top_k or classes, title=f"{options.scenario}/{arch}"
+    )
 
 
-@command("serve-target", "RemoteCard a target over HTTP", order=7)
+@command("serve-target", "Offer a target over HTTP, to be attacked from elsewhere", order=7)
 class ServeTarget:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,27 +56,28 @@ class ServeTarget:
 
         from workbench.targets.remote.service import offering
 
-        offer, device = offer_of(options), pick_device(options.device)
+        card, device = card_of(options), pick_device(options.device)
         torch.set_num_threads(options.threads or default_threads())
         arch = options.arch or SCENARIOS[options.scenario].default_target
         model = load_target(options.scenario, arch, options.defense, device).to(memory_format=torch.channels_last)
         family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
         # asyncio sends without delay only where the protocol is named; else each answer waits 40 ms.
-        with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as line:
-            line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                line.bind((options.host, options.port))
+                listener.bind((options.host, options.port))
             except OSError as error:
                 raise UsageError(
                     f"Cannot listen on {options.host}:{options.port} ({error.strerror}). Choose another with --port."
                 ) from None
-            where = f"http://{f'[{options.host}]' if ':' in options.host else options.host}:{line.getsockname()[1]}/"
-            print(f"{offer.title} ({options.defense}) releases {offer.access.label.lower()}: {where}", flush=True)
+            host = f"[{options.host}]" if ":" in options.host else options.host
+            address = f"http://{host}:{listener.getsockname()[1]}/"
+            print(f"{card.title} ({options.defense}) releases {card.access.label.lower()}: {address}", flush=True)
             print(
-                f"Attack it with: python -m workbench run --scenario {options.scenario} --endpoint it={where} "
+                f"Attack it with: python -m workbench run --scenario {options.scenario} --endpoint it={address} "
                 "--target http:it --attack ...",
                 flush=True,
             )
-            server = uvicorn.Server(uvicorn.Config(offering(model, offer, options.rate), log_level="warning"))
-            server.run(sockets=[line])
+            server = uvicorn.Server(uvicorn.Config(offering(model, card, options.rate), log_level="warning"))
+            server.run(sockets=[listener])
         return 0

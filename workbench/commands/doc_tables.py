@@ -1,0 +1,255 @@
+"""Tables of the documents, each from what is registered, from the weights' cards or from the shipped results.
+
+What an extension or a run on this machine adds is left out, so that every checkout of one state prints the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from workbench.attacks import ATTACKS, AttackInfo
+from workbench.commands.base import COMMANDS
+from workbench.core.records import Access
+from workbench.core.registry import Entry, Registry
+from workbench.core.weights import carded_names, has_weights, read_card
+from workbench.defenses import DEFENSES
+from workbench.defenses.not_applicable import NOT_APPLICABLE
+from workbench.defenses.store import release_name, target_card, weights_name
+from workbench.grids import GRIDS
+from workbench.grids.base import gathered
+from workbench.grids.markdown import COLUMNS, figure
+from workbench.metrics import METRICS
+from workbench.priors import PRIORS
+from workbench.scenarios import SCENARIOS
+from workbench.targets import ARCHITECTURES
+
+T = TypeVar("T")
+Record = dict[str, Any]  # of a grid's cell, as `workbench.grids.base.GridFile` describes it
+NOWHERE = Path("/nonexistent")  # a run store without a run: shipped results alone count
+STATES = {"missing": "not run", "unavailable": "not run", "failed": "failed", "stopped": "stopped"}
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    return "\n".join([*lines, *(f"| {' | '.join(cell.replace('|', ' ') for cell in row)} |" for row in rows)])
+
+
+def own(registry: Registry[T]) -> Iterator[Entry[T]]:
+    """Iterate over what the workbench itself registers."""
+    return (entry for entry in registry if getattr(entry.item, "__module__", "").startswith("workbench."))
+
+
+def named(title: str, key: str) -> str:
+    """Return how a document calls what is registered: as the menus do, with the command line's word for it."""
+    return f"{title} `{key}`"
+
+
+def scenarios() -> str:
+    def row(entry: Entry[Any]) -> list[str]:
+        scenario = entry.item()
+        channels, height, width = scenario.input_shape
+        image = f"{scenario.num_classes} × {height}×{width} {'grey' if channels == 1 else 'colour'}"
+        return [named(entry.title, entry.key), scenario.private_source, scenario.public_source, image]
+
+    return table(["scenario", "private", "public: what the attacker has", "classes"], map(row, own(SCENARIOS)))
+
+
+def attacks_by_access() -> Iterator[tuple[Access, list[AttackInfo]]]:
+    """Yield each access level, from everything to the label alone, with the attacks that need no more."""
+    infos = [AttackInfo.of(entry) for entry in own(ATTACKS)]
+    for access in Access:
+        if asking := [info for info in infos if info.access is access]:
+            yield access, asking
+
+
+def attacks() -> str:
+    titles = {entry.key: entry.title for entry in own(PRIORS)}
+    rows = [
+        [
+            f"**{access.label}**" if number == 0 else "",
+            named(info.title, info.key),
+            titles.get(info.prior or "", "none"),
+            info.paper,
+        ]
+        for access, asking in attacks_by_access()
+        for number, info in enumerate(asking)
+    ]
+    return table(["what it may ask", "attack", "prior", "paper"], rows)
+
+
+def targets() -> str:
+    rows = (
+        [named(entry.title, entry.key), "judges, is never attacked" if entry.info.get("role") else "target"]
+        for entry in own(ARCHITECTURES)
+    )
+    return table(["network", "role"], rows)
+
+
+def priors() -> str:
+    return table(
+        ["prior", "tuned to a target", "paper"],
+        (
+            [named(entry.title, entry.key), "yes" if entry.item.tuned else "no", entry.info["paper"]]
+            for entry in own(PRIORS)
+        ),
+    )
+
+
+def defenses() -> str:
+    acting = {"training": "in training", "output": "on the output"}
+    rows = [
+        [named(entry.title, entry.key), acting[entry.info["stage"]], entry.info["summary"], entry.info["paper"]]
+        for entry in own(DEFENSES)
+        if entry.info["stage"] in acting
+    ]
+    rows += [[d.title, "not applicable", d.reason, d.paper] for d in NOT_APPLICABLE]
+    return table(["defense", "acts", "how", "paper"], rows)
+
+
+def metrics() -> str:
+    rows = (
+        [named(entry.title, entry.key), entry.info["unit"], entry.info["best"], entry.info["compares"]]
+        for entry in own(METRICS)
+    )
+    return table(["metric", "unit", "more leakage is", "compares"], rows)
+
+
+def commands() -> str:
+    return table(["command", "does"], ([f"`{entry.key}`", entry.title] for entry in own(COMMANDS)))
+
+
+def called(record: Record, part: str) -> str:
+    """Return a row's name with the key that the command line knows; `part` of the configuration is what a row is."""
+    return named(record["row"], record["config"][part])
+
+
+def judged(record: Record, name: str) -> str:
+    """Return a cell's metric, or in a word why there is none."""
+    value = record.get("metrics", {}).get(name)
+    if record["state"] != "finished" or value is None:
+        return STATES.get(record["state"], "–")
+    return f"{value:.2f}"
+
+
+def count(record: Record) -> int:
+    """Return how many reconstructions a cell has."""
+    return len(record["config"]["classes"]) * record["config"]["restarts"]
+
+
+def floors(records: Sequence[Record], name: str) -> str:
+    """Return the random prior's metric in these cells: one figure, or from the least to the greatest."""
+    known = sorted({f"{r['baseline'][name]:.2f}" for r in records if r.get("baseline", {}).get(name) is not None})
+    return "unknown" if not known else known[0] if len(known) == 1 else f"{known[0]} to {known[-1]}"
+
+
+def pivot(records: Sequence[Record], part: str, name: str = "acc@1") -> str:
+    """Return one metric of one group of cells as a table of its rows and columns.
+
+    Args:
+        part: what a row is, as the configuration calls it: "attack" or "defense".
+    """
+
+    def column(record: Record) -> str:
+        return record["column"] if part == "attack" else named(record["column"], record["config"]["attack"])
+
+    cells = {(called(record, part), column(record)): judged(record, name) for record in records}
+    rows, columns = dict.fromkeys(row for row, _ in cells), list(dict.fromkeys(column for _, column in cells))
+    return table([part, *columns], ([row, *(cells.get((row, column), "–") for column in columns)] for row in rows))
+
+
+def groups(records: Iterable[Record], key: Callable[[Record], str]) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(key(record), []).append(record)
+    return found
+
+
+def results(grid: str) -> str:
+    """Return a grid's evaluator accuracies, a table for each of its groups."""
+    info = GRIDS.entry(grid).info
+    parts = [info["text"]]
+    for group, records in groups(gathered(grid, NOWHERE), lambda r: r["group"]).items():
+        sizes = sorted({count(record) for record in records})
+        said = f"**{group}**: the evaluator's Acc@1, n = {', '.join(map(str, sizes))} reconstructions a cell"
+        parts += [f"{said}; random prior samples get {floors(records, 'acc@1')}.", pivot(records, info["rows"])]
+    return "\n\n".join(parts)
+
+
+def white_box() -> str:
+    """Return the table of white-box attacks with every metric of the evaluator, the floor in brackets."""
+    info = GRIDS.entry("table-white-box").info
+    parts = [f"{info['text']} In brackets what random samples of the prior get."]
+    for scenario, records in groups(gathered("table-white-box", NOWHERE), lambda r: r["column"]).items():
+        rows = [
+            [called(r, "attack"), str(count(r)), *(figure(r, name) for name in COLUMNS.values())]
+            if r["state"] == "finished"
+            else [called(r, "attack"), str(count(r)), *[STATES.get(r["state"], r["state"])] * len(COLUMNS)]
+            for r in records
+        ]
+        parts += [f"**{scenario}**", table(["attack", "n", *COLUMNS], rows)]
+    return "\n\n".join(parts)
+
+
+def costs() -> str:
+    """Return the held-out accuracy of each scenario's default target under each defense with weights."""
+    rows = []
+    for entry in own(DEFENSES):
+        cells = [held_out(s.key, SCENARIOS[s.key].default_target, entry.key) for s in own(SCENARIOS)]
+        if entry.info["stage"] != "output" or any(cells):
+            rows.append([named(entry.title, entry.key), *(cell or "not shipped" for cell in cells)])
+    return table(["defense", *(entry.key for entry in own(SCENARIOS))], rows)
+
+
+def held_out(scenario: str, arch: str, defense: str) -> str:
+    """Return a defended target's held-out accuracy from its card, with ε where there is one; "" if it has none."""
+    around = release_name(scenario, arch, defense)
+    name = around or weights_name(scenario, arch, defense)
+    if not has_weights(name) or (around is None and DEFENSES.entry(defense).info["stage"] == "output"):
+        return ""
+    card = read_card(name) if around else target_card(scenario, arch, defense)
+    epsilon = card.get("defense", {}).get("epsilon")
+    return f"{card['heldout_accuracy']:.3f}" + (f" (ε {epsilon:g})" if epsilon else "")
+
+
+def weights() -> str:
+    """Return every shipped weight with what its card says."""
+
+    def row(name: str) -> list[str]:
+        card = read_card(name)
+        accuracy, fid = card.get("heldout_accuracy"), card.get("figures", {}).get(name.split("/")[0], {}).get("fid")
+        measured = (
+            f"held-out accuracy {accuracy:.3f}"
+            if accuracy is not None
+            else f"Fréchet distance {fid:.1f}"
+            if fid is not None
+            else "–"
+        )
+        return [f"`{name}`", card.get("data", "–"), card.get("quality", "–"), measured, f"{card['bytes'] / 2**20:.1f}"]
+
+    known = {entry.key for entry in own(SCENARIOS)}
+    names = [name for name in carded_names() if name.split("/")[0] in known]
+    total = sum(read_card(name)["bytes"] for name in names) / 2**20
+    return (
+        table(["weights", "learnt from", "quality", "measured", "MB"], map(row, names))
+        + f"\n\n{len(names)} files, {total:.0f} MB."
+    )
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "scenarios": scenarios,
+    "attacks": attacks,
+    "targets": targets,
+    "priors": priors,
+    "defenses": defenses,
+    "metrics": metrics,
+    "commands": commands,
+    "white-box": white_box,
+    "queries": lambda: results("table-queries"),
+    "defended": lambda: results("table-defenses"),
+    "strength": lambda: results("table-strength"),
+    "costs": costs,
+    "weights": weights,
+}
