@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from workbench.attacks import ATTACKS, AttackContext, AttackInfo
+from workbench.attacks import ATTACKS, AttackContext
 from workbench.attacks.base import FixedControl
 from workbench.core.knobs import configure, knobs_of
 from workbench.core.records import Access, Frame
@@ -103,7 +103,7 @@ def quick(key: str, **knobs: Any) -> Any:
     """Return attack `key` as its demo preset has it, in fewer steps."""
     entry = ATTACKS.entry(key)
     few = {k: v for k, v in FEW.items() if k in knobs_of(entry.item)}
-    return configure(entry.item, {**AttackInfo.of(entry).presets["demo"], **few, **knobs})
+    return configure(entry.item, {**entry.info.presets["demo"], **few, **knobs})
 
 
 def make_context(
@@ -118,7 +118,7 @@ def make_context(
     every: int = 1,
 ) -> AttackContext:
     """Return what attack `key` is given against the known-answer victim."""
-    info = AttackInfo.of(ATTACKS.entry(key))
+    info = ATTACKS.entry(key).info
     view = TargetView(
         victim or QuadrantVictim(), access or info.access, num_classes=CLASSES, input_shape=SHAPE, budget=budget
     )

@@ -12,7 +12,7 @@ import pytest
 import torch
 from conftest import CLASSES, SHAPE, LinearPrior, QuadrantVictim, frames_of, make_context, quadrants, quick
 
-from workbench.attacks import ATTACKS, AttackInfo
+from workbench.attacks import ATTACKS
 from workbench.attacks.base import attack, ensure_finite
 from workbench.attacks.mi_face import median3, sharpen
 from workbench.attacks.parts.losses import confidence, cross_entropy, one_minus_confidence, total_variation
@@ -45,7 +45,7 @@ def certainty(images: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
 
 @every_attack
 def test_an_attack_says_what_it_is_and_needs(key):
-    info = AttackInfo.of(ATTACKS.entry(key))
+    info = ATTACKS.entry(key).info
     assert info.access in Access and (info.prior is None or info.prior in PRIORS)
     assert info.summary.endswith(".") and info.paper and "demo" in info.presets
     assert key == BASELINE or info.survey_ref or "20" in info.paper
@@ -61,7 +61,7 @@ def test_the_module_is_a_card_of_the_method(key):
 @every_attack
 def test_presets_and_defaults_can_be_configured(key):
     cls = ATTACKS[key]
-    for values in ({}, *AttackInfo.of(ATTACKS.entry(key)).presets.values()):
+    for values in ({}, *ATTACKS.entry(key).info.presets.values()):
         built = configure(cls, values)
         assert configure(cls, values_of(built)) == built
     assert len(knobs_of(cls)) > 0 and cls.__dataclass_params__.frozen
@@ -137,7 +137,7 @@ def test_randomness_comes_from_the_context_alone(key):
 
 @every_attack
 def test_it_goes_on_from_where_it_is_told_to(key):
-    prior = AttackInfo.of(ATTACKS.entry(key)).prior
+    prior = ATTACKS.entry(key).info.prior
     rng = torch.Generator().manual_seed(5)
     # Small, so that a bound on the latents does not move it.
     start = 0.5 * LinearPrior().sample(4, rng).tanh() if prior else torch.rand(4, *SHAPE, generator=rng)
@@ -148,7 +148,7 @@ def test_it_goes_on_from_where_it_is_told_to(key):
 @every_searching_attack
 def test_a_candidate_does_not_depend_on_its_company(key):
     """The gradients of candidates must not be averaged: each goes its own way, alone or among others."""
-    info = AttackInfo.of(ATTACKS.entry(key))
+    info = ATTACKS.entry(key).info
     rng = torch.Generator().manual_seed(5)
     start = LinearPrior().sample(4, rng).clamp(-1, 1) if info.prior else torch.rand(4, *SHAPE, generator=rng)
     *_, together = frames_of(key, make_context(key, start=start))
@@ -178,7 +178,7 @@ LESS = [
     pytest.param(key, level, id=f"{key} {level.value}")
     for key in SEARCHING
     for level in Access
-    if not set(GRANTS[ATTACKS.entry(key).info["access"]]) <= set(GRANTS[level])
+    if not set(GRANTS[ATTACKS.entry(key).info.access]) <= set(GRANTS[level])
 ]
 
 
@@ -382,7 +382,7 @@ def test_a_victim_gone_mad_ends_the_attack():
     with torch.no_grad():
         victim.head.weight.fill_(torch.nan)
     for key in SEARCHING:
-        if AttackInfo.of(ATTACKS.entry(key)).access is Access.LABEL:
+        if ATTACKS.entry(key).info.access is Access.LABEL:
             continue  # it sees a class, which is always a number
         with pytest.raises(NotFinite):
             list(frames_of(key, make_context(key, victim=victim)))
@@ -419,7 +419,7 @@ def attacked(key: str, victim_of: str, stages, **knobs) -> Judgement:
     """
     place, people = PLACES.get(victim_of, EIGHT)
     scenario, judging = stages(place)
-    info, usual = AttackInfo.of(ATTACKS.entry(key)), AttackInfo.of(ATTACKS.entry(victim_of)).prior or "gan"
+    info, usual = ATTACKS.entry(key).info, ATTACKS.entry(victim_of).info.prior or "gan"
     view = TargetView(
         load_classifier(place, TARGETS.get(victim_of, "resnet")),
         info.access,
@@ -439,7 +439,7 @@ def attacked(key: str, victim_of: str, stages, **knobs) -> Judgement:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("key", [k for k in SEARCHING if ATTACKS.entry(k).info["access"] is Access.WHITE_BOX])
+@pytest.mark.parametrize("key", [k for k in SEARCHING if ATTACKS.entry(k).info.access is Access.WHITE_BOX])
 def test_it_beats_a_random_sample_of_its_prior_on_real_people(key, stages):
     steps = {"steps": 80} if "steps" in knobs_of(ATTACKS[key]) and key != "diffusion" else {}
     found, floor = attacked(key, key, stages, **steps), attacked(BASELINE, key, stages)

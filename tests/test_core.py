@@ -22,6 +22,7 @@ from workbench.core.knobs import Knob, configure, knob, knobs_of, values_of
 from workbench.core.paths import ROOT
 from workbench.core.payloads import Images
 from workbench.core.records import Access, Frame, RunState
+from workbench.core.registry import Info
 from workbench.defenses import DEFENSES
 from workbench.metrics import METRICS
 from workbench.priors import PRIORS
@@ -64,15 +65,23 @@ def test_a_name_like_nothing_lists_what_there_is(empty_registry):
 
 def test_a_key_taken_twice_names_both_modules(empty_registry):
     first, second = type("A", (), {"__module__": "here"}), type("B", (), {"__module__": "there"})
-    assert empty_registry.register("key", title="A")(first) is first
+    assert empty_registry.register(Info(key="key", title="A"))(first) is first
     with pytest.raises(ValueError, match="thing 'key' is registered by both here and there"):
-        empty_registry.register("key", title="B")(second)
+        empty_registry.register(Info(key="key", title="B"))(second)
     assert empty_registry["key"] is first
+
+
+@each_registry
+def test_what_an_entry_says_of_itself_is_typed_and_stays(registry):
+    for entry in registry:
+        assert isinstance(entry.info, Info) and (entry.key, entry.title) == (entry.info.key, entry.info.title)
+        with pytest.raises(FrozenInstanceError):
+            entry.info.title = "another"
 
 
 def test_entries_come_in_their_order(empty_registry):
     for key, order in (("c", 1), ("b", 2), ("a", 2)):
-        empty_registry.register(key, title=key, order=order)(object)
+        empty_registry.register(Info(key=key, title=key, order=order))(object)
     assert empty_registry.keys() == ["c", "a", "b"]
 
 

@@ -39,7 +39,7 @@ from workbench.trainings import execute as training_job
 from workbench.trainings import start as trainings
 from workbench.trainings.start import trained_name, training_problems
 
-OUTPUTS = [e.key for e in DEFENSES if e.info["stage"] == "output"]
+OUTPUTS = [e.key for e in DEFENSES if e.info.stage == "output"]
 FIXED = [k for k in OUTPUTS if not DEFENSES[k].learns]  # nothing to train
 
 
@@ -77,9 +77,9 @@ def test_one_defense_has_one_text(text, canonical, suffix):
 
 @pytest.mark.parametrize("entry", list(DEFENSES), ids=lambda e: e.key)
 def test_every_level_of_a_defense_has_a_text_that_reads_back(entry):
-    for level in entry.info["levels"]:
-        plan = Plan.of(f"{entry.key}({entry.info['strength']}={level})")
-        assert Plan.of(str(plan)) == plan and getattr(plan.parts[0].defense, entry.info["strength"]) == level
+    for level in entry.info.levels:
+        plan = Plan.of(f"{entry.key}({entry.info.strength}={level})")
+        assert Plan.of(str(plan)) == plan and getattr(plan.parts[0].defense, entry.info.strength) == level
         assert not set("()+/ ") & set(plan.trained_under.suffix)
 
 
@@ -122,7 +122,7 @@ def test_the_same_questions_get_the_same_answers_in_another_session(key):
 @pytest.mark.parametrize("key", FIXED)
 def test_only_defenses_that_say_so_answer_at_random(key):
     door, x = released(key), images(5)
-    assert torch.equal(door.scores(x), door.scores(x)) == (not DEFENSES.entry(key).info["random"])
+    assert torch.equal(door.scores(x), door.scores(x)) == (not DEFENSES.entry(key).info.random)
 
 
 def test_rounded_confidences_are_multiples_of_the_step():
@@ -245,7 +245,7 @@ class Stripes(Scenario):
 
 
 RECIPE = ClassifierRecipe(epochs=8, batch=30, shift=0.0, scale=0.0, rotate=0.0, contrast=0.0)
-TRAININGS = [e.key for e in DEFENSES if e.info["stage"] == "training"]
+TRAININGS = [e.key for e in DEFENSES if e.info.stage == "training"]
 ALONE = [k for k in TRAININGS if k != "netguard"]  # what needs no prior
 
 

@@ -13,6 +13,7 @@ from workbench.__main__ import main
 from workbench.attacks import ATTACKS
 from workbench.core.errors import StoreError
 from workbench.core.records import UNDEFENDED
+from workbench.core.registry import Entry
 from workbench.defenses.plan import DEFENSES
 from workbench.engine.presets import default_config
 from workbench.grids import GRIDS, Cell, GridFile
@@ -65,7 +66,9 @@ def test_what_is_done_is_not_run_again_unless_something_changed(tmp_path, inline
 def shipped_with(monkeypatch, tmp_path, *cells) -> None:
     """Fill a grid of these cells somewhere, and ship the table."""
     monkeypatch.setattr("workbench.grids.base.ASSETS", tmp_path / "assets")
-    monkeypatch.setitem(GRIDS._entries, "toy", replace(GRIDS.entry("table-queries"), key="toy", item=lambda: cells))
+    monkeypatch.setitem(
+        GRIDS._entries, "toy", Entry(lambda: cells, replace(GRIDS.entry("table-queries").info, key="toy"))
+    )
     monkeypatch.setenv("WORKBENCH_RUNS", str(tmp_path / "there"))
     list(fill(list(cells), GridFile.of(tmp_path / "there", "toy"), tmp_path / "there", device="cpu"))
     assert (
@@ -159,15 +162,15 @@ def test_the_table_of_defenses_has_every_defense_and_no_output_that_is_never_met
     cells = list(GRIDS["table-defenses"]())
     for entry in DEFENSES:
         own = [c.config for c in cells if c.config.defense == entry.key]
-        inside = {c.attack for c in own if ATTACKS.entry(c.attack).info["access"].inside}
+        inside = {c.attack for c in own if ATTACKS.entry(c.attack).info.access.inside}
         assert {c.scenario for c in own} == {"digits", "faces"}
-        assert bool(inside) == (entry.info["stage"] != "output")
+        assert bool(inside) == (entry.info.stage != "output")
         assert {"brep-mi", "yang"} <= {c.attack for c in own}
 
 
 def test_the_command_shows_a_table_without_running(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("WORKBENCH_RUNS", str(tmp_path))
-    monkeypatch.setitem(GRIDS._entries, "toy", replace(next(iter(GRIDS)), key="toy", item=lambda: [cell()]))
+    monkeypatch.setitem(GRIDS._entries, "toy", Entry(lambda: [cell()], replace(next(iter(GRIDS)).info, key="toy")))
     assert main(["grid", "--preset", "toy", "--show", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["cells"][0]["state"] == "missing"
     assert main(["grid", "--preset", "toy", "--only", "nothing"]) == 2

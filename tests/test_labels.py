@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from workbench.__main__ import main
-from workbench.attacks import ATTACKS, AttackInfo, attack_label, attacks_by_access
+from workbench.attacks import ATTACKS, attack_label, attacks_by_access
 from workbench.core.errors import UnknownName
 from workbench.core.records import Access
 from workbench.engine.presets import PRESETS, preset_of
@@ -24,7 +24,7 @@ def test_a_label_says_the_name_of_the_literature_and_the_key():
 
 
 def test_no_label_stacks_parentheses():
-    assert not [info.label for entry in ATTACKS if (info := AttackInfo.of(entry)).label.count("(") != 1]
+    assert not [entry.info.label for entry in ATTACKS if entry.info.label.count("(") != 1]
 
 
 def test_attacks_are_grouped_from_everything_to_the_label_alone():

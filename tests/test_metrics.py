@@ -79,7 +79,7 @@ def test_the_fixed_metrics_are_there():
 @each_metric
 def test_a_metric_says_what_it_compares(key):
     info = METRICS.entry(key).info
-    assert info["best"] in ("higher", "lower") and info["unit"] and info["compares"] and info["source"]
+    assert info.best in ("higher", "lower") and info.unit and info.compares and info.source
 
 
 @each_metric
@@ -114,7 +114,7 @@ def test_a_perfect_copy_is_the_extreme(key, context):
     # SSIM divides by the variance, which a single grey level has none of, so it is only nearly one.
     assert copied == pytest.approx(extreme[key], abs=1e-3)
     blurred = METRICS[key](Judged(grey(0.05), torch.tensor([3]), context)).item()
-    assert blurred <= copied if METRICS.entry(key).info["best"] == "higher" else blurred >= copied
+    assert blurred <= copied if METRICS.entry(key).info.best == "higher" else blurred >= copied
 
 
 # Closed forms
@@ -272,4 +272,4 @@ def test_real_faces_score_above_noise_in_every_metric(faces):
     assert real.overall["acc@1"] >= 0.99 and noise.overall["acc@1"] < 0.2
     for entry in METRICS:
         better = real.overall[entry.key] > noise.overall[entry.key]
-        assert better == (entry.info["best"] == "higher"), entry.key
+        assert better == (entry.info.best == "higher"), entry.key

@@ -11,7 +11,7 @@ def test_the_table_has_every_black_box_attack_at_every_budget():
     cells = list(GRIDS["table-queries"]())
     for entry in ATTACKS:
         own = [c for c in cells if c.config.attack == entry.key]
-        if entry.info["access"].inside or entry.key == "random":
+        if entry.info.access.inside or entry.key == "random":
             assert not own
             continue
         for scenario in ("digits", "faces"):

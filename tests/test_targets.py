@@ -157,7 +157,7 @@ def test_normalisation_is_the_models_own_first_layer():
 
 
 def test_the_evaluator_is_marked_as_one_and_is_no_targets_twin():
-    roles = {e.key: e.info.get("role", "target") for e in ARCHITECTURES}
+    roles = {e.key: e.info.role for e in ARCHITECTURES}
     assert roles[EVALUATOR] == "evaluator"
     for place in SCENARIOS:
         assert roles[place.item.evaluator] == "evaluator" and roles[place.item.default_target] == "target"
@@ -210,7 +210,7 @@ def test_no_augmentation_is_the_identity():
 # Shipped weights
 
 
-TARGETS = [a.key for a in ARCHITECTURES if a.info.get("role", "target") == "target"]
+TARGETS = [a.key for a in ARCHITECTURES if a.info.role == "target"]
 SHIPPED = [(s, a) for s in ("faces", "digits") for a in (*TARGETS, EVALUATOR)] + [("lfw", "resnet"), ("lfw", EVALUATOR)]
 
 

@@ -11,7 +11,7 @@ import torch
 from conftest import CLASSES, SHAPE, LinearPrior, QuadrantVictim, WalkingPrior, frames_of, make_context
 from torch import nn
 
-from workbench.attacks import ATTACKS, AttackInfo
+from workbench.attacks import ATTACKS
 from workbench.attacks.diffusion import Walk, noise_of
 from workbench.attacks.ked_mi import around
 from workbench.attacks.mirror import ramp
@@ -391,7 +391,7 @@ def test_the_weight_of_the_statistics_brings_them_closer():
 
 def test_needs_are_those_known_and_the_published_prior_meets_them():
     for entry in ATTACKS:
-        info = AttackInfo.of(entry)
+        info = entry.info
         assert set(info.needs) <= set(NEEDS)
         if info.prior is not None:
             assert unmet(info, info.prior) is None
@@ -411,7 +411,7 @@ def test_needs_are_those_known_and_the_published_prior_meets_them():
 )
 def test_a_prior_that_does_not_fit_is_named_before_the_run(attack, prior, why):
     (said,) = [p for p in problems(default_config("digits", attack, prior=prior)) if "another prior" in p]
-    assert why in said and said.startswith(AttackInfo.of(ATTACKS.entry(attack)).title)
+    assert why in said and said.startswith(ATTACKS.entry(attack).info.title)
 
 
 def test_every_prior_meets_what_the_methods_call():

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import torch
 from torch import Tensor, nn
 
-from workbench.attacks import ATTACKS, AttackContext, AttackInfo
+from workbench.attacks import ATTACKS, AttackContext
 from workbench.attacks.base import FixedControl
 from workbench.core.knobs import configure, knobs_of
 from workbench.core.records import Access
@@ -101,7 +101,7 @@ def straight(passes: list[Pass], victim: nn.Module, prior: nn.Module | None) -> 
 
 
 def context(scenario: str, key: str, victim: nn.Module, prior: nn.Module | None) -> AttackContext:
-    place, info = SCENARIOS[scenario](), AttackInfo.of(ATTACKS.entry(key))
+    place, info = SCENARIOS[scenario](), ATTACKS.entry(key).info
     view = TargetView(victim, info.access, num_classes=place.num_classes, input_shape=place.input_shape)
     return AttackContext(
         view,
@@ -115,7 +115,7 @@ def context(scenario: str, key: str, victim: nn.Module, prior: nn.Module | None)
 
 
 def seconds(scenario: str, key: str, victim: nn.Module, prior: nn.Module | None, steps: int) -> float:
-    knobs = AttackInfo.of(ATTACKS.entry(key)).presets["demo"] | {"steps": steps}
+    knobs = ATTACKS.entry(key).info.presets["demo"] | {"steps": steps}
     if "rounds" in knobs:
         knobs["rounds"] = 1
     attack = configure(ATTACKS[key], knobs)
@@ -127,7 +127,7 @@ def seconds(scenario: str, key: str, victim: nn.Module, prior: nn.Module | None,
 
 def compare(scenario: str, key: str) -> float:
     """Return the attack's steps a second over the straight loop's, the median of some rounds."""
-    info = AttackInfo.of(ATTACKS.entry(key))
+    info = ATTACKS.entry(key).info
     cache = ModelCache("cpu")  # models laid out as in the app
     victim = cache.target(scenario, "resnet", released=False)
     prior = cache.prior(scenario, info.prior, target="resnet") if info.prior else None
@@ -149,7 +149,7 @@ def main() -> None:
     parser.add_argument("attacks", nargs="*")
     parser.add_argument("--scenario", default="faces")
     options = parser.parse_args()
-    usual = [e.key for e in ATTACKS if e.info["access"] is Access.WHITE_BOX and "steps" in knobs_of(e.item)]
+    usual = [e.key for e in ATTACKS if e.info.access is Access.WHITE_BOX and "steps" in knobs_of(e.item)]
     for key in options.attacks or usual:
         print(
             f"{options.scenario} {key}: {compare(options.scenario, key):.2f} of a straight loop's steps/s (aim: at "

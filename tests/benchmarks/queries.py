@@ -31,7 +31,7 @@ from workbench.engine.presets import default_config
 from workbench.metrics.judge import judge
 from workbench.scenarios import SCENARIOS
 
-BLACK_BOX = [a.key for a in ATTACKS if a.info["access"] is not Access.WHITE_BOX and a.key != "random"]
+BLACK_BOX = [a.key for a in ATTACKS if a.info.access is not Access.WHITE_BOX and a.key != "random"]
 ASK_FIRST = {"yang", "zhu", "lokt"}
 # What spends as many queries as it is given: enough steps, or, where steps cost none, images to ask about.
 ENDLESS = {"steps": 10**9}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workbench.attacks import ATTACKS, AttackInfo
+from workbench.attacks import ATTACKS
 from workbench.core.errors import Incompatible, StoreError
 from workbench.engine.context import candidate_classes
 from workbench.engine.model_cache import ModelCache
@@ -152,7 +152,7 @@ def landscape_of(
     if frame is None:
         raise StoreError(f"Run {run.id} has no frame yet. Wait for its first one.")
     prior = cache.prior(config.scenario, config.prior, config.target, config.defense)
-    inside = AttackInfo.of(ATTACKS.entry(config.attack)).access.inside
+    inside = ATTACKS.entry(config.attack).info.access.inside
     target = cache.target(config.scenario, config.target, config.defense, released=not inside)
     path = _path(run, candidate)
     latent = run.tensors(frame)["latents"][candidate].to(cache.device)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,11 +12,13 @@ from torch import Tensor
 from workbench.core.errors import NotFinite
 from workbench.core.knobs import knobs_of
 from workbench.core.records import Access, Frame
-from workbench.core.registry import Entry, Registry
+from workbench.core.registry import Info, Registry
 from workbench.priors import Prior
 from workbench.targets import TargetView
 
-ATTACKS: Registry[type[Attack]] = Registry("attack", "workbench.attacks")
+ATTACKS: Registry[type[Attack], AttackInfo] = Registry("attack", "workbench.attacks")
+
+AttackT = TypeVar("AttackT", bound="Attack")
 
 
 class Control(Protocol):
@@ -90,12 +92,19 @@ class Attack(Protocol):
     def run(self, ctx: AttackContext) -> Iterator[Frame]: ...
 
 
-@dataclass(frozen=True)
-class AttackInfo:
-    """What an attack says of itself, for menus, tables and compatibility."""
+@dataclass(frozen=True, kw_only=True)
+class AttackInfo(Info):
+    """What an attack says of itself, for menus, tables and compatibility.
 
-    key: str
-    title: str
+    Attributes:
+        access: the least it needs of the target.
+        prior: key of the prior it was published with, or None if it works on pixels.
+        summary: one sentence for someone who has not read the paper.
+        presets: name to knob values; "demo" is always among them.
+        public: whether it asks the target about public images, which it then finds in its context.
+        needs: what it relies on in a prior beyond what every prior offers; names of `workbench.attacks.needs.NEEDS`.
+    """
+
     access: Access
     prior: str | None
     paper: str
@@ -105,10 +114,6 @@ class AttackInfo:
     public: bool = False
     needs: tuple[str, ...] = ()
 
-    @classmethod
-    def of(cls, entry: Entry[type[Attack]]) -> AttackInfo:
-        return cls(entry.key, entry.title, **{k: v for k, v in entry.info.items() if k != "order"})
-
     @property
     def label(self) -> str:
         """What menus, lists and tables call the attack: its name in the literature and its key on the command line."""
@@ -117,12 +122,12 @@ class AttackInfo:
 
 def attack_label(key: str) -> str:
     """Return what an attack is called; one that is registered no more by its key alone."""
-    return AttackInfo.of(ATTACKS.entry(key)).label if key in ATTACKS else key
+    return ATTACKS.entry(key).info.label if key in ATTACKS else key
 
 
 def attacks_by_access() -> dict[Access, list[AttackInfo]]:
     """Return every attack by what it needs of the target, from everything to the label alone."""
-    every = [AttackInfo.of(entry) for entry in ATTACKS]
+    every = [entry.info for entry in ATTACKS]
     groups = {access: [info for info in every if info.access is access] for access in Access}
     return {access: infos for access, infos in groups.items() if infos}
 
@@ -140,36 +145,35 @@ def attack(
     order: int = 100,
     public: bool = False,
     needs: tuple[str, ...] = (),
-):
-    """Register an attack.
+) -> Callable[[type[AttackT]], type[AttackT]]:
+    """Register an attack; the arguments are those of `AttackInfo`.
 
     Args:
-        access: the least it needs of the target.
-        prior: key of the prior it was published with, or None if it works on pixels.
-        summary: one sentence for someone who has not read the paper.
         presets: name to knob values, such as ``{"demo": {...}, "paper": {...}}``.
-        public: whether it asks the target about public images, which it then finds in its context.
-        needs: what it relies on in a prior beyond what every prior offers; names of `workbench.attacks.needs.NEEDS`.
-    """
-    presets = {"demo": {}, **(presets or {})}
 
-    def keep(cls: type) -> type:
-        for name, values in presets.items():
+    Raises:
+        ValueError: a preset sets a knob that the attack has not.
+    """
+    info = AttackInfo(
+        key=key,
+        title=title,
+        order=order,
+        access=access,
+        prior=prior,
+        paper=paper,
+        summary=summary,
+        survey_ref=survey_ref,
+        presets={"demo": {}, **(presets or {})},
+        public=public,
+        needs=needs,
+    )
+
+    def keep(cls: type[AttackT]) -> type[AttackT]:
+        for name, values in info.presets.items():
             if unknown := set(values) - set(knobs_of(cls)):
                 raise ValueError(f"preset '{name}' of attack '{key}' sets unknown knobs {unknown}")
-        return ATTACKS.register(
-            key,
-            title=title,
-            access=access,
-            prior=prior,
-            paper=paper,
-            summary=summary,
-            survey_ref=survey_ref,
-            presets=presets,
-            order=order,
-            public=public,
-            needs=needs,
-        )(cls)
+        ATTACKS.register(info)(cls)
+        return cls
 
     return keep
 

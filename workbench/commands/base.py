@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from workbench.core.errors import UsageError
-from workbench.core.registry import Registry
+from workbench.core.registry import Info, Registry
 
 
 class Command(Protocol):
@@ -17,11 +18,19 @@ class Command(Protocol):
     def run(options: argparse.Namespace) -> int | None: ...
 
 
-COMMANDS: Registry[type[Command]] = Registry("command", "workbench.commands")
+COMMANDS: Registry[type[Command], Info] = Registry("command", "workbench.commands")
+
+CommandT = TypeVar("CommandT", bound=Command)
 
 
-def command(key: str, title: str, order: int = 100):
-    return COMMANDS.register(key, title=title, order=order)
+def command(key: str, title: str, order: int = 100) -> Callable[[type[CommandT]], type[CommandT]]:
+    """Register a command; its title is its line of help."""
+
+    def keep(cls: type[CommandT]) -> type[CommandT]:
+        COMMANDS.register(Info(key=key, title=title, order=order))(cls)
+        return cls
+
+    return keep
 
 
 def assignments(pairs: list[str]) -> dict[str, str]:

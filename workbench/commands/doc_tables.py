@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from workbench.attacks import ATTACKS, AttackInfo
 from workbench.commands.base import COMMANDS
 from workbench.core.records import Access
-from workbench.core.registry import Entry, Registry
+from workbench.core.registry import Entry, Info, Registry
 from workbench.core.weights import carded_names, has_weights, read_card
 from workbench.defenses import DEFENSES
 from workbench.defenses.not_applicable import NOT_APPLICABLE
@@ -22,10 +22,11 @@ from workbench.grids.base import gathered
 from workbench.grids.markdown import COLUMNS, figure
 from workbench.metrics import METRICS
 from workbench.priors import PRIORS
-from workbench.scenarios import SCENARIOS
+from workbench.scenarios import SCENARIOS, Scenario
 from workbench.targets import ARCHITECTURES
 
 T = TypeVar("T")
+InfoT = TypeVar("InfoT", bound=Info)
 Record = dict[str, Any]  # of a grid's cell, as `workbench.grids.base.GridFile` describes it
 NOWHERE = Path("/nonexistent")  # a run store without a run: shipped results alone count
 STATES = {"missing": "not run", "unavailable": "not run", "failed": "failed", "stopped": "stopped"}
@@ -37,7 +38,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join([*lines, *(f"| {' | '.join(cell.replace('|', ' ') for cell in row)} |" for row in rows)])
 
 
-def own(registry: Registry[T]) -> Iterator[Entry[T]]:
+def own(registry: Registry[T, InfoT]) -> Iterator[Entry[T, InfoT]]:
     """Iterate over what the workbench itself registers."""
     return (entry for entry in registry if getattr(entry.item, "__module__", "").startswith("workbench."))
 
@@ -48,7 +49,7 @@ def named(title: str, key: str) -> str:
 
 
 def scenarios() -> str:
-    def row(entry: Entry[Any]) -> list[str]:
+    def row(entry: Entry[type[Scenario], Info]) -> list[str]:
         scenario = entry.item()
         channels, height, width = scenario.input_shape
         image = f"{scenario.num_classes} × {height}×{width} {'grey' if channels == 1 else 'colour'}"
@@ -59,7 +60,7 @@ def scenarios() -> str:
 
 def attacks_by_access() -> Iterator[tuple[Access, list[AttackInfo]]]:
     """Yield each access level, from everything to the label alone, with the attacks that need no more."""
-    infos = [AttackInfo.of(entry) for entry in own(ATTACKS)]
+    infos = [entry.info for entry in own(ATTACKS)]
     for access in Access:
         if asking := [info for info in infos if info.access is access]:
             yield access, asking
@@ -82,7 +83,7 @@ def attacks() -> str:
 
 def targets() -> str:
     rows = (
-        [named(entry.title, entry.key), "judges, is never attacked" if entry.info.get("role") else "target"]
+        [named(entry.title, entry.key), "judges, is never attacked" if entry.info.role == "evaluator" else "target"]
         for entry in own(ARCHITECTURES)
     )
     return table(["network", "role"], rows)
@@ -92,7 +93,7 @@ def priors() -> str:
     return table(
         ["prior", "tuned to a target", "paper"],
         (
-            [named(entry.title, entry.key), "yes" if entry.item.tuned else "no", entry.info["paper"]]
+            [named(entry.title, entry.key), "yes" if entry.item.tuned else "no", entry.info.paper]
             for entry in own(PRIORS)
         ),
     )
@@ -101,9 +102,9 @@ def priors() -> str:
 def defenses() -> str:
     acting = {"training": "in training", "output": "on the output"}
     rows = [
-        [named(entry.title, entry.key), acting[entry.info["stage"]], entry.info["summary"], entry.info["paper"]]
+        [named(entry.title, entry.key), acting[entry.info.stage], entry.info.summary, entry.info.paper]
         for entry in own(DEFENSES)
-        if entry.info["stage"] in acting
+        if entry.info.stage in acting
     ]
     rows += [[d.title, "not applicable", d.reason, d.paper] for d in NOT_APPLICABLE]
     return table(["defense", "acts", "how", "paper"], rows)
@@ -111,8 +112,7 @@ def defenses() -> str:
 
 def metrics() -> str:
     rows = (
-        [named(entry.title, entry.key), entry.info["unit"], entry.info["best"], entry.info["compares"]]
-        for entry in own(METRICS)
+        [named(entry.title, entry.key), entry.info.unit, entry.info.best, entry.info.compares] for entry in own(METRICS)
     )
     return table(["metric", "unit", "more leakage is", "compares"], rows)
 
@@ -170,18 +170,18 @@ def groups(records: Iterable[Record], key: Callable[[Record], str]) -> dict[str,
 def results(grid: str) -> str:
     """Return a grid's evaluator accuracies, a table for each of its groups."""
     info = GRIDS.entry(grid).info
-    parts = [info["text"]]
+    parts = [info.text]
     for group, records in groups(gathered(grid, NOWHERE), lambda r: r["group"]).items():
         sizes = sorted({count(record) for record in records})
         said = f"**{group}**: the evaluator's Acc@1, n = {', '.join(map(str, sizes))} reconstructions a cell"
-        parts += [f"{said}; random prior samples get {floors(records, 'acc@1')}.", pivot(records, info["rows"])]
+        parts += [f"{said}; random prior samples get {floors(records, 'acc@1')}.", pivot(records, info.rows)]
     return "\n\n".join(parts)
 
 
 def white_box() -> str:
     """Return the table of white-box attacks with every metric of the evaluator, the floor in brackets."""
     info = GRIDS.entry("table-white-box").info
-    parts = [f"{info['text']} In brackets what random samples of the prior get."]
+    parts = [f"{info.text} In brackets what random samples of the prior get."]
     for scenario, records in groups(gathered("table-white-box", NOWHERE), lambda r: r["column"]).items():
         rows = [
             [called(r, "attack"), str(count(r)), *(figure(r, name) for name in COLUMNS.values())]
@@ -198,7 +198,7 @@ def costs() -> str:
     rows = []
     for entry in own(DEFENSES):
         cells = [held_out(s.key, SCENARIOS[s.key].default_target, entry.key) for s in own(SCENARIOS)]
-        if entry.info["stage"] != "output" or any(cells):
+        if entry.info.stage != "output" or any(cells):
             rows.append([named(entry.title, entry.key), *(cell or "not shipped" for cell in cells)])
     return table(["defense", *(entry.key for entry in own(SCENARIOS))], rows)
 
@@ -207,7 +207,7 @@ def held_out(scenario: str, arch: str, defense: str) -> str:
     """Return a defended target's held-out accuracy from its card, with ε where there is one; "" if it has none."""
     around = release_name(scenario, arch, defense)
     name = around or weights_name(scenario, arch, defense)
-    if not has_weights(name) or (around is None and DEFENSES.entry(defense).info["stage"] == "output"):
+    if not has_weights(name) or (around is None and DEFENSES.entry(defense).info.stage == "output"):
         return ""
     card = read_card(name) if around else target_card(scenario, arch, defense)
     epsilon = card.get("defense", {}).get("epsilon")

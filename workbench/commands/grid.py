@@ -46,7 +46,7 @@ def keep(preset: str, folder: Path) -> None:
             record["sheet"] = sheet_name(record)
             write_atomically(folder / preset / record["sheet"], sheet_of(store.folder(record["run"])))
     write_atomically(folder / f"{preset}.json", json.dumps(records, indent=1).encode())
-    write_atomically(folder / f"{preset}.md", markdown(records, GRIDS.entry(preset).info["rows"]).encode())
+    write_atomically(folder / f"{preset}.md", markdown(records, GRIDS.entry(preset).info.rows).encode())
 
 
 @command("grid", "Fill a table of runs", order=4)
@@ -91,6 +91,6 @@ class GridCommand:
         print(
             json.dumps({"grid": options.preset, "cells": records})
             if options.json
-            else markdown(records, entry.info["rows"])
+            else markdown(records, entry.info.rows)
         )
         return 1 if any(record["state"] == "failed" for record in records) else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from workbench.analysis.prior_quality import figures_of
@@ -12,6 +13,7 @@ from workbench.attacks import ATTACKS, attacks_by_access
 from workbench.commands.base import command
 from workbench.core.knobs import knobs_of
 from workbench.core.records import Access
+from workbench.core.registry import Info
 from workbench.defenses import DEFENSES
 from workbench.defenses.not_applicable import NOT_APPLICABLE
 from workbench.defenses.store import target_card, target_problem
@@ -49,7 +51,7 @@ def targets() -> list[dict[str, Any]]:
     rows = []
     for scenario in SCENARIOS:
         for entry in ARCHITECTURES:
-            if entry.info.get("role") == "evaluator" and entry.key != EVALUATOR:
+            if entry.info.role == "evaluator" and entry.key != EVALUATOR:
                 continue  # a scenario's evaluator is listed once, whatever it is made of
             problem = target_problem(scenario.key, entry.key)
             card = {} if problem else target_card(scenario.key, entry.key)
@@ -58,7 +60,7 @@ def targets() -> list[dict[str, Any]]:
                     "key": entry.key,
                     "scenario": scenario.key,
                     "title": entry.title,
-                    "role": entry.info.get("role", "target"),
+                    "role": entry.info.role,
                     "usable": problem is None,
                     "problem": problem,
                     "heldout_accuracy": card.get("heldout_accuracy"),
@@ -132,14 +134,17 @@ def attacks() -> list[dict[str, Any]]:
     return rows
 
 
+def described(info: Info) -> dict[str, Any]:
+    """Return what something registered says of itself, as plain data; not where it stands in menus."""
+    return {name: value for name, value in asdict(info).items() if name != "order"}
+
+
 def defenses() -> list[dict[str, Any]]:
     usable = [
         {
-            "key": e.key,
-            "title": e.title,
+            **described(e.info),
             "usable": True,
             "problem": None,
-            **{k: v for k, v in e.info.items() if k != "order"},
         }
         for e in DEFENSES
     ]
@@ -157,7 +162,7 @@ def defenses() -> list[dict[str, Any]]:
 
 
 def metrics() -> list[dict[str, Any]]:
-    return [{"key": e.key, "title": e.title, **{k: v for k, v in e.info.items() if k != "order"}} for e in METRICS]
+    return [described(e.info) for e in METRICS]
 
 
 def grouped(kind: str, rows: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:

@@ -9,33 +9,54 @@ from __future__ import annotations
 import importlib
 import logging
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
-from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from workbench.core.errors import UnknownName
 
 T = TypeVar("T")
+InfoT = TypeVar("InfoT", bound="Info")
 
 GROUP = "mi_workbench"  # of entry points
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Entry(Generic[T]):
-    """What was registered under a key, with what it says of itself."""
+@dataclass(frozen=True, kw_only=True)
+class Info:
+    """What anything that is registered says of itself; each registry has a subclass for what its kind adds.
+
+    Attributes:
+        key: its name in commands, files and records.
+        title: its name for people.
+        order: where it stands in menus, lowest first; those of one order stand by key.
+    """
 
     key: str
     title: str
+    order: int = 100
+
+
+@dataclass(frozen=True)
+class Entry(Generic[T, InfoT]):
+    """What was registered, with what it says of itself."""
+
     item: T
-    info: Mapping[str, Any] = field(default_factory=dict)
+    info: InfoT
+
+    @property
+    def key(self) -> str:
+        return self.info.key
+
+    @property
+    def title(self) -> str:
+        return self.info.title
 
 
-class Registry(Generic[T]):
+class Registry(Generic[T, InfoT]):
     """Names to things of one kind, filled by importing every module of some packages once.
 
     Args:
@@ -45,22 +66,22 @@ class Registry(Generic[T]):
 
     def __init__(self, kind: str, *packages: str) -> None:
         self.kind, self.packages = kind, packages
-        self._entries: dict[str, Entry[T]] = {}
+        self._entries: dict[str, Entry[T, InfoT]] = {}
         self._loaded = False
 
-    def register(self, key: str, *, title: str, **info: Any) -> Callable[[Any], Any]:
-        """Return a decorator that files what it decorates under `key` and returns it unchanged.
+    def register(self, info: InfoT) -> Callable[[T], T]:
+        """Return a decorator that files what it decorates under ``info.key`` and returns it unchanged.
 
         Raises:
             ValueError: the key is taken; both modules are named.
         """
 
-        def keep(item: Any) -> Any:
+        def keep(item: T) -> T:
             here = getattr(item, "__module__", "?")
-            if key in self._entries and getattr(self._entries[key].item, "__module__", "?") != here:
-                there = self._entries[key].item.__module__
-                raise ValueError(f"{self.kind} '{key}' is registered by both {there} and {here}")
-            self._entries[key] = Entry(key, title, item, MappingProxyType(info))
+            known = self._entries.get(info.key)
+            if known is not None and (there := getattr(known.item, "__module__", "?")) != here:
+                raise ValueError(f"{self.kind} '{info.key}' is registered by both {there} and {here}")
+            self._entries[info.key] = Entry(item, info)
             return item
 
         return keep
@@ -74,7 +95,7 @@ class Registry(Generic[T]):
                     importlib.import_module(f"{name}.{module.name}")
             load_extensions()
 
-    def entry(self, key: str) -> Entry[T]:
+    def entry(self, key: str) -> Entry[T, InfoT]:
         """Return the entry of `key`; raises `UnknownName` with the nearest match."""
         self.load()
         try:
@@ -89,9 +110,9 @@ class Registry(Generic[T]):
         self.load()
         return key in self._entries
 
-    def __iter__(self) -> Iterator[Entry[T]]:
+    def __iter__(self) -> Iterator[Entry[T, InfoT]]:
         self.load()
-        return iter(sorted(self._entries.values(), key=lambda e: (e.info.get("order", 100), e.key)))
+        return iter(sorted(self._entries.values(), key=lambda e: (e.info.order, e.key)))
 
     def keys(self) -> list[str]:
         return [e.key for e in self]

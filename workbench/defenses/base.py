@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeVar, get_args
 
 from torch import Tensor, nn
 
 from workbench.core.knobs import knobs_of
 from workbench.core.records import Access
-from workbench.defenses.plan import DEFENSES
+from workbench.core.registry import Info, Registry
 from workbench.targets import Classifier
 from workbench.targets.training import DefenseSetting, EpochProgress, Shaping
 
-STAGES = ("none", "training", "output")
+Stage = Literal["none", "training", "output"]
+
+DEFENSES: Registry[type[Defense], DefenseInfo] = Registry("defense", "workbench.defenses")
+
+DefenseT = TypeVar("DefenseT", bound="Defense")
 
 
 class Defense:
@@ -56,11 +61,33 @@ class Defense:
         raise NotImplementedError
 
 
+@dataclass(frozen=True, kw_only=True)
+class DefenseInfo(Info):
+    """What a defense says of itself.
+
+    Attributes:
+        stage: when it acts.
+        paper: where it comes from; "after the paper's description" where no code of the authors was found.
+        strength: the knob that trades utility for protection.
+        levels: values of it for a sweep, weakest first.
+        needs: what it needs besides the private images, as a noun.
+        random: the same question may get different answers, so that an attacker gains by averaging.
+    """
+
+    stage: Stage
+    paper: str
+    summary: str
+    strength: str | None = None
+    levels: tuple[float, ...] = ()
+    needs: str = ""
+    random: bool = False
+
+
 def defense(
     key: str,
     *,
     title: str,
-    stage: str,
+    stage: Stage,
     paper: str,
     summary: str,
     order: int = 100,
@@ -68,48 +95,31 @@ def defense(
     levels: Sequence[float] = (),
     needs: str = "",
     random: bool = False,
-):
-    """Register a defense.
+) -> Callable[[type[DefenseT]], type[DefenseT]]:
+    """Register a defense; the arguments are those of `DefenseInfo`.
 
-    Args:
-        stage: ``"training"``, ``"output"`` or ``"none"``: when it acts.
-        paper: where it comes from; "after the paper's description" where no code of the authors was found.
-        strength: the knob that trades utility for protection.
-        levels: values of it for a sweep, weakest first.
-        needs: what it needs besides the private images, as a noun.
-        random: the same question may get different answers, so that an attacker gains by averaging.
+    Raises:
+        ValueError: there is no such stage, or the defense has no such knob.
     """
-    if stage not in STAGES:
-        raise ValueError(f"stage={stage!r} is none of {', '.join(STAGES)}")
+    if stage not in get_args(Stage):
+        raise ValueError(f"stage={stage!r} is none of {', '.join(get_args(Stage))}")
+    info = DefenseInfo(
+        key=key,
+        title=title,
+        order=order,
+        stage=stage,
+        paper=paper,
+        summary=summary,
+        strength=strength,
+        levels=tuple(levels),
+        needs=needs,
+        random=random,
+    )
 
-    def keep(cls: type[Defense]) -> type[Defense]:
+    def keep(cls: type[DefenseT]) -> type[DefenseT]:
         if strength is not None and strength not in knobs_of(cls):
             raise ValueError(f"defense '{key}' has no knob '{strength}'")
-        return DEFENSES.register(
-            key,
-            title=title,
-            stage=stage,
-            paper=paper,
-            summary=summary,
-            order=order,
-            strength=strength,
-            levels=tuple(levels),
-            needs=needs,
-            random=random,
-        )(cls)
+        DEFENSES.register(info)(cls)
+        return cls
 
     return keep
-
-
-def knob_rows(cls: type[Any]) -> dict[str, dict[str, Any]]:
-    """Return the knobs that a defense declares, as plain data."""
-    return {
-        k.name: {
-            "default": k.default,
-            "min": k.lo,
-            "max": k.hi,
-            "help": k.help,
-            "choices": list(k.choices) if k.choices else None,
-        }
-        for k in knobs_of(cls).values()
-    }

@@ -14,9 +14,7 @@ from typing import Any
 from workbench.core.errors import Incompatible, UnknownName, UsageError
 from workbench.core.knobs import configure, knobs_of, values_of
 from workbench.core.records import UNDEFENDED, TrainedUnder
-from workbench.core.registry import Registry
-
-DEFENSES: Registry[type[Any]] = Registry("defense", "workbench.defenses")
+from workbench.defenses.base import DEFENSES, Defense, Stage
 
 PART = re.compile(r"([\w-]+)(?:\(([^()]*)\))?")
 
@@ -32,7 +30,7 @@ class Part:
     """One configured defense."""
 
     key: str
-    defense: Any
+    defense: Defense
 
     @classmethod
     def parse(cls, text: str) -> Part:
@@ -51,9 +49,9 @@ class Part:
         return cls(found[1], configure(DEFENSES[found[1]], values))
 
     @property
-    def stage(self) -> str:
-        """``"training"``, ``"output"`` or ``"none"``."""
-        return DEFENSES.entry(self.key).info["stage"]
+    def stage(self) -> Stage:
+        """When it acts."""
+        return DEFENSES.entry(self.key).info.stage
 
     @property
     def title(self) -> str:

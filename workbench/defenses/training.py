@@ -120,7 +120,7 @@ def _train_release(
             },
             "train_accuracy": round(accuracy(released, private.train), 4),
             "heldout_accuracy": round(accuracy(released, private.heldout), 4),
-            "paper": DEFENSES.entry(part.key).info["paper"],
+            "paper": DEFENSES.entry(part.key).info.paper,
             "seed": case.seed,
             "seconds": round(time.monotonic() - start, 1),
             "device": str(case.device),

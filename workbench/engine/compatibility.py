@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from workbench.attacks import ATTACKS, AttackInfo
+from workbench.attacks import ATTACKS
 from workbench.attacks.needs import layer_problem, unmet
 from workbench.core.errors import DataMissing, Incompatible, WorkbenchError
 from workbench.core.knobs import configure
@@ -23,7 +23,7 @@ def attack_problem(
     scenario: str, target: str, attack: str, prior: str | None = None, defense: str = "none"
 ) -> str | None:
     """Return why this attack cannot run on this target, in one sentence, or None."""
-    info = AttackInfo.of(ATTACKS.entry(attack))
+    info = ATTACKS.entry(attack).info
     if info.public and info.prior is None and (missing := public_problem(scenario)):
         return missing
     if info.prior is None:
@@ -68,7 +68,7 @@ def problems(config: RunConfig) -> list[str]:
         if scenario is not None and attack is not None:
             check(
                 lambda: foreign_problem(
-                    config.target, scenario.item.input_shape, scenario.item().num_classes, attack.info["access"]
+                    config.target, scenario.item.input_shape, scenario.item().num_classes, attack.info.access
                 )
             )
         if config.defense != "none":
@@ -103,7 +103,7 @@ def notes(config: RunConfig) -> list[str]:
     """Return what is worth knowing of a configuration that may run all the same, a sentence each; [] if it may not."""
     if problems(config):
         return []
-    info, plan, found = AttackInfo.of(ATTACKS.entry(config.attack)), Plan.of(config.defense), []
+    info, plan, found = ATTACKS.entry(config.attack).info, Plan.of(config.defense), []
     if (part := plan.output) is not None and info.access.inside:
         found.append(
             f"{part.title} only changes what is released. {info.title} holds the model itself, so it attacks "
@@ -111,7 +111,7 @@ def notes(config: RunConfig) -> list[str]:
         )
     elif part is not None and (said := part.defense.note(info.access)):
         found.append(said)
-    random = part is not None and not info.access.inside and DEFENSES.entry(part.key).info["random"]
+    random = part is not None and not info.access.inside and DEFENSES.entry(part.key).info.random
     if random and config.asks == 1:
         found.append(
             f"{part.title} answers at random. An attacker who knows that asks everything several times and "

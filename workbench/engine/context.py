@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workbench.attacks import ATTACKS, AttackContext, AttackInfo
+from workbench.attacks import ATTACKS, AttackContext
 from workbench.core.errors import Incompatible
 from workbench.core.knobs import configure, knobs_of
 from workbench.core.records import Access, Frame, RunConfig
@@ -95,7 +95,7 @@ def build_context(
     Args:
         remote_wait: waits for a target elsewhere that goes away; without one, the attack gets the `TargetAway`.
     """
-    scenario, info = cache.scenario(config.scenario), AttackInfo.of(ATTACKS.entry(config.attack))
+    scenario, info = cache.scenario(config.scenario), ATTACKS.entry(config.attack).info
     if is_foreign(config.target):
         model, best = _elsewhere(config, scenario, info.access, remote_wait)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.attacks import ATTACKS, AttackInfo
+from workbench.attacks import ATTACKS
 from workbench.core.errors import UnknownName
 from workbench.core.knobs import configure, values_of
 from workbench.core.records import RunConfig
@@ -22,7 +22,7 @@ def default_config(
         UnknownName, KnobError.
     """
     place, entry = SCENARIOS.entry(scenario), ATTACKS.entry(attack)
-    info = AttackInfo.of(entry)
+    info = entry.info
     if preset not in info.presets:
         raise UnknownName(f"preset of {attack}", preset, info.presets)
     configured = configure(entry.item, {**info.presets[preset], **(knobs or {})})

@@ -12,14 +12,16 @@ from typing import Any
 from workbench.core.errors import StoreError, WorkbenchError
 from workbench.core.paths import ASSETS
 from workbench.core.records import RunConfig
-from workbench.core.registry import Registry
+from workbench.core.registry import Info, Registry
 from workbench.core.weights import read_card, write_atomically
 from workbench.defenses.plan import under
 from workbench.defenses.store import release_name, target_card, weights_name
 from workbench.priors.base import prior_card
 from workbench.targets.store import EVALUATOR
 
-GRIDS: Registry[Callable[[], Iterable[Cell]]] = Registry("grid", "workbench.grids")
+Cells = Callable[[], Iterable["Cell"]]
+
+GRIDS: Registry[Cells, GridInfo] = Registry("grid", "workbench.grids")
 
 
 @dataclass(frozen=True)
@@ -43,17 +45,28 @@ class Cell:
         return " / ".join(filter(None, (self.group, self.row, self.column)))
 
 
-def grid(
-    key: str, *, title: str, text: str, rows: str = "attack", axis: str = "strength", absent: str = "", order: int = 100
-):
-    """Register a function that returns the cells of a grid.
+@dataclass(frozen=True, kw_only=True)
+class GridInfo(Info):
+    """What a grid says of itself.
 
-    Args:
+    Attributes:
+        text: what was run, in a sentence.
         rows: what a row is, as a noun.
         axis: what `Cell.x` counts.
         absent: why a row and a column may have no cell together, in a few words.
     """
-    return GRIDS.register(key, title=title, text=text, rows=rows, axis=axis, absent=absent, order=order)
+
+    text: str
+    rows: str = "attack"
+    axis: str = "strength"
+    absent: str = ""
+
+
+def grid(
+    key: str, *, title: str, text: str, rows: str = "attack", axis: str = "strength", absent: str = "", order: int = 100
+) -> Callable[[Cells], Cells]:
+    """Register a function that returns the cells of a grid; the arguments are those of `GridInfo`."""
+    return GRIDS.register(GridInfo(key=key, title=title, order=order, text=text, rows=rows, axis=axis, absent=absent))
 
 
 def weights_of(config: RunConfig) -> dict[str, str]:

@@ -40,7 +40,7 @@ def defenses() -> Iterator[Cell]:
         for attack, knobs in ATTACKED.items():
             entry = ATTACKS.entry(attack)
             for defense in DEFENSES:
-                if defense.info["stage"] == "output" and entry.info["access"].inside:
+                if defense.info.stage == "output" and entry.info.access.inside:
                     continue
                 yield Cell(
                     defense.title,

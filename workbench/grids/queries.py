@@ -39,7 +39,7 @@ def unlimited(attack: str) -> dict[str, Any]:
 def queries() -> Iterator[Cell]:
     for scenario, chosen in CLASSES.items():
         for entry in ATTACKS:
-            if entry.info["access"].inside or entry.key == "random":
+            if entry.info.access.inside or entry.key == "random":
                 continue
             for each in PER_CLASS:
                 config = default_config(scenario, entry.key, classes=chosen, knobs=unlimited(entry.key))

@@ -32,9 +32,9 @@ RESTARTS = 4
 def strength() -> Iterator[Cell]:
     for key, attacks in SWEPT.items():
         defense = DEFENSES.entry(key)
-        knob = defense.info["strength"]
+        knob = defense.info.strength
         for attack, knobs in attacks:
-            for level in defense.info["levels"]:
+            for level in defense.info.levels:
                 config = default_config(
                     "digits", attack, knobs=knobs, defense=f"{key}({knob}={level})", restarts=RESTARTS
                 )

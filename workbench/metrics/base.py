@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor
 
-from workbench.core.registry import Registry
+from workbench.core.registry import Info, Registry
 from workbench.recognisers import Panel, Recogniser
 from workbench.recognisers.evaluator import Evaluator
 from workbench.scenarios import Split
@@ -21,22 +21,49 @@ MetricT = TypeVar("MetricT", bound=Metric)
 # The matrix product that torch prefers finds a copy of an image 0.01 away from it.
 EXACT = "donot_use_mm_for_euclid_dist"
 
-METRICS: Registry[Metric] = Registry("metric", "workbench.metrics")
+METRICS: Registry[Metric, MetricInfo] = Registry("metric", "workbench.metrics")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricInfo(Info):
+    """What a metric says of itself.
+
+    Attributes:
+        unit: what the number counts; "share" for values of 0 to 1 whose mean is a share of the images.
+        best: the direction of more leakage.
+        compares: what is compared with what, in a sentence.
+        source: the paper or package that defines it.
+    """
+
+    unit: str
+    best: Literal["higher", "lower"]
+    compares: str
+    source: str
 
 
 def metric(
-    key: str, *, title: str, unit: str, best: str, compares: str, source: str, order: int = 100
+    key: str,
+    *,
+    title: str,
+    unit: str,
+    best: Literal["higher", "lower"],
+    compares: str,
+    source: str,
+    order: int = 100,
 ) -> Callable[[MetricT], MetricT]:
     """Register a function from `Judged` to one value an image, (N,), or None where it says nothing.
 
-    Args:
-        unit: what the number counts; "share" for values of 0 to 1 whose mean is a share of the images.
-        best: ``"higher"`` or ``"lower"``, the direction of more leakage.
-        compares: what is compared with what, in a sentence.
+    The arguments are those of `MetricInfo`.
     """
     if best not in ("higher", "lower"):
         raise ValueError(f"best={best!r} is neither 'higher' nor 'lower'")
-    return METRICS.register(key, title=title, unit=unit, best=best, compares=compares, source=source, order=order)
+    info = MetricInfo(key=key, title=title, order=order, unit=unit, best=best, compares=compares, source=source)
+
+    def keep(function: MetricT) -> MetricT:
+        METRICS.register(info)(function)
+        return function
+
+    return keep
 
 
 class EvalContext:

@@ -68,7 +68,7 @@ def judge(images: Tensor, labels: Tensor, context: EvalContext, panel: Panel | N
     for entry in METRICS:
         values = entry.item(judged)
         overall[entry.key] = None if values is None else _finite(values.mean().item())
-        intervals[entry.key] = None if values is None else _interval(values, judged.labels, entry.info["unit"])
+        intervals[entry.key] = None if values is None else _interval(values, judged.labels, entry.info.unit)
         per_image[entry.key] = None if values is None else [_finite(v) for v in values.tolist()]
         for c, row in per_class.items():
             row[entry.key] = None if values is None else _finite(values[judged.labels == int(c)].mean().item())

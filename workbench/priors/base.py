@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from workbench.core.errors import DataMissing, Incompatible
 from workbench.core.records import UNDEFENDED, TrainedUnder
-from workbench.core.registry import Registry
+from workbench.core.registry import Info, Registry
 from workbench.core.weights import has_weights, load_weights, read_card
 from workbench.priors.plane import Plane, telling_plane
 from workbench.scenarios import SCENARIOS
 
-PRIORS: Registry[type[Prior]] = Registry("prior", "workbench.priors")
+PRIORS: Registry[type[Prior], PriorInfo] = Registry("prior", "workbench.priors")
+
+PriorT = TypeVar("PriorT", bound="Prior")
 
 
 class Prior(nn.Module):
@@ -115,12 +118,24 @@ class Setting:
     folder: Path | None = None
 
 
-def prior(key: str, *, title: str, paper: str, **info: Any):
+@dataclass(frozen=True, kw_only=True)
+class PriorInfo(Info):
+    """What a prior says of itself.
+
+    Attributes:
+        paper: where it comes from.
+    """
+
+    paper: str
+
+
+def prior(key: str, *, title: str, paper: str, order: int = 100) -> Callable[[type[PriorT]], type[PriorT]]:
     """Register a `Prior` subclass under `key`."""
 
-    def keep(cls: type[Prior]) -> type[Prior]:
+    def keep(cls: type[PriorT]) -> type[PriorT]:
         cls.key = key
-        return PRIORS.register(key, title=title, paper=paper, **info)(cls)
+        PRIORS.register(PriorInfo(key=key, title=title, order=order, paper=paper))(cls)
+        return cls
 
     return keep
 

@@ -73,7 +73,7 @@ def pieces(scenario: str | None = None) -> list[WeightFile]:
 
 def _registered(scenario: str) -> Iterator[WeightFile]:
     for entry in ARCHITECTURES:
-        if entry.key != EVALUATOR and entry.info.get("role") == EVALUATOR:
+        if entry.key != EVALUATOR and entry.info.role == EVALUATOR:
             continue  # a scenario may choose it as its evaluator
         yield WeightFile("evaluator" if entry.key == EVALUATOR else "target", scenario, entry.key)
     for entry in PRIORS:

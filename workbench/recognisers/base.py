@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from workbench.core.registry import Registry
+from workbench.core.registry import Info, Registry
 from workbench.scenarios import Scenario
 
 
@@ -61,7 +61,7 @@ class Recogniser(Protocol):
 Opener = Callable[[Scenario, torch.device], Recogniser | None]
 OpenerT = TypeVar("OpenerT", bound=Opener)
 
-RECOGNISERS: Registry[Opener] = Registry("recogniser", "workbench.recognisers")
+RECOGNISERS: Registry[Opener, Info] = Registry("recogniser", "workbench.recognisers")
 
 
 def recogniser(key: str, *, title: str, order: int = 100) -> Callable[[OpenerT], OpenerT]:
@@ -73,4 +73,9 @@ def recogniser(key: str, *, title: str, order: int = 100) -> Callable[[OpenerT],
     Args:
         order: its place in the panel.
     """
-    return RECOGNISERS.register(key, title=title, order=order)
+
+    def keep(function: OpenerT) -> OpenerT:
+        RECOGNISERS.register(Info(key=key, title=title, order=order))(function)
+        return function
+
+    return keep

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor
 
 from workbench.core.errors import DataMissing, UsageError
 from workbench.core.paths import data_dir
-from workbench.core.registry import Registry
+from workbench.core.registry import Info, Registry
 from workbench.scenarios.images import image_paths, read_classes
 
-SCENARIOS: Registry[type[Scenario]] = Registry("scenario", "workbench.scenarios")
+SCENARIOS: Registry[type[Scenario], Info] = Registry("scenario", "workbench.scenarios")
+
+ScenarioT = TypeVar("ScenarioT", bound="Scenario")
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,12 +206,13 @@ def class_ranges(text: str) -> list[tuple[int, int]]:
     return ranges
 
 
-def scenario(key: str, **info: Any):
+def scenario(key: str, *, order: int = 100) -> Callable[[type[ScenarioT]], type[ScenarioT]]:
     """Register a `Scenario` subclass under `key`."""
 
-    def keep(cls: type[Scenario]) -> type[Scenario]:
+    def keep(cls: type[ScenarioT]) -> type[ScenarioT]:
         cls.key = key
-        return SCENARIOS.register(key, title=cls.title, **info)(cls)
+        SCENARIOS.register(Info(key=key, title=cls.title, order=order))(cls)
+        return cls
 
     return keep
 

@@ -2,27 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from workbench.core.registry import Registry
+from workbench.core.registry import Info, Registry
 
 Body = Callable[[tuple[int, int, int]], tuple[nn.Module, int]]
 
-ARCHITECTURES: Registry[Body] = Registry("target architecture", "workbench.targets.nets")
+ARCHITECTURES: Registry[Body, ArchitectureInfo] = Registry("target architecture", "workbench.targets.nets")
 
 
-def architecture(key: str, *, title: str, **info: Any):
+@dataclass(frozen=True, kw_only=True)
+class ArchitectureInfo(Info):
+    """What an architecture says of itself.
+
+    Attributes:
+        role: what it is for; one that judges is never attacked.
+        recipe: how it is trained, overriding fields of `workbench.targets.training.ClassifierRecipe`.
+        pretrained: whether it learns other people's faces before the private ones.
+    """
+
+    role: Literal["target", "evaluator"] = "target"
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    pretrained: bool = False
+
+
+def architecture(
+    key: str,
+    *,
+    title: str,
+    order: int = 100,
+    role: Literal["target", "evaluator"] = "target",
+    recipe: Mapping[str, Any] | None = None,
+    pretrained: bool = False,
+) -> Callable[[Body], Body]:
     """Register a function ``(C, H, W) -> (body, F)`` whose body maps images to (n, F) features.
 
-    Args:
-        recipe: how it is trained, overriding fields of `workbench.targets.training.ClassifierRecipe`.
-        role: ``"evaluator"`` for architectures kept for judging, ``"target"`` otherwise.
+    The arguments are those of `ArchitectureInfo`.
     """
-    return ARCHITECTURES.register(key, title=title, **info)
+    return ARCHITECTURES.register(
+        ArchitectureInfo(key=key, title=title, order=order, role=role, recipe=recipe or {}, pretrained=pretrained)
+    )
 
 
 class Normalize(nn.Module):

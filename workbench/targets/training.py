@@ -148,9 +148,7 @@ class Protection:
 
 def recipe_for(scenario: Scenario, arch: str, seed: int = 0) -> ClassifierRecipe:
     """Return the architecture's recipe, with fewer epochs where each class has hundreds of images."""
-    recipe = replace(
-        ClassifierRecipe(seed=seed), **ARCHITECTURES.entry(built_as(scenario, arch)).info.get("recipe", {})
-    )
+    recipe = replace(ClassifierRecipe(seed=seed), **ARCHITECTURES.entry(built_as(scenario, arch)).info.recipe)
     if len(scenario.private.train) > 100 * scenario.num_classes:
         recipe = replace(recipe, epochs=max(12, recipe.epochs // 3), batch=64)
     return recipe
@@ -279,7 +277,7 @@ def train_classifier(
     def fresh() -> Classifier:
         torch.manual_seed(recipe.seed)
         model = Classifier(built_as(scenario, arch), scenario.input_shape, scenario.num_classes)
-        if ARCHITECTURES.entry(model.arch).info.get("pretrained"):
+        if ARCHITECTURES.entry(model.arch).info.pretrained:
             model.body.load_state_dict(shipped_body(scenario.key, arch))
         if recipe.zero_head:
             torch.nn.init.zeros_(model.head.weight)

@@ -56,7 +56,7 @@ class Catalog:
         return [
             (e.title + (" (not trained)" if target_problem(scenario, e.key, defense) else ""), e.key)
             for e in ARCHITECTURES
-            if e.info.get("role", "target") == "target"
+            if e.info.role == "target"
         ]
 
     def defenses(self, scenario: str, arch: str, shown: str = "none") -> list[tuple[str, str]]:

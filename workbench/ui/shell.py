@@ -12,7 +12,7 @@ import gradio as gr
 from workbench.analysis.prior_explorer import Explorer
 from workbench.core.errors import WorkbenchError
 from workbench.core.records import RunConfig, TrainingConfig
-from workbench.core.registry import Registry
+from workbench.core.registry import Info, Registry
 from workbench.runs.store import RunStore
 from workbench.ui.catalog import Catalog
 from workbench.workers.scheduler import Scheduler
@@ -70,12 +70,14 @@ class App:
         return self.scheduler.submit(config, owner=(request.session_hash or "") if request else "")
 
 
-TABS: Registry[Callable[[App], None]] = Registry("tab", "workbench.ui.tabs")
+Build = Callable[[App], None]
+
+TABS: Registry[Build, Info] = Registry("tab", "workbench.ui.tabs")
 
 
-def tab(key: str, *, title: str, order: int = 100):
+def tab(key: str, *, title: str, order: int = 100) -> Callable[[Build], Build]:
     """Register a function that builds a tab's contents inside the tab."""
-    return TABS.register(key, title=title, order=order)
+    return TABS.register(Info(key=key, title=title, order=order))
 
 
 def drawn_by(module: str, function: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from workbench.attacks import ATTACKS, AttackInfo
+from workbench.attacks import ATTACKS
 from workbench.core.errors import DataMissing
 from workbench.core.knobs import configure, knobs_of, values_of
 from workbench.core.records import RunConfig
@@ -62,9 +62,7 @@ def knob_value(
 ) -> dict[str, Any]:
     """Return the value of the knob panel: declarations, values, and a stamp that makes the page redraw."""
     entry = ATTACKS.entry(attack)
-    chosen = (
-        values if values is not None else values_of(configure(entry.item, AttackInfo.of(entry).presets.get(preset, {})))
-    )
+    chosen = values if values is not None else values_of(configure(entry.item, entry.info.presets.get(preset, {})))
     return {"attack": attack, "spec": spec_of(entry.item), "values": dict(chosen), "stamp": stamp}
 
 
@@ -113,7 +111,7 @@ def command_line(config: RunConfig) -> str:
     ]
     if config.defense != "none":
         words += ["--defense", config.defense]
-    if config.prior is not None and config.prior != AttackInfo.of(ATTACKS.entry(config.attack)).prior:
+    if config.prior is not None and config.prior != ATTACKS.entry(config.attack).info.prior:
         words += ["--prior", config.prior]
     words += ["--classes", ranges(config.classes), "--restarts", str(config.restarts), "--seed", str(config.seed)]
     if config.budget is not None:
@@ -121,7 +119,7 @@ def command_line(config: RunConfig) -> str:
     if config.asks > 1:
         words += ["--asks", str(config.asks)]
     entry = ATTACKS.entry(config.attack)
-    usual = values_of(configure(entry.item, AttackInfo.of(entry).presets["demo"]))
+    usual = values_of(configure(entry.item, entry.info.presets["demo"]))
     for name, value in config.knobs.items():
         if value != usual[name]:
             words += ["--set", f"{name}={str(value).lower() if isinstance(value, bool) else value}"]

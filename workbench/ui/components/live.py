@@ -144,7 +144,7 @@ class Snapshots:
                 "truth": (self.folder.path / "truth.webp").is_file(),
                 "attack": config["attack"],
                 "attack_title": entry.title,
-                "black_box": not entry.info["access"].inside,
+                "black_box": not entry.info.access.inside,
                 "scenario": config["scenario"],
                 "target": config["target"],
                 "scenario_title": SCENARIOS.entry(config["scenario"]).title,

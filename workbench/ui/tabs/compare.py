@@ -62,7 +62,7 @@ def utility_of(at: dict[tuple[str, str], dict[str, Any]], row: str) -> str:
 
 def table(records: list[dict[str, Any]], key: str, metric: str) -> str:
     """Return a grid as HTML, rows down and columns across, a table for each group."""
-    parts, absent = [], escape(GRIDS.entry(key).info["absent"])
+    parts, absent = [], escape(GRIDS.entry(key).info.absent)
     for group in dict.fromkeys(r.get("group", "") for r in records):
         own = [r for r in records if r.get("group", "") == group]
         columns = list(dict.fromkeys(r["column"] for r in own))
@@ -156,7 +156,7 @@ def build(app: App) -> None:
             if count == len(records)
             else f"{count} of {len(records)} cells are here. {command} fills the rest."
         )
-        text = f'<p class="wb-note">{escape(GRIDS.entry(key).info["text"])} {here}</p>'
+        text = f'<p class="wb-note">{escape(GRIDS.entry(key).info.text)} {here}</p>'
         return {
             words: text,
             fill: gr.Button(visible=count < len(records)),
@@ -164,7 +164,7 @@ def build(app: App) -> None:
             plots: {
                 "points": points(records, measure),
                 "metric": METRICS[measure],
-                "axis": GRIDS.entry(key).info["axis"],
+                "axis": GRIDS.entry(key).info.axis,
             },
         }
 

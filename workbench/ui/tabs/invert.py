@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from workbench.attacks import ATTACKS, AttackInfo
+from workbench.attacks import ATTACKS
 from workbench.core.errors import UsageError, WorkbenchError
 from workbench.core.records import Fork, RunConfig
 from workbench.defenses import DEFENSES
@@ -38,7 +38,7 @@ def attack_choices(scenario: str, target: str) -> list[tuple[str, str]]:
 
 def described(attack: str) -> str:
     """Return what an attack is, as HTML."""
-    info = AttackInfo.of(ATTACKS.entry(attack))
+    info = ATTACKS.entry(attack).info
     needs = f"Needs: {info.access.label.lower()} access" + (f", a {info.prior} prior" if info.prior else ", no prior")
     return f'<p class="wb-about">{escape(info.summary)}<br><span>{escape(needs)} · {escape(info.paper)}</span></p>'
 
@@ -124,7 +124,7 @@ class Panel:
     @staticmethod
     def _presets(attack: str) -> list[tuple[str, str]]:
         titles = {"demo": "Demo", "paper": "As in the paper"}
-        return [(titles.get(p, p), p) for p in AttackInfo.of(ATTACKS.entry(attack)).presets]
+        return [(titles.get(p, p), p) for p in ATTACKS.entry(attack).info.presets]
 
     @property
     def inputs(self) -> set[Any]:
@@ -155,7 +155,7 @@ class Panel:
         picked = tuple(int(c) for c in (given[self.classes] or {}).get("picked", []))
         if not picked:
             raise UsageError("No class is chosen. Click at least one of the pictures under 'Classes'.")
-        prior = AttackInfo.of(ATTACKS.entry(attack)).prior and given[self.prior]
+        prior = ATTACKS.entry(attack).info.prior and given[self.prior]
         return default_config(
             given[self.scenario],
             attack,
@@ -171,7 +171,7 @@ class Panel:
 
     def show(self, config: RunConfig) -> dict[Any, Any]:
         """Return updates that put a configuration into the controls."""
-        first_of = AttackInfo.of(ATTACKS.entry(config.attack))
+        first_of = ATTACKS.entry(config.attack).info
         return {
             self.scenario: config.scenario,
             self.target: gr.Dropdown(
@@ -198,7 +198,7 @@ class Panel:
     @staticmethod
     def _preset_of(config: RunConfig) -> str | None:
         entry = ATTACKS.entry(config.attack)
-        for name in AttackInfo.of(entry).presets:
+        for name in entry.info.presets:
             if default_config(config.scenario, config.attack, preset=name).knobs == dict(config.knobs):
                 return name
         return None

@@ -20,7 +20,7 @@ def number(metric: str, value: float | None) -> str:
     """Return a metric's value in its unit."""
     if value is None:
         return UNKNOWN
-    unit = METRICS.entry(metric).info.get("unit", "") if metric in METRICS else ""
+    unit = METRICS.entry(metric).info.unit if metric in METRICS else ""
     if unit == "share":
         return f"{100 * value:.0f} %"
     return f"{value:.3g}" + (f" {unit}" if unit == "dB" else "")
@@ -28,7 +28,7 @@ def number(metric: str, value: float | None) -> str:
 
 def arrow(metric: str) -> str:
     """Return which direction means that more leaked."""
-    best = METRICS.entry(metric).info.get("best", "") if metric in METRICS else ""
+    best = METRICS.entry(metric).info.best if metric in METRICS else ""
     return {"higher": "↑", "lower": "↓"}.get(best, "")
 
 
@@ -41,7 +41,7 @@ def row(metric: str, found: dict[str, Any], floor: dict[str, Any] | None, ceilin
         f'<td class="num wb-soft">{number(metric, (side or {}).get("overall", {}).get(metric))}</td>'
         for side in (floor, ceiling)
     )
-    what = escape(str(entry.info.get("compares", ""))) if entry else ""
+    what = escape(entry.info.compares) if entry else ""
     return (
         f'<tr><th scope="row">{escape(entry.title if entry else metric)} <span class="wb-arrow" aria-label="'
         f'{"higher" if arrow(metric) == "↑" else "lower"} means more leaked">{arrow(metric)}</span>'

@@ -44,9 +44,7 @@ def plan_text(training: str | None, output: str | None, knobs: dict[str, Any], a
 
 
 def defense_choices(stage: str) -> list[tuple[str, str]]:
-    return [
-        (e.title if e.info["stage"] == stage else "None", e.key) for e in DEFENSES if e.info["stage"] in (stage, "none")
-    ]
+    return [(e.title if e.info.stage == stage else "None", e.key) for e in DEFENSES if e.info.stage in (stage, "none")]
 
 
 def defense_knobs(key: str, stage: str, defense: Any = None) -> dict[str, Any]:
