@@ -9,7 +9,8 @@ from typing import Any
 
 from torch import nn
 
-from workbench.attacks.base import AttackInfo
+from workbench.attacks.base import Attack, AttackInfo
+from workbench.core.knobs import knobs_of
 from workbench.priors import PRIORS, Prior
 from workbench.targets.architectures import Classifier
 
@@ -53,6 +54,11 @@ def layer_problem(shape: tuple[int, int, int], arch: str, knobs: Mapping[str, An
             "another target."
         )
     return None
+
+
+def watches_norms(attack: Attack) -> bool:
+    """Return whether an attack may look at what the target's batch-norm layers see, now or when its knobs are turned."""
+    return "statistics" in knobs_of(type(attack))
 
 
 @cache

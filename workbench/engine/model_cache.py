@@ -1,9 +1,9 @@
-"""The laboratory: loads scenarios, targets, priors and evaluators once, and hands them out."""
+"""Loads scenarios, targets, priors and recognisers once for one device, and hands them out."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -11,6 +11,7 @@ from workbench.core.errors import DataMissing, UsageError
 from workbench.defenses import load_target
 from workbench.defenses.plan import under
 from workbench.defenses.store import load_classifier
+from workbench.engine.folding import fold
 from workbench.metrics.base import EvalContext
 from workbench.metrics.judge import Judgement, ceiling
 from workbench.priors import PRIORS, Prior, load_prior
@@ -19,6 +20,7 @@ from workbench.recognisers import Panel
 from workbench.scenarios import SCENARIOS, Scenario
 
 SAMPLES = 4000  # of a prior, that stand in for public images
+M = TypeVar("M", bound=torch.nn.Module)
 CACHED = ("scenario", "target", "_prior", "public", "evaluation", "ceiling")
 
 
@@ -46,17 +48,24 @@ class ModelCache:
     def scenario(self, key: str) -> Scenario:
         return SCENARIOS[key]()
 
-    def target(self, scenario: str, arch: str, defense: str = "none", released: bool = True) -> torch.nn.Module:
-        """Return the target as it answers queries; the bare classifier, as a white-box attacker holds it, if not `released`."""
+    def target(
+        self, scenario: str, arch: str, defense: str = "none", released: bool = True, folded: bool = True
+    ) -> torch.nn.Module:
+        """Return the target as it answers queries; the bare classifier, as a white-box attacker holds it, if not `released`.
+
+        Args:
+            folded: batch norms are part of the layers before them; False for who looks at them.
+        """
         load = load_target if released else load_classifier
-        return _laid_out(load(scenario, arch, defense, self.device))
+        model = load(scenario, arch, defense, self.device)
+        return _laid_out(fold(model) if folded else model)
 
     def prior(self, scenario: str, key: str, target: str | None = None, defense: str = "none") -> Prior:
         """Return a prior; a tuned one is that of the target, the scenario's default one if None."""
         return self._prior(scenario, key, *((target, defense) if PRIORS[key].tuned else (None, "none")))
 
     def _prior(self, scenario: str, key: str, target: str | None, defense: str) -> Prior:
-        return _laid_out(load_prior(scenario, key, self.device, target=target, under=under(defense)))
+        return _laid_out(fold(load_prior(scenario, key, self.device, target=target, under=under(defense))))
 
     def baseline_prior(self, scenario: str) -> Prior | None:
         """Return the prior whose random samples are the floor, or None where none is trained."""
@@ -104,7 +113,7 @@ class ModelCache:
             getattr(self, name).cache_clear()
 
 
-def _laid_out(module: Any) -> Any:
+def _laid_out(module: M) -> M:
     """Return the module with its weights channels last: convolutions then take half the time on a CPU."""
     return module.to(memory_format=torch.channels_last)
 
