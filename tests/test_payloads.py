@@ -46,8 +46,8 @@ def _(payload: Posteriors, plane: Plane | None) -> Recorded:
 
 
 @judged.register
-def _(payload: Posteriors, run: Conclusion) -> dict[str, float]:
-    return {"accuracy": (payload.shares.argmax(1) == torch.tensor(run.config.classes)).float().mean().item()}
+def _(payload: Posteriors, ended: Conclusion) -> dict[str, float]:
+    return {"accuracy": (payload.shares.argmax(1) == ended.run.labels).float().mean().item()}
 
 
 @pytest.fixture

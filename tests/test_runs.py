@@ -13,6 +13,7 @@ import torch
 
 from workbench.attacks import ATTACKS, AttackContext, attack
 from workbench.attacks.base import ensure_finite
+from workbench.commands.running import show, summary
 from workbench.core.errors import DataMissing, Incompatible, KnobError, StoreError, UnknownName
 from workbench.core.knobs import knob
 from workbench.core.payloads import Images
@@ -29,6 +30,7 @@ from workbench.runs.control import RunControl
 from workbench.runs.recorder import Recorder
 from workbench.runs.run_folder import RunFolder
 from workbench.runs.store import RunStore
+from workbench.ui.components.live import last_note
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +112,7 @@ def test_a_finished_run_leaves_everything_its_folder_promises(store, cache):
     assert scene["total"] == 20 and len(scene["cloud"]) > 100 and scene["candidates"][1]["class"] == 1
     for name in ("truth.webp", "nearest.webp", "images.png"):
         assert (folder.path / name).stat().st_size > 100
-    assert set(folder.judgement()) == {"reconstruction", "baseline", "ceiling"}
+    assert set(folder.judgement()) == {"reconstruction", "baseline", "ceiling", "panel", "left_out"}
     assert {"torch", "python", "workbench"} <= set(manifest["versions"])
 
 
@@ -250,8 +252,43 @@ def test_a_fork_goes_on_from_the_frame(store, cache):
     execute(config, first, cache, fps=1000)
     frame = first.frames()[-1]
     fork = start(store, replace(config, fork=Fork(first.id, frame)))
-    execute(fork.config(), fork, cache, fps=1000)
+    execute(fork.config(), fork, cache, fps=1000, runs=store.root)
     assert torch.allclose(fork.tensors(0)["latents"], first.tensors(frame)["latents"])
+
+
+def test_a_fork_outside_the_store_finds_the_run_that_it_goes_on_from(store, cache, tmp_path):
+    config = default_config("digits", "gmi", classes=[0, 1], knobs={"steps": 3}, device="cpu")
+    first = start(store, config)
+    execute(config, first, cache)
+    config = replace(config, fork=Fork(first.id, 0))
+    fork = RunFolder.fresh(tmp_path / "elsewhere" / "mine", config, (1, 32, 32))
+    assert execute(config, fork, cache, runs=store.root) is RunState.FINISHED
+    assert torch.allclose(fork.tensors(0)["latents"], first.tensors(0)["latents"])
+
+
+def test_a_run_records_the_device_it_ran_on_apart_from_the_one_asked_for(store, cache):
+    folder = start(store, replace(pixels(steps=3), device="auto"))
+    execute(folder.config(), folder, cache, ledger=store)
+    manifest = folder.manifest()
+    assert manifest["config"]["device"] == manifest["device"]["type"] == "cpu"
+    assert manifest["requested"] == {"device": "auto"} and folder.config().device == "auto"
+
+
+def test_a_device_that_the_process_does_not_work_on_is_refused(store, cache):
+    folder = start(store, replace(pixels(steps=3), device="cuda"))
+    assert execute(folder.config(), folder, cache, ledger=store) is RunState.FAILED
+    assert "asks for cuda, and this process works on cpu" in folder.manifest()["reason"]
+
+
+def test_the_scene_is_written_once_and_whole(store, cache, register, monkeypatch):
+    written = []
+    write = RunFolder.write_json
+    monkeypatch.setattr(RunFolder, "write_json", lambda self, name, v: (written.append(name), write(self, name, v)))
+    config = replace(register(slowly), knobs={"steps": 2}, restarts=2)
+    folder = start(store, config)
+    execute(config, folder, cache)
+    assert written.count("scene.json") == 1 and folder.scene()["total"] == 2
+    assert [(c["class"], c["restart"]) for c in folder.scene()["candidates"]] == [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
 def test_a_fork_with_other_candidates_is_refused(store, cache):
@@ -259,7 +296,7 @@ def test_a_fork_with_other_candidates_is_refused(store, cache):
     first = start(store, config)
     execute(config, first, cache)
     fork = start(store, replace(config, classes=(0, 1, 2), fork=Fork(first.id, 0)))
-    assert execute(fork.config(), fork, cache) is RunState.FAILED
+    assert execute(fork.config(), fork, cache, runs=store.root) is RunState.FAILED
     assert "other candidates" in fork.manifest()["reason"]
 
 
@@ -310,6 +347,28 @@ def soon(look, seconds=10.0) -> bool:
     while not look() and time.monotonic() < end:
         time.sleep(0.01)
     return look()
+
+
+def test_what_the_attack_is_doing_is_written_whenever_it_changes(store):
+    folder = start(store, pixels())
+    recorder = Recorder(folder, SheetLayout.of(3, (1, 8, 8)), None)
+    for step, note in enumerate(["", "asks", "asks", "searches, twice\n", "searches, twice", ""]):
+        recorder.offer(replace(frame(step), note=note), 0.0, must=True)
+    recorder.close()
+    assert folder.notes() == "1,1,asks\n3,3,searches, twice\n5,5,\n"
+    assert last_note(folder.notes()) == "" and last_note("3,3,searches, twice\n") == "searches, twice"
+
+
+def test_the_last_note_is_on_record_and_on_the_terminal(store, cache, register, capsys):
+    def working(self, ctx):
+        for step in range(3):
+            yield Frame(step, 2, Images(torch.full((2, 1, 64, 64), 0.5)), note=f"part {step}")
+
+    config = register(working)
+    folder = start(store, config)
+    execute(config, folder, cache, ledger=store, fps=1e9, on_frame=show)
+    assert folder.manifest()["note"] == "part 2" and last_note(folder.notes()) == "part 2"
+    assert summary(folder)["note"] == "part 2" and "part 1" in capsys.readouterr().err
 
 
 def test_a_long_run_keeps_a_bounded_number_of_frames_and_lines(store, monkeypatch):

@@ -28,6 +28,7 @@ from workbench.core.records import Access, Frame
 from workbench.engine.context import build_context, frames_of
 from workbench.engine.model_cache import ModelCache
 from workbench.engine.presets import default_config
+from workbench.engine.resolve import resolve
 from workbench.metrics.judge import judge
 from workbench.scenarios import SCENARIOS
 
@@ -72,11 +73,12 @@ def frames_at(
         scenario, attack, classes=classes, knobs=endless(attack, chosen), seed=seed, budget=marks[-1]
     )
     control = Marks(marks)
-    context = build_context(config, cache, control)
+    run = resolve(config, cache)
+    context = build_context(run, cache, control)
     control.target = context.target
     found: list[Frame] = []
     try:
-        for frame in frames_of(config, context):
+        for frame in frames_of(run, context):
             last = frame
             # One that asks first has found nothing yet when its queries are spent.
             while attack not in ASK_FIRST and control.marks and frame.queries >= control.marks[0]:

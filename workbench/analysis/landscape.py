@@ -14,10 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workbench.attacks import ATTACKS
 from workbench.core.errors import Incompatible, StoreError
-from workbench.engine.context import candidate_classes
 from workbench.engine.model_cache import ModelCache
+from workbench.engine.resolve import resolve
 from workbench.priors import Prior
 from workbench.priors.plane import Plane
 from workbench.runs.run_folder import RunFolder
@@ -28,6 +27,8 @@ COARSEST = 8  # stride, in cells, of the first picture
 CHUNK = 64  # images decoded and asked about at once
 MARGIN = 0.15  # of the path's extent, on either side
 LEAST = 0.2  # extent, as a share of the prior's cloud, of a path that hardly moved
+
+PIXELS = "This attack searched pixels and has no latents to map. Choose a run with a prior."
 
 Ask = Callable[[Tensor], Tensor]
 
@@ -142,7 +143,7 @@ def landscape_of(
     """
     config, frame = run.config(), run.latest() if frame is None else frame
     if config.prior is None:
-        raise Incompatible(["This attack searched pixels and has no latents to map. Choose a run with a prior."])
+        raise Incompatible([PIXELS])
     if is_foreign(config.target):
         raise Incompatible(
             ["A map would ask the target elsewhere hundreds of times that no run counts, so none is drawn."]
@@ -151,9 +152,10 @@ def landscape_of(
         raise Incompatible([f"There is no candidate {candidate}; the run has {count}, from 0 to {count - 1}."])
     if frame is None:
         raise StoreError(f"Run {run.id} has no frame yet. Wait for its first one.")
-    prior = cache.prior(config.scenario, config.prior, config.target, config.defense)
-    inside = ATTACKS.entry(config.attack).info.access.inside
-    target = cache.target(config.scenario, config.target, config.defense, released=not inside)
+    attacked = resolve(config, cache)
+    if (prior := attacked.prior) is None:
+        raise Incompatible([PIXELS])
+    target = cache.target(config.scenario, config.target, config.defense, released=not attacked.info.access.inside)
     path = _path(run, candidate)
     latent = run.tensors(frame)["latents"][candidate].to(cache.device)
     here = prior.plane.project(latent[None].to(prior.plane.centre)).cpu()
@@ -161,7 +163,7 @@ def landscape_of(
         prior,
         lambda images: target(images).softmax(1),
         latent,
-        int(candidate_classes(config)[candidate]),
+        int(attacked.labels[candidate]),
         extent_of(torch.cat([path, here]), prior.plane.cloud.cpu()),
         cells=cells,
         seconds=seconds,

@@ -26,6 +26,8 @@ from workbench.scenarios import SCENARIOS
 from workbench.targets.remote.sources import add_options, allow_from
 from workbench.workers.scheduler import default_threads
 
+ERASE = "\033[K"  # what a longer line before this one has left to its right
+
 
 def summary(folder: RunFolder) -> dict[str, Any]:
     """Return the one JSON object that ``run --json`` prints."""
@@ -40,13 +42,16 @@ def summary(folder: RunFolder) -> dict[str, Any]:
         "metrics": manifest.get("metrics", {}),
         "baseline": manifest.get("baseline", {}),
         "target_accuracy": manifest.get("target_accuracy"),
+        "note": manifest.get("note", ""),
     }
 
 
 def show(frame: Frame, seconds: float) -> None:
     confidence = frame.payload.confidence if isinstance(frame.payload, Images) else None
     known = "" if confidence is None else f"  confidence {confidence.mean().item():.3f}"
-    print(f"\r{frame.step}/{frame.total}  {seconds:.1f} s  {frame.queries} queries{known}   ", end="", file=sys.stderr)
+    note = f"  {frame.note}" if frame.note else ""
+    line = f"{frame.step}/{frame.total}  {seconds:.1f} s  {frame.queries} queries{known}{note}"
+    print(f"\r{line}{ERASE}", end="", file=sys.stderr)
 
 
 def prepare(config: RunConfig, out: Path | None) -> tuple[RunFolder, Any]:
@@ -108,7 +113,7 @@ class Run:
         torch.set_num_threads(options.threads or default_threads())
         folder, ledger = prepare(config, options.out)
         print(f"run {folder.id} in {folder.path}", file=sys.stderr)
-        state = execute(config, folder, ModelCache(options.device), ledger=ledger, on_frame=show)
+        state = execute(config, folder, ModelCache(options.device), ledger=ledger, runs=runs_dir(), on_frame=show)
         found = summary(folder)
         print(f"\n{state.value}{': ' + found['reason'] if found['reason'] else ''}", file=sys.stderr)
         if options.json:

@@ -112,7 +112,7 @@ def notes(config: RunConfig) -> list[str]:
     elif part is not None and (said := part.defense.note(info.access)):
         found.append(said)
     random = part is not None and not info.access.inside and DEFENSES.entry(part.key).info.random
-    if random and config.asks == 1:
+    if part is not None and random and config.asks == 1:
         found.append(
             f"{part.title} answers at random. An attacker who knows that asks everything several times and "
             "averages (--asks)."

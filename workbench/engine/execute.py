@@ -5,25 +5,189 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from workbench.core.errors import BudgetSpent, WorkbenchError
+from workbench.core.errors import BudgetSpent, Incompatible, WorkbenchError
+from workbench.core.paths import runs_dir
 from workbench.core.records import Frame, RunConfig, RunState
 from workbench.engine.away import RemoteWait, StoppedWaiting
-from workbench.engine.conclude import conclude, plane_of, set_scene
-from workbench.engine.context import build_context, control_for, frames_of, starting_point
+from workbench.engine.conclude import conclude, set_scene
+from workbench.engine.context import build_context, control_for, frames_of
 from workbench.engine.determinism import deterministic
 from workbench.engine.model_cache import ModelCache, describe
-from workbench.runs.contact_sheet import SheetLayout
+from workbench.engine.resolve import Resolved, resolve
 from workbench.runs.control import RunControl
 from workbench.runs.ledger import FolderLedger, Ledger
 from workbench.runs.recorder import Recorder, note_event
 from workbench.runs.run_folder import RunFolder
-from workbench.targets.remote.sources import is_foreign, source_of
 
 log = logging.getLogger(__name__)
+
+OnFrame = Callable[[Frame, float], None]
+
+
+def execute(
+    config: RunConfig,
+    folder: RunFolder,
+    cache: ModelCache,
+    *,
+    control: RunControl | None = None,
+    ledger: Ledger | None = None,
+    runs: Path | None = None,
+    fps: float = 10.0,
+    on_frame: OnFrame | None = None,
+) -> RunState:
+    """Run one configuration to its end and judge it; returns how it ended.
+
+    Whatever happens, the frames recorded so far are kept and the run's state says what happened.
+
+    Args:
+        control: pauses, stops and changes knobs from another thread.
+        ledger: where the run's state is filed; its own folder alone if None.
+        runs: the folder in which the run that a fork begins from lies; the run store of this machine if None.
+        fps: most frames a second that are recorded.
+        on_frame: called with every frame and the seconds so far, for progress on a terminal.
+    """
+    execution = _Execution(
+        config, folder, cache, control or control_for(config), ledger or FolderLedger(folder), runs or runs_dir(), fps
+    )
+    return execution.finish(execution.attempt(on_frame))
+
+
+@dataclass(frozen=True)
+class _Ending:
+    """How a run ended; `reason` in words, "" where there is nothing to say."""
+
+    state: RunState
+    reason: str = ""
+
+
+class _Execution:
+    """One run under way: what it has come to, and how far."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        folder: RunFolder,
+        cache: ModelCache,
+        control: RunControl,
+        ledger: Ledger,
+        runs: Path,
+        fps: float,
+    ) -> None:
+        self.config, self.folder, self.cache, self.control = config, folder, cache, control
+        self.ledger, self.runs, self.fps = ledger, runs, fps
+        self.clock = _Stopwatch()
+        self.run: Resolved | None = None
+        self.recorder: Recorder | None = None
+        self.last: Frame | None = None
+
+    @property
+    def step(self) -> int:
+        """Steps done so far."""
+        return self.last.step if self.last is not None else 0
+
+    def attempt(self, on_frame: OnFrame | None) -> _Ending:
+        """Carry the attack out, whatever happens."""
+        try:
+            return self._attack(on_frame)
+        except StoppedWaiting:
+            return _Ending(RunState.STOPPED, f"stopped at step {self.step}, while the target was away")
+        except BudgetSpent as error:
+            return _Ending(RunState.FINISHED, f"ended early: {error}")
+        except WorkbenchError as error:
+            return _Ending(RunState.FAILED, str(error))
+        except Exception as error:
+            (self.folder.path / "error.txt").write_text(traceback.format_exc())
+            log.exception("run %s failed", self.folder.id)
+            return _Ending(RunState.FAILED, f"{type(error).__name__}: {error}")
+
+    def _attack(self, on_frame: OnFrame | None) -> _Ending:
+        self._file_start()
+        run = self.run = resolve(self.config, self.cache, self.runs)
+        if run.target.remote:
+            self._file(source=run.target.address)
+        recorder = self.recorder = Recorder(self.folder, run.layout, run.plane, fps=self.fps)
+        context = build_context(run, self.cache, _Pace(self.control, recorder), self._remote_wait())
+        self.clock.start()
+        with deterministic(), closing(frames_of(run, context)) as frames:
+            for frame in frames:
+                self._take(frame, run, recorder)
+                if on_frame is not None:
+                    on_frame(frame, self.clock.seconds)
+                self._file_news()
+                if self.control.paused and not self.control.stopped:
+                    self._pause()
+                if self.control.stopped:
+                    return _Ending(RunState.STOPPED, f"stopped at step {frame.step}")
+        return _Ending(RunState.FINISHED)
+
+    def _file_start(self) -> None:
+        """File the run as running, with the device that it really runs on and, apart from it, the one asked for."""
+        asked, device = self.config.device, self.cache.device
+        ran = {**self.config.to_json(), "device": device.type}
+        self._file(
+            RunState.RUNNING, started=time.time(), device=describe(device), config=ran, requested={"device": asked}
+        )
+        if asked not in ("auto", device.type):
+            raise Incompatible(
+                [
+                    f"This run asks for {asked}, and this process works on {device.type}. "
+                    f"Start it with --device {asked}, or ask for auto."
+                ]
+            )
+
+    def _remote_wait(self) -> RemoteWait:
+        return RemoteWait(
+            self.control,
+            note=lambda kind, text: note_event(self.folder, self.step, kind, text=text),
+            file=lambda state, reason: self._file(state, reason=reason),
+            held=self.clock.held,
+        )
+
+    def _take(self, frame: Frame, run: Resolved, recorder: Recorder) -> None:
+        first, self.last = self.last is None, frame
+        if first:
+            set_scene(run, self.folder, self.cache, frame)
+        recorder.offer(frame, self.clock.seconds, must=first or self.control.paused)
+
+    def _pause(self) -> None:
+        """Stand still until the run is resumed, stepped or stopped."""
+        self._file(RunState.PAUSED)
+        with self.clock.held():
+            self.control.wait()
+        self._file_news()
+        self._file(RunState.RUNNING)
+
+    def finish(self, ending: _Ending) -> RunState:
+        """Write what is left, judge the result and file how the run ended; returns it."""
+        seconds, figures = self.clock.seconds, {}
+        try:
+            self._close_recorder(seconds)
+            if self.last is not None and self.run is not None:
+                figures = conclude(self.run, self.folder, self.cache, self.last, seconds)
+        except Exception as error:  # a run that ran must not be lost because judging it failed
+            log.exception("run %s could not be judged", self.folder.id)
+            ending = _Ending(RunState.FAILED, ending.reason or f"judging failed: {type(error).__name__}: {error}")
+        self._file(ending.state, reason=ending.reason, ended=time.time(), **figures)
+        return ending.state
+
+    def _close_recorder(self, seconds: float) -> None:
+        if self.recorder is not None:
+            if self.last is not None:
+                self.recorder.offer(self.last, seconds, must=True)
+            self.recorder.close()
+
+    def _file(self, state: RunState | None = None, **fields: Any) -> None:
+        self.ledger.update(self.folder.id, state, **fields)
+
+    def _file_news(self) -> None:
+        for event in self.control.take_news():
+            note_event(self.folder, self.step, event.pop("kind"), **event)
 
 
 class _Pace:
@@ -37,97 +201,6 @@ class _Pace:
 
     def due(self, step: int) -> bool:
         return self.control.wanted or self.recorder.wants()
-
-
-def execute(
-    config: RunConfig,
-    folder: RunFolder,
-    cache: ModelCache,
-    *,
-    control: RunControl | None = None,
-    ledger: Ledger | None = None,
-    fps: float = 10.0,
-    on_frame: Any = None,
-) -> RunState:
-    """Run one configuration to its end and judge it; returns how it ended.
-
-    Whatever happens, the frames recorded so far are kept and the run's state says what happened.
-
-    Args:
-        control: pauses, stops and changes knobs from another thread.
-        on_frame: called with every frame and the seconds so far, for progress on a terminal.
-    """
-    control, ledger = control or control_for(config), ledger or FolderLedger(folder)
-    recorder: Recorder | None = None
-    last: Frame | None = None
-    clock = _Stopwatch()
-    state, reason = RunState.FINISHED, ""
-    try:
-        where = {"source": source_of(config.target).address} if is_foreign(config.target) else {}
-        ledger.update(folder.id, RunState.RUNNING, started=time.time(), device=describe(cache.device), **where)
-        scenario = cache.scenario(config.scenario)
-        grid = SheetLayout.of(len(config.classes) * config.restarts, scenario.input_shape)
-        start = starting_point(config, cache, folder.path.parent)
-        plane, space = plane_of(config, cache)
-        recorder = Recorder(folder, grid, plane, fps=fps)
-        remote_wait = RemoteWait(
-            control,
-            lambda kind, text: note_event(folder, last.step if last else 0, kind, text=text),
-            lambda state, why: ledger.update(folder.id, state, reason=why),
-            clock.held,
-        )
-        context = build_context(config, cache, _Pace(control, recorder), start, remote_wait)
-        set_scene(config, folder, cache, grid, plane, space)
-        clock.start()
-        with deterministic(), closing(frames_of(config, context)) as frames:
-            for frame in frames:
-                first, last = last is None, frame
-                if first:
-                    folder.write_json(
-                        "scene.json", {**folder.scene(), "total": frame.total, "payload": frame.payload.kind}
-                    )
-                recorder.offer(frame, clock.seconds, must=first or control.paused)
-                if on_frame is not None:
-                    on_frame(frame, clock.seconds)
-                _file_news(folder, control, frame.step)
-                if control.paused and not control.stopped:
-                    ledger.update(folder.id, RunState.PAUSED)
-                    with clock.held():
-                        control.wait()
-                    _file_news(folder, control, frame.step)
-                    ledger.update(folder.id, RunState.RUNNING)
-                if control.stopped:
-                    state, reason = RunState.STOPPED, f"stopped at step {frame.step}"
-                    break
-    except StoppedWaiting:
-        state, reason = RunState.STOPPED, f"stopped at step {last.step if last else 0}, while the target was away"
-    except BudgetSpent as error:
-        reason = f"ended early: {error}"
-    except WorkbenchError as error:
-        state, reason = RunState.FAILED, str(error)
-    except Exception as error:
-        state, reason = RunState.FAILED, f"{type(error).__name__}: {error}"
-        (folder.path / "error.txt").write_text(traceback.format_exc())
-        log.exception("run %s failed", folder.id)
-    seconds = clock.seconds
-    figures: dict[str, Any] = {}
-    try:
-        if recorder is not None:
-            if last is not None:
-                recorder.offer(last, seconds, must=True)
-            recorder.close()
-        if last is not None:
-            figures = conclude(config, folder, cache, last, seconds, grid)
-    except Exception as error:  # a run that ran must not be lost because judging it failed
-        log.exception("run %s could not be judged", folder.id)
-        state, reason = RunState.FAILED, reason or f"judging failed: {type(error).__name__}: {error}"
-    ledger.update(folder.id, state, reason=reason, ended=time.time(), **figures)
-    return state
-
-
-def _file_news(folder: RunFolder, control: RunControl, step: int) -> None:
-    for event in control.take_news():
-        note_event(folder, step, event.pop("kind"), **event)
 
 
 class _Stopwatch:

@@ -5,36 +5,34 @@ A new payload is one more function here, or in a file of its own, registered wit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import singledispatch
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from workbench.core.payloads import Images, Payload
-from workbench.core.records import RunConfig
 from workbench.core.weights import write_atomically
-from workbench.engine.context import candidate_classes
 from workbench.engine.model_cache import ModelCache
+from workbench.engine.resolve import Resolved
 from workbench.metrics.base import EvalContext
-from workbench.metrics.judge import Judgement, judge
-from workbench.runs.contact_sheet import SheetLayout, compose, webp
+from workbench.metrics.judge import Judgement, judge, panel_json
+from workbench.recognisers import Panel
+from workbench.runs.contact_sheet import compose, webp
 from workbench.runs.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
 class Conclusion:
-    """What judging may use of a run that has ended: its configuration, folder and models, and the sheets' layout."""
+    """What judging may use of a run that has ended: what it was, its folder and models."""
 
-    config: RunConfig
+    run: Resolved
     folder: RunFolder
     cache: ModelCache
-    grid: SheetLayout
 
 
 @singledispatch
-def judged(payload: Payload, run: Conclusion) -> dict[str, Any]:
+def judged(payload: Payload, ended: Conclusion) -> dict[str, Any]:
     """Judge a payload, write into the run's folder what a viewer shows of it, and return figures for the record.
 
     None for a payload that nothing here judges.
@@ -43,25 +41,28 @@ def judged(payload: Payload, run: Conclusion) -> dict[str, Any]:
 
 
 @judged.register
-def _(payload: Images, run: Conclusion) -> dict[str, Any]:
+def _(payload: Images, ended: Conclusion) -> dict[str, Any]:
     """Judge images beside floor and ceiling; nothing where there is no evaluator or no private image."""
-    config, folder, cache = run.config, run.folder, run.cache
-    labels, images = candidate_classes(config), payload.images.cpu()
-    compose(images, run.grid).save(folder.path / "images.png")
-    context, ceiling = cache.evaluation(config.scenario), cache.ceiling(config.scenario)
+    run, folder, cache = ended.run, ended.folder, ended.cache
+    images = payload.images.cpu()
+    compose(images, run.layout).save(folder.path / "images.png")
+    context, ceiling = cache.evaluation(run.config.scenario), cache.ceiling(run.config.scenario)
     if context is None or ceiling is None:
         return {}
-    judgement, floor = judge(images, labels, context), floor_of(config, cache, labels, context)
+    panel = context.panel.apart_from(run.target.body, run.target.weights)
+    judgement, floor = judge(images, run.labels, context, panel), floor_of(run, cache, context, panel)
     folder.write_json(
         "judgement.json",
         {
             "reconstruction": judgement.to_json(),
             "baseline": floor.to_json() if floor else None,
             "ceiling": ceiling.to_json(),
+            "panel": panel_json(judgement, floor, ceiling),
+            "left_out": [asdict(recogniser) for recogniser in panel.left_out],
         },
     )
-    nearest = cache.scenario(config.scenario).private.train.images[judgement.nearest]
-    write_atomically(folder.path / "nearest.webp", webp(nearest, run.grid))
+    nearest = context.private.train.images[judgement.nearest]
+    write_atomically(folder.path / "nearest.webp", webp(nearest, run.layout))
     return {
         "metrics": judgement.overall,
         "baseline": floor.overall if floor else {},
@@ -69,11 +70,11 @@ def _(payload: Images, run: Conclusion) -> dict[str, Any]:
     }
 
 
-def floor_of(config: RunConfig, cache: ModelCache, labels: Tensor, context: EvalContext) -> Judgement | None:
+def floor_of(run: Resolved, cache: ModelCache, context: EvalContext, panel: Panel) -> Judgement | None:
     """Return the judgement of random prior samples, one for each candidate, drawn with the run's seed."""
-    prior = cache.baseline_prior(config.scenario)
+    prior = cache.baseline_prior(run.config.scenario)
     if prior is None:
         return None
-    rng = torch.Generator().manual_seed(config.seed)
+    rng = torch.Generator().manual_seed(run.config.seed)
     with torch.no_grad():
-        return judge(prior.random_images(len(labels), rng).cpu(), labels, context)
+        return judge(prior.random_images(run.count, rng).cpu(), run.labels, context, panel)

@@ -47,7 +47,7 @@ def run_cell(config: RunConfig, root: Path) -> dict[str, Any]:
     """Run one cell into the run store at `root`; return its record's fields."""
     store = RunStore(root)
     folder = store.create(config, owner="grid", shape=SCENARIOS[config.scenario].input_shape)
-    execute(config, folder, _lab(config.device), ledger=store, fps=1.0)
+    execute(config, folder, _lab(config.device), ledger=store, runs=store.root, fps=1.0)
     return record_of(folder)
 
 

@@ -37,10 +37,10 @@ def compose(images: Tensor, grid: SheetLayout) -> Image.Image:
     """Return one picture of images (N, C, H, W) in [0, 1]; the empty places of the last row are black."""
     pixels = (images.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
     n, c, h, w = pixels.shape
-    sheet = np.zeros((grid.rows * grid.columns, c, h, w), np.uint8)
-    sheet[:n] = pixels
-    sheet = sheet.reshape(grid.rows, grid.columns, c, h, w).transpose(0, 3, 1, 4, 2)
-    sheet = sheet.reshape(grid.rows * h, grid.columns * w, c)
+    tiles = np.zeros((grid.rows * grid.columns, c, h, w), np.uint8)
+    tiles[:n] = pixels
+    rows = tiles.reshape(grid.rows, grid.columns, c, h, w).transpose(0, 3, 1, 4, 2)
+    sheet = rows.reshape(grid.rows * h, grid.columns * w, c)
     return Image.fromarray(sheet[..., 0] if c == 1 else sheet)
 
 

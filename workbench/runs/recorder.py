@@ -50,6 +50,7 @@ class Recorder:
         self._number = 0
         self._numbers: list[int] = []
         self._lines, self._stride = 0, 1
+        self._note = ""
         self._curves: list[str] | None = None  # names in the header, those of the first frame that has any
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
@@ -97,6 +98,7 @@ class Recorder:
         number, frames = self._number, self.folder.path / "frames"
         self._number += 1
         recorded_frame = recorded(frame.payload, self.plane)
+        self._append_note(number, frame)
         if number % self._stride == 0:
             self._append(number, frame, recorded_frame, seconds)
         # The tensors come last: a frame is there once they are.
@@ -127,6 +129,13 @@ class Recorder:
         self._lines += 1
         if self._lines >= LINES:
             self._lines, self._stride = LINES // 2, self._stride * 2
+
+    def _append_note(self, number: int, frame: Frame) -> None:
+        """Add what the attack is doing, if that is another thing than before."""
+        note = " ".join(frame.note.split())  # on one line
+        if note != self._note:
+            self._note = note
+            self.folder.append("notes.csv", f"{number},{frame.step},{note}")
 
     def _append_curves(self, number: int, frame: Frame, confidence: Tensor | None, seconds: float) -> None:
         """Add the means over candidates; each under its own name, blank where a frame has none of that name."""

@@ -2,15 +2,16 @@
 
 ::
 
-    run.json             configuration, versions, state, figures
+    run.json             configuration as it ran, what of it was asked for otherwise, versions, state, figures
     curves.csv           one line a frame: frame,step,seconds,queries,confidence,<losses>
     path.csv             one line a frame: frame,x,y,z of each candidate in the prior's plane
     confidence.csv       one line a frame: frame,<percent of each candidate, blank where unknown>
+    notes.csv            what the attack was doing, a line whenever that changed: frame,step,<a few words>
     events.jsonl         knob changes, pauses, forks
     scene.json           what stays: the kind of payload, candidates, the sheets' grid, the plane's cloud
     truth.webp           the private image beside each candidate, on the same grid
     nearest.webp         the nearest private image of each result, once judged
-    judgement.json       metrics of the result, the floor and the ceiling
+    judgement.json       metrics of the result, the floor and the ceiling; what each recogniser of the panel says
     frames/000012.webp         contact sheet, where the payload has one
     frames/000012.safetensors  of images: latents, or images of an attack on pixels; confidence; cloud (M, 3) in the
                                plane with cloud_of (M,), the candidate each point belongs to
@@ -70,7 +71,9 @@ class RunFolder(JobFolder):
         return folder
 
     def config(self) -> RunConfig:
-        return RunConfig.from_json(self.manifest()["config"])
+        """Return what was asked for, which is worth repeating elsewhere; the manifest's own one is what ran."""
+        manifest = self.manifest()
+        return RunConfig.from_json({**manifest["config"], **manifest.get("requested", {})})
 
     def curves(self) -> str:
         """Return the curves so far as CSV with a header, ending at a whole line; "" before the first frame."""
@@ -83,6 +86,10 @@ class RunFolder(JobFolder):
     def confidence(self) -> str:
         """Return the candidates' confidences so far, in percent, as CSV without a header."""
         return self.whole_lines("confidence.csv")
+
+    def notes(self) -> str:
+        """Return what the attack was doing so far, as CSV without a header; only the last column may hold commas."""
+        return self.whole_lines("notes.csv")
 
     def scene(self) -> dict[str, Any]:
         """Return what stays the same throughout the run; {} before it started."""

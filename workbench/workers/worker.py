@@ -83,7 +83,9 @@ class Worker:
         self._current = (folder.id, control)
         if isinstance(config, TrainingConfig):
             return carry_out(config, folder, self.cache, control=control, ledger=self.store)
-        return execute(config, folder, self.cache, control=control, ledger=self.store, fps=self.fps)
+        return execute(
+            config, folder, self.cache, control=control, ledger=self.store, runs=self.store.root, fps=self.fps
+        )
 
 
 def main() -> None:

@@ -65,6 +65,11 @@ def progress(curves: str) -> dict[str, Any]:
     }
 
 
+def last_note(notes: str) -> str:
+    """Return what the attack was last said to do, in a few words, from a run's notes; "" before the first."""
+    return notes.splitlines()[-1].split(",", 2)[2] if notes else ""
+
+
 def remaining(step: int, total: int, rate: float | None) -> float | None:
     """Return the seconds left at this speed, or None where the speed is not known."""
     return (total - step) / rate if rate and total > step else None
@@ -79,8 +84,9 @@ class Snapshots:
 
     def __init__(self, app: App, run: str) -> None:
         self.app, self.folder = app, app.store.folder(run)
-        self.curves, self.path, self.confidence, self.events = (
-            Tail(self.folder.path / name) for name in ("curves.csv", "path.csv", "confidence.csv", "events.jsonl")
+        self.curves, self.path, self.confidence, self.events, self.notes = (
+            Tail(self.folder.path / name)
+            for name in ("curves.csv", "path.csv", "confidence.csv", "events.jsonl", "notes.csv")
         )
         self._seen: tuple[Any, ...] | None = None
         self._seq = 0
@@ -166,6 +172,7 @@ class Snapshots:
             "state": state.value,
             "reason": manifest.get("reason", ""),
             "left": left,
+            "note": last_note(self.notes.read()),
             "position": position,
             "wait": self.app.scheduler.eta(self.folder.id) if position else None,
             "metrics": manifest.get("metrics"),
