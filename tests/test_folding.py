@@ -25,16 +25,16 @@ RELATIVE = 1e-4
 
 
 def shipped_targets() -> Iterator[tuple[str, str, str]]:
-    for scenario in SCENARIOS.keys():
-        for arch in ARCHITECTURES.keys():
+    for scenario in (entry.key for entry in SCENARIOS):
+        for arch in (entry.key for entry in ARCHITECTURES):
             for defense in ["none", *trained_defenses(scenario, arch)]:
                 if arch != EVALUATOR and target_problem(scenario, arch, defense) is None:
                     yield scenario, arch, defense
 
 
 def shipped_priors() -> Iterator[tuple[str, str]]:
-    for scenario in SCENARIOS.keys():
-        for key in PRIORS.keys():
+    for scenario in (entry.key for entry in SCENARIOS):
+        for key in (entry.key for entry in PRIORS):
             if prior_problem(scenario, key) is None and lender_of(scenario, key) is None:
                 yield scenario, key
 
