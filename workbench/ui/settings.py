@@ -1,0 +1,126 @@
+"""What the controls of Invert hold, as plain data: built from what attacks and scenarios declare, without Gradio."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from workbench.attacks import ATTACKS, AttackInfo, attacks_by_access
+from workbench.core.errors import DataMissing
+from workbench.core.knobs import configure, knobs_of, values_of
+from workbench.core.records import Access, RunConfig
+from workbench.engine.compatibility import attack_problem
+from workbench.ui.catalog import Catalog
+
+GROUP = "access:"  # begins the value of a line of the attacks' menu that is a heading and no attack
+PRESETS = {"demo": "Demo", "paper": "As in the paper"}
+
+
+def attack_choices(scenario: str, target: str) -> list[tuple[str, str]]:
+    """Return (label, key) of every attack under a heading for each access; what cannot run here says so."""
+    choices = []
+    for access, infos in attacks_by_access().items():
+        choices.append((heading(access), GROUP + access.value))
+        for info in infos:
+            problem = attack_problem(scenario, target, info.key)
+            choices.append((info.label + (" (not possible here)" if problem else ""), info.key))
+    return choices
+
+
+def heading(access: Access) -> str:
+    return f"— {access.label} —"
+
+
+def knob_presets(attack: str) -> list[tuple[str, str]]:
+    """Return (title, key) of the knob values that an attack offers."""
+    return [(PRESETS.get(name, name), name) for name in AttackInfo.of(ATTACKS.entry(attack)).presets]
+
+
+def spec_of(method: type[Any]) -> list[dict[str, Any]]:
+    """Return the knobs that an attack or a defense declares as plain data, for the page."""
+    return [
+        {
+            "name": k.name,
+            "kind": k.kind.__name__,
+            "lo": k.lo,
+            "hi": k.hi,
+            "log": k.log and bool(k.lo),
+            "choices": dict(k.choices) if k.choices else None,
+            "live": k.live,
+            "help": k.help,
+            "unit": k.unit,
+        }
+        for k in knobs_of(method).values()
+    ]
+
+
+def knob_value(
+    attack: str, values: Mapping[str, Any] | None = None, *, preset: str = "demo", stamp: int = 0
+) -> dict[str, Any]:
+    """Return the value of the knob panel: declarations, values, and a stamp that makes the page redraw."""
+    entry = ATTACKS.entry(attack)
+    chosen = (
+        values if values is not None else values_of(configure(entry.item, AttackInfo.of(entry).presets.get(preset, {})))
+    )
+    return {"attack": attack, "spec": spec_of(entry.item), "values": dict(chosen), "stamp": stamp}
+
+
+def class_value(catalog: Catalog, scenario: str, picked: Sequence[int]) -> dict[str, Any]:
+    """Return the value of the class picker; without the private images it shows numbers."""
+    chosen = catalog.scenario(scenario)
+    value: dict[str, Any] = {
+        "scenario": scenario,
+        "names": list(chosen.class_names),
+        "picked": list(picked),
+        "noun": chosen.class_noun,
+        "columns": 1,
+        "image": "",
+    }
+    try:
+        _, grid = catalog.class_sheet(scenario)
+    except DataMissing:
+        return value
+    return {**value, "columns": grid.columns, "image": f"/wb/scenarios/{scenario}/classes.webp"}
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Return class numbers as text, such as ``"0-7,12"``."""
+    parts: list[list[int]] = []
+    for n in sorted(set(numbers)):
+        if parts and n == parts[-1][-1] + 1:
+            parts[-1].append(n)
+        else:
+            parts.append([n])
+    return ",".join(str(p[0]) if len(p) == 1 else f"{p[0]}-{p[-1]}" for p in parts)
+
+
+def command_line(config: RunConfig) -> str:
+    """Return the command that repeats a run on the command line."""
+    words = [
+        "python",
+        "-m",
+        "workbench",
+        "run",
+        "--scenario",
+        config.scenario,
+        "--target",
+        config.target,
+        "--attack",
+        config.attack,
+    ]
+    if config.defense != "none":
+        words += ["--defense", config.defense]
+    if config.prior is not None and config.prior != AttackInfo.of(ATTACKS.entry(config.attack)).prior:
+        words += ["--prior", config.prior]
+    words += ["--classes", ranges(config.classes), "--restarts", str(config.restarts), "--seed", str(config.seed)]
+    if config.budget is not None:
+        words += ["--budget", str(config.budget)]
+    if config.asks > 1:
+        words += ["--asks", str(config.asks)]
+    entry = ATTACKS.entry(config.attack)
+    usual = values_of(configure(entry.item, AttackInfo.of(entry).presets["demo"]))
+    for name, value in config.knobs.items():
+        if value != usual[name]:
+            words += ["--set", f"{name}={str(value).lower() if isinstance(value, bool) else value}"]
+    return shlex.join(words)
