@@ -4,9 +4,11 @@
 
 const ACTIVE = ["running", "paused", "queued"];
 const listeners = new Set();
+const queueListeners = new Set();
 
-/** The page: the live view once it is there, the state of the run it shows, and that run's attack. */
+/** The page: the live view once it is there, the state of the run it shows, that run's attack, and the queue. */
 export const page = {
+  queue: {running: null, queued: []},
   view: null,
   state: "none",
   attack: null,
@@ -27,4 +29,15 @@ export function setState(state, attack) {
 /** Calls `tell` with the page each time the state changes. */
 export function onState(tell) {
   listeners.add(tell);
+}
+
+/** Says what runs and what waits on the server, {running, queued}. */
+export function setQueue({running, queued}) {
+  page.queue = {running, queued};
+  queueListeners.forEach(tell => tell(page.queue));
+}
+
+/** Calls `tell` with the queue each time the server has been asked for it. */
+export function onQueue(tell) {
+  queueListeners.add(tell);
 }

@@ -10,6 +10,7 @@ import pytest
 from workbench.runs.store import RunStore
 from workbench.ui.page import build
 from workbench.ui.shell import App
+from workbench.ui.tabs.invert import listen
 from workbench.workers.scheduler import Scheduler
 
 
@@ -35,7 +36,21 @@ def test_an_event_with_data_of_its_own_is_not_asked_again_with_the_old_data(list
     assert not [f.name for f in listeners if carries_data(f) and f.trigger_mode == "always_last"]
 
 
+def submits(listener) -> bool:
+    """Return whether a listener, or the handler that it hands on to, queues a run."""
+    return any(
+        ".submit(" in inspect.getsource(function)
+        for function in (listener.fn, getattr(listener.fn, "handler", None))
+        if function
+    )
+
+
 def test_only_what_starts_something_drops_a_second_click(listeners):
     dropping = [f for f in listeners if f.trigger_mode == "once"]
-    assert dropping
-    assert not [f.name for f in dropping if "app.submit(" not in inspect.getsource(f.fn)]
+    assert {"start", "start_card", "start_instead", "fork"} <= {f.fn.__name__ for f in dropping}
+    assert not [f.name for f in dropping if not submits(f)]
+
+
+@pytest.mark.parametrize("function", [listen])
+def test_what_connects_the_controls_is_short(function):
+    assert len(inspect.getsource(function).splitlines()) < 40

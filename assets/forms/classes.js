@@ -1,6 +1,7 @@
 // The classes that are attacked, each as a picture that is pressed in or not.
 
 import {$, button, make} from "../dom.js";
+import {moved} from "./roving.js";
 
 const FEW = 8;
 
@@ -17,6 +18,7 @@ class Classes {
   constructor(box, put) {
     this.box = box;
     this.put = put; // called with the classes that are chosen
+    this.at = 0; // the picture that the Tab key comes to
   }
 
   draw(value) {
@@ -34,16 +36,37 @@ class Classes {
     const grid = make("div", "wb-class-grid");
     grid.setAttribute("role", "group");
     grid.setAttribute("aria-label", "Classes attacked");
+    grid.classList.toggle("wb-class-names", !value.image);
     grid.append(...names.map((name, i) => this.picture(name, i)));
-    const scrolled = $(this.box, ".wb-class-grid")?.scrollTop || 0;
+    grid.addEventListener("keydown", event => this.walk(event, grid));
+    const before = $(this.box, ".wb-class-grid");
+    const scrolled = before?.scrollTop || 0;
+    const held = before?.contains(document.activeElement);
+    this.at = Math.min(this.at, names.length - 1);
     this.box.replaceChildren(head, grid);
+    grid.children[this.at].tabIndex = 0;
     grid.scrollTop = scrolled;
+    if (held) grid.children[this.at].focus({preventScroll: true});
+  }
+
+  /** Goes from picture to picture with the arrow keys: all of them together are one stop of the Tab key. */
+  walk(event, grid) {
+    const columns = getComputedStyle(grid).gridTemplateColumns.split(" ").length;
+    const next = moved(event.key, this.at, columns, grid.children.length);
+    if (next === null) return;
+    event.preventDefault();
+    event.stopPropagation(); // arrows also go through the frames of a run
+    grid.children[this.at].tabIndex = -1;
+    this.at = next;
+    grid.children[next].tabIndex = 0;
+    grid.children[next].focus();
   }
 
   picture(name, i) {
     const {image, columns, names} = this.value;
     const element = button("", () => this.turn(i), "wb-class");
     element.title = name;
+    element.tabIndex = -1;
     element.setAttribute("aria-label", name);
     element.setAttribute("aria-pressed", this.picked.has(i));
     if (image) {
@@ -53,11 +76,12 @@ class Classes {
         backgroundSize: size,
         backgroundPosition: position,
       });
-    } else element.textContent = i;
+    } else element.textContent = name;
     return element;
   }
 
   turn(i) {
+    this.at = i;
     if (!this.picked.delete(i)) this.picked.add(i);
     this.put([...this.picked]);
   }

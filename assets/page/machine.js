@@ -1,5 +1,7 @@
 // The line that says what the machine is doing.
 
+import {onState, setQueue} from "../state.js";
+
 const LOOK_MS = 3000;
 
 /** What the worker does, and on what. Pure. */
@@ -17,7 +19,9 @@ async function look() {
   if (!line || document.hidden) return;
   let said = {state: "lost", text: "The server does not answer"};
   try {
-    said = described(await (await fetch("/wb/status")).json());
+    const status = await (await fetch("/wb/status")).json();
+    said = described(status);
+    setQueue(status);
   } catch {
     // it stays as said above
   }
@@ -28,4 +32,5 @@ async function look() {
 export function watchMachine() {
   look();
   setInterval(look, LOOK_MS);
+  onState(look);
 }

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from workbench.commands.base import assignments, command
-from workbench.core.errors import StoreError
+from workbench.core.errors import StoreError, UsageError
 from workbench.core.paths import runs_dir
 from workbench.core.payloads import Images
 from workbench.core.records import Frame, RunConfig, RunState
@@ -19,6 +19,7 @@ from workbench.engine.compatibility import ensure_fits, notes
 from workbench.engine.execute import execute
 from workbench.engine.model_cache import ModelCache, pick_device
 from workbench.engine.presets import default_config
+from workbench.engine.restore import MOST_BYTES, restore
 from workbench.runs.ledger import FolderLedger
 from workbench.runs.run_folder import RunFolder
 from workbench.runs.store import RunStore
@@ -27,6 +28,7 @@ from workbench.targets.remote.sources import add_options, allow_from
 from workbench.workers.scheduler import default_threads
 
 ERASE = "\033[K"  # what a longer line before this one has left to its right
+FLAGS = ("target", "prior", "defense", "classes", "restarts", "budget", "seed", "asks")  # that settings may come from
 
 
 def summary(folder: RunFolder) -> dict[str, Any]:
@@ -66,22 +68,69 @@ def prepare(config: RunConfig, out: Path | None) -> tuple[RunFolder, Any]:
     return folder, FolderLedger(folder)
 
 
+def read_settings(path: Path) -> RunConfig:
+    """Return the settings in a file; raises `UsageError` if it cannot be read or holds none."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"--from {path}: the file cannot be read ({error.strerror}).") from None
+    restored = restore(data)
+    for note in restored.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return restored.config
+
+
+def configured(options: argparse.Namespace) -> RunConfig:
+    """Return what the flags say, over the settings of an earlier run where they name one.
+
+    With another attack its own knobs and prior count, with another scenario its own target, classes and prior.
+    """
+    given = {name: getattr(options, name) for name in FLAGS if getattr(options, name) is not None}
+    knobs = assignments(options.knobs)
+    if options.source is None:
+        if missing := [name for name in ("scenario", "attack") if getattr(options, name) is None]:
+            raise UsageError(f"Name the {missing[0]} with --{missing[0]}, or an earlier run's file with --from.")
+        preset = options.preset or "demo"
+        return default_config(
+            options.scenario, options.attack, preset=preset, knobs=knobs, device=options.device, **given
+        )
+    earlier = read_settings(options.source)
+    scenario, attack = options.scenario or earlier.scenario, options.attack or earlier.attack
+    kept = {name: getattr(earlier, name) for name in ("restarts", "seed", "budget", "asks", "defense")}
+    if scenario == earlier.scenario:
+        kept |= {"target": earlier.target, "classes": list(earlier.classes)}
+    if attack == earlier.attack and earlier.prior is not None:
+        kept["prior"] = earlier.prior
+    if attack == earlier.attack and options.preset is None:
+        knobs = {**earlier.knobs, **knobs}
+    preset = options.preset or "demo"
+    return default_config(scenario, attack, preset=preset, knobs=knobs, device=options.device, **{**kept, **given})
+
+
 @command("run", "Run one attack", order=2)
 class Run:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--scenario", required=True)
-        parser.add_argument("--attack", required=True)
+        parser.add_argument(
+            "--from",
+            dest="source",
+            type=Path,
+            metavar="FILE",
+            help="settings of an earlier run: its record (JSON) or a picture of it (PNG); other flags override them",
+        )
+        parser.add_argument("--scenario")
+        parser.add_argument("--attack")
         parser.add_argument("--target", metavar="ARCH", help="an architecture, http:NAME or onnx:NAME")
         add_options(parser)
-        parser.add_argument("--defense", default="none", help="such as bido, 'bido(strength=2)' or bido+rounding")
-        parser.add_argument("--asks", type=int, default=1, help="ask everything so often and average (default: 1)")
+        parser.add_argument("--defense", help="such as bido, 'bido(strength=2)' or bido+rounding")
+        parser.add_argument("--asks", type=int, help="ask everything so often and average (default: 1)")
         parser.add_argument("--prior")
-        parser.add_argument("--preset", default="demo", help="knob values to start from (default: demo)")
-        parser.add_argument("--classes", default="all", help="such as 0,3,5 or 0-7 or all")
-        parser.add_argument("--restarts", type=int, default=1)
-        parser.add_argument("--budget", type=int, help="most queries")
-        parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--preset", help="knob values to start from (default: demo)")
+        parser.add_argument("--classes", help="such as 0,3,5 or 0-7 or all (default: all)")
+        parser.add_argument("--restarts", type=int, help="tries per class (default: 1)")
+        parser.add_argument("--budget", type=int, help="most queries (default: no limit)")
+        parser.add_argument("--seed", type=int, help="(default: 0)")
         parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
         parser.add_argument("--threads", type=int, help="threads of torch (default: cores - 1)")
         parser.add_argument("--set", dest="knobs", action="append", default=[], metavar="KNOB=VALUE")
@@ -91,21 +140,7 @@ class Run:
     @staticmethod
     def run(options: argparse.Namespace) -> int:
         allow_from(options)
-        chosen = {k: v for k, v in (("target", options.target), ("prior", options.prior)) if v is not None}
-        config = default_config(
-            options.scenario,
-            options.attack,
-            preset=options.preset,
-            knobs=assignments(options.knobs),
-            classes=options.classes,
-            defense=options.defense,
-            restarts=options.restarts,
-            seed=options.seed,
-            device=options.device,
-            budget=options.budget,
-            asks=options.asks,
-            **chosen,
-        )
+        config = configured(options)
         ensure_fits(config)
         for note in notes(config):
             print(f"note: {note}", file=sys.stderr)

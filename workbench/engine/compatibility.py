@@ -106,7 +106,7 @@ def notes(config: RunConfig) -> list[str]:
     info, plan, found = ATTACKS.entry(config.attack).info, Plan.of(config.defense), []
     if (part := plan.output) is not None and info.access.inside:
         found.append(
-            f"{part.title} only changes what is released. {info.title} holds the model itself, so it attacks "
+            f"{part.title} changes nothing but what is released. {info.title} holds the model itself, so it attacks "
             f"{Plan(plan.training).title if plan.training else 'the undefended target'}."
         )
     elif part is not None and (said := part.defense.note(info.access)):

@@ -19,6 +19,7 @@ from workbench.metrics.base import EvalContext
 from workbench.metrics.judge import Judgement, judge, panel_json
 from workbench.recognisers import Panel
 from workbench.runs.contact_sheet import compose, webp
+from workbench.runs.picture_text import picture_text
 from workbench.runs.run_folder import RunFolder
 
 
@@ -45,7 +46,7 @@ def _(payload: Images, ended: Conclusion) -> dict[str, Any]:
     """Judge images beside floor and ceiling; nothing where there is no evaluator or no private image."""
     run, folder, cache = ended.run, ended.folder, ended.cache
     images = payload.images.cpu()
-    compose(images, run.layout).save(folder.path / "images.png")
+    compose(images, run.layout).save(folder.path / "images.png", pnginfo=picture_text(folder.manifest()))
     context, ceiling = cache.evaluation(run.config.scenario), cache.ceiling(run.config.scenario)
     if context is None or ceiling is None:
         return {}

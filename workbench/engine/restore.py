@@ -19,12 +19,13 @@ from workbench.core.records import RunConfig
 from workbench.defenses.plan import Plan
 from workbench.engine.presets import default_config
 from workbench.priors import PRIORS
+from workbench.runs.picture_text import CHUNK
 from workbench.scenarios import SCENARIOS
 from workbench.targets import ARCHITECTURES
 from workbench.targets.remote.sources import is_foreign, source_of
 
 PNG = b"\x89PNG\r\n\x1a\n"
-CHUNK = b"workbench"  # the keyword of the text chunk that holds the settings
+KEYWORD = CHUNK.encode() + b"\0"
 MOST_BYTES = 8 * 2**20  # of a file
 MOST_TEXT = 256 * 2**10  # of the settings in it
 MOST_CHUNKS = 10_000
@@ -89,10 +90,10 @@ def text_in_png(data: bytes) -> bytes:
         body = data[at + 8 : end - 4]
         if kind == b"IEND":
             raise UsageError(NOTHING_IN_IT)
-        if kind in READERS and body.startswith(CHUNK + b"\0"):
+        if kind in READERS and body.startswith(KEYWORD):
             if zlib.crc32(kind + body) != struct.unpack(">I", data[end - 4 : end])[0]:
                 raise UsageError(DAMAGED)
-            text = READERS[kind](body[len(CHUNK) + 1 :])
+            text = READERS[kind](body[len(KEYWORD) :])
             if len(text) > MOST_TEXT:
                 raise UsageError("The settings in this picture are larger than any that the workbench writes.")
             return text
@@ -181,10 +182,11 @@ def whole(value: Any, name: str, lo: int, hi: int) -> int:
         raise UsageError(f"{name} is empty. {allowed}")
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
         raise UsageError(f"{name} is not a number. {allowed}")
+    said = f"{name} {str(value).removesuffix('.0')[:24]}"
     if not lo <= value <= hi:
-        raise UsageError(f"{name} {value:g} is out of range. {allowed}")
+        raise UsageError(f"{said} is out of range. {allowed}")
     if value != int(value):
-        raise UsageError(f"{name} {value:g} is not a whole number. {allowed}")
+        raise UsageError(f"{said} is not a whole number. {allowed}")
     return int(value)
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import io
-import json
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
-from PIL.PngImagePlugin import PngInfo
 
 from workbench.core.errors import StoreError
+from workbench.runs.picture_text import picture_text
 from workbench.runs.run_folder import RunFolder
 
 TILE, GAP, CAPTION, MARGIN, HEAD = 112, 6, 22, 20, 64  # pixels
 INK, PAPER, QUIET = "#14202b", "#ffffff", "#46535f"
 MOVING_FRAMES, MOVING_MS = 80, 90
-CHUNK = "workbench"  # name of the PNG text chunk that holds the configuration
 
 
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
@@ -81,9 +79,8 @@ def last_frame(folder: RunFolder) -> int:
 
 def contact_sheet(folder: RunFolder) -> bytes:
     """Return the last frame as a labelled PNG whose text chunk holds the run's configuration."""
-    manifest, held, info = folder.manifest(), io.BytesIO(), PngInfo()
-    info.add_text(CHUNK, json.dumps({k: manifest[k] for k in ("id", "config", "versions")}))
-    page(folder, last_frame(folder)).save(held, "PNG", pnginfo=info)
+    held = io.BytesIO()
+    page(folder, last_frame(folder)).save(held, "PNG", pnginfo=picture_text(folder.manifest()))
     return held.getvalue()
 
 

@@ -6,10 +6,9 @@ from typing import Any
 
 import gradio as gr
 
-from workbench.core.errors import StoreError
 from workbench.core.paths import ASSETS
 from workbench.ui.components import live
-from workbench.ui.shell import FIRST_TAB, LIGHT, TABS, App
+from workbench.ui.shell import FIRST_TAB, TABS, App
 
 HEAD = """
 <link rel="icon" href="/wb/assets/icon.svg" type="image/svg+xml">
@@ -19,12 +18,19 @@ HEAD = """
 <script type="module" src="/wb/assets/app.js"></script>
 """
 
+FORGET = """run => {
+  const address = new URL(location.href);
+  if (run || !address.searchParams.has("run")) return;
+  address.searchParams.delete("run");
+  history.replaceState(history.state, "", address);
+}"""
+
 
 def build(app: App) -> gr.Blocks:
     """Return the interface; every registered tab is built from what `app` holds."""
     with gr.Blocks(
         title="Model Inversion Workbench", analytics_enabled=False, fill_width=True, delete_cache=(600, 3600)
-    ) as page:
+    ) as app.page:
         gr.HTML((ASSETS / "header.html").read_text(), apply_default_css=False, elem_id="header")
         app.run = gr.Textbox(visible="hidden", elem_id="shown-run", label="Shown run")
         app.view = live.component()
@@ -45,13 +51,15 @@ def build(app: App) -> gr.Blocks:
                     entry.item(app)
         gr.HTML((ASSETS / "footer.html").read_text(), apply_default_css=False, elem_id="footnote")
 
-        def open_linked(request: gr.Request) -> dict[Any, Any]:
-            run = request.query_params.get("run", "")
-            try:
-                return {app.run: app.store.folder(run).id if run else gr.skip()}
-            except StoreError as error:
-                gr.Warning(str(error), title="Not found")
-                return {app.run: gr.skip()}
+        def open_linked(request: gr.Request) -> Any:
+            linked = request.query_params.get("run", "")
+            if not linked:
+                return gr.skip()
+            if app.has_run(linked):
+                return linked
+            gr.Warning(f"There is no run '{linked[:60]}' in this store. It may have been deleted.", title="Not found")
+            return ""
 
-        page.load(open_linked, None, [app.run], **LIGHT | {"queue": True})  # the query is known to queued events only
-    return page
+        # An address that leads nowhere is not kept: it would be handed on, and come back at every reload.
+        app.when_loaded(open_linked, None, app.run).then(None, app.run, None, js=FORGET)
+    return app.page

@@ -24,6 +24,7 @@ from workbench.ui.page import HEAD, build
 from workbench.ui.routes.assets import add_asset_routes
 from workbench.ui.routes.latent import add_latent_routes
 from workbench.ui.routes.priors import add_prior_routes
+from workbench.ui.routes.restore import add_restore_route
 from workbench.ui.routes.trainings import add_training_routes
 from workbench.ui.shell import App
 
@@ -173,6 +174,7 @@ def create(app: App, host: str = "127.0.0.1", port: int = 7860) -> FastAPI:
     add_prior_routes(server, app)
     add_training_routes(server, app)
     add_latent_routes(server, app)
+    add_restore_route(server)
     return gr.mount_gradio_app(
         server,
         build(app),

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from workbench.analysis.prior_explorer import Explorer
-from workbench.core.errors import WorkbenchError
+from workbench.core.errors import StoreError, WorkbenchError
 from workbench.core.records import RunConfig, TrainingConfig
 from workbench.core.registry import Info, Registry
 from workbench.runs.store import RunStore
@@ -34,7 +34,7 @@ class App:
         view: the live view; rendered by the tab that shows it.
         tabs: the tab bar; return ``gr.Tabs(selected=key)`` to it to turn to another tab.
         pages: the tab of each key, for listeners on its `select`.
-        panel: the settings in Invert.
+        page: the whole page, for listeners on its loading.
         ended: fires after the shown run has ended.
         explorer: what looks at priors.
         wanted: what the Prior or the Target tab is to show a browser session when it opens next.
@@ -44,12 +44,12 @@ class App:
     store: RunStore
     scheduler: Scheduler
     catalog: Catalog = field(default_factory=Catalog)
-    run: gr.Textbox | None = None
-    view: gr.HTML | None = None
-    tabs: gr.Tabs | None = None
+    run: gr.Textbox = field(init=False)
+    view: gr.HTML = field(init=False)
+    tabs: gr.Tabs = field(init=False)
+    page: gr.Blocks = field(init=False)
     pages: dict[str, gr.Tab] = field(default_factory=dict)
     ended: Any = None
-    panel: Any = None
 
     def __post_init__(self) -> None:
         self.explorer = Explorer(self.store.root / ".reach")
@@ -65,9 +65,26 @@ class App:
         probe = gr.HTML("", js_on_load="trigger('load')", apply_default_css=False, elem_classes="wb-probe")
         return gr.on([probe.load, self.pages[key].select], look, inputs, outputs, **how)
 
+    def when_loaded(self, look: Callable[..., Any], inputs: Any, outputs: Any) -> Any:
+        """Call `look` when a browser has loaded the page; the address it asked for is known to queued events only."""
+        return self.page.load(look, inputs, outputs, **LIGHT | {"queue": True})
+
+    def has_run(self, run: str) -> bool:
+        """Return whether a run, named by whoever asks, is in the store."""
+        try:
+            self.store.folder(run)
+        except StoreError:
+            return False
+        return True
+
     def submit(self, config: RunConfig, request: gr.Request | None) -> str:
         """Queue a run on behalf of a browser session; returns its id."""
-        return self.scheduler.submit(config, owner=(request.session_hash or "") if request else "")
+        return self.scheduler.submit(config, owner=session_of(request))
+
+
+def session_of(request: gr.Request | None) -> str:
+    """Return the browser session that asks; "" where none is known."""
+    return (request.session_hash or "") if request else ""
 
 
 Build = Callable[[App], None]

@@ -38,8 +38,11 @@ def default_threads() -> int:
 
 @dataclass(frozen=True)
 class Waiting:
+    """A run or training in the queue; one that is `first` waits for nobody's turn."""
+
     run: str
     owner: str
+    first: bool = False
 
 
 class Scheduler:
@@ -97,17 +100,34 @@ class Scheduler:
         if self._claim is not None:
             self._claim.close()
 
-    def submit(self, config: RunConfig, owner: str = "") -> str:
+    def submit(self, config: RunConfig, owner: str = "", *, instead_of: str | None = None) -> str:
         """Queue a run; returns its id.
 
         Args:
             owner: whose turn it is counted as, such as a browser session.
+            instead_of: a run of the same owner's that is going; it is stopped, and this one is the next.
 
         Raises:
-            Incompatible: with every reason why the configuration cannot run.
+            Incompatible: with every reason why the configuration cannot run, or that the one to be stopped is
+                somebody else's; nothing is stopped then.
         """
         ensure_fits(config)
-        return self._queue(self.store.create(config, owner=owner, shape=SCENARIOS[config.scenario].input_shape), owner)
+        with self._lock:
+            if instead_of is not None and self.store.summary(instead_of).owner != owner:
+                raise Incompatible(["What is running was started by somebody else; yours waits for it. Press Run."])
+            folder = self.store.create(config, owner=owner, shape=SCENARIOS[config.scenario].input_shape)
+            run = self._queue(folder, owner, first=instead_of is not None)
+            if instead_of is not None:
+                self.stop(instead_of)
+        return run
+
+    def clear(self, owner: str) -> list[str]:
+        """Take every run and training of one owner that waits out of the queue; returns their ids."""
+        with self._lock:
+            own = [waiting.run for waiting in self._order() if waiting.owner == owner]
+            for run in own:
+                self.stop(run)
+        return own
 
     def train(self, config: TrainingConfig, owner: str = "") -> str:
         """Queue a training; returns its id.
@@ -134,9 +154,9 @@ class Scheduler:
                 (f.id for f in folders if isinstance(f, TrainingFolder) and trained_name(f.config()) == name), None
             )
 
-    def _queue(self, folder: RunFolder | TrainingFolder, owner: str) -> str:
+    def _queue(self, folder: RunFolder | TrainingFolder, owner: str, *, first: bool = False) -> str:
         with self._lock:
-            self._waiting.append(Waiting(folder.id, owner))
+            self._waiting.append(Waiting(folder.id, owner, first))
             self._crashes = 0
             if self._worker is None and not self._closing:
                 self._start_worker()
@@ -225,7 +245,8 @@ class Scheduler:
 
     def _order(self) -> list[Waiting]:
         """Return the queue as it will be served: owners take turns, each in order of arrival."""
-        waiting, served, order = list(self._waiting), list(self._served), []
+        order = [waiting for waiting in self._waiting if waiting.first]
+        waiting, served = [w for w in self._waiting if not w.first], list(self._served)
         if self._running is not None:
             served.append(self._running.owner)
         while waiting:

@@ -13,7 +13,7 @@ from workbench.ui.components.forms import custom
 from workbench.ui.settings import knob_presets
 from workbench.ui.shell import COMMAND, LIGHT, START, App, session_of, tab, told
 from workbench.ui.tabs import invert_handlers as handlers
-from workbench.ui.tabs.invert_handlers import FIRST_KNOBS, InvertHandlers, Settings, Updates
+from workbench.ui.tabs.invert_handlers import InvertHandlers, Settings, Updates
 
 REMEMBERED = "wb-invert"  # the settings used last, in the browser's own storage
 
@@ -78,7 +78,19 @@ class Panel:
             )
             put("kept", gr.BrowserState(None, storage_key=REMEMBERED, secret=REMEMBERED))
 
-    INPUTS = ("scenario", "target", "attack", "defense", "prior", "classes", "knobs", "restarts", "seed", "budget", "asks")
+    INPUTS = (
+        "scenario",
+        "target",
+        "attack",
+        "defense",
+        "prior",
+        "classes",
+        "knobs",
+        "restarts",
+        "seed",
+        "budget",
+        "asks",
+    )
     BESIDE = ("problem", "run_button", "remedy", "command", "kept")  # what stands beside the settings
     SHOWN = (*INPUTS, "about", "preset", *BESIDE)
 

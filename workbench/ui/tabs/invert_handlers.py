@@ -126,7 +126,10 @@ def prior_choices(config: RunConfig) -> list[tuple[str, str]]:
     """Return (title, key) of every prior; those that are not trained for this target say so."""
     trained_under = under(config.defense)
     return [
-        (e.title + (" (not trained)" if prior_problem(config.scenario, e.key, config.target, trained_under) else ""), e.key)
+        (
+            e.title + (" (not trained)" if prior_problem(config.scenario, e.key, config.target, trained_under) else ""),
+            e.key,
+        )
         for e in PRIORS
     ]
 
@@ -351,4 +354,3 @@ class InvertHandlers:
             return show(self.catalog, config_from(kept).config)
         except WorkbenchError:
             return {}
-

@@ -18,8 +18,9 @@ from workbench.engine.presets import PRESETS
 from workbench.scenarios import SCENARIOS
 from workbench.ui.catalog import SAMPLES, Catalog
 from workbench.ui.comparison import comparison, percent
-from workbench.ui.components.forms import custom, part, spec_of
+from workbench.ui.components.forms import custom, part
 from workbench.ui.routes.trainings import target_training
+from workbench.ui.settings import spec_of
 from workbench.ui.shell import COMMAND, LIGHT, App, tab, told
 
 PAGE = 10  # classes on a page of the gallery
