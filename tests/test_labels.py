@@ -38,8 +38,8 @@ def test_the_list_of_attacks_is_grouped_and_labelled(capsys):
     assert main(["list", "attacks"]) == 0
     lines = capsys.readouterr().out.splitlines()
     groups = attacks_by_access()
-    assert [line for line in lines if not line.startswith(" ")] == [access.label for access in groups]
-    start = lines.index(Access.SCORES.label) + 1
+    assert [line for line in lines if not line.startswith(" ")] == [f"{access.label}:" for access in groups]
+    start = lines.index(f"{Access.SCORES.label}:") + 1
     expected = groups[Access.SCORES]
     assert [line.split()[0] for line in lines[start : start + len(expected)]] == [info.key for info in expected]
     assert all(info.title in line for info, line in zip(expected, lines[start:], strict=False))

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import {test} from "node:test";
 
 import {placeOf} from "../../assets/forms/classes.js";
+import {settingsIn} from "../../assets/forms/restore.js";
+import {moved} from "../../assets/forms/roving.js";
 import {NOTCHES, fromNotch, problem, toNotch} from "../../assets/forms/scale.js";
 
 const RATE = {kind: "float", lo: 0.0001, hi: 2, log: true};
@@ -41,4 +43,36 @@ test("a picture of the class sheet is found by its column and row", () => {
   assert.deepEqual(placeOf(0, 8, 5), {size: "800% 500%", position: "0% 0%"});
   assert.deepEqual(placeOf(39, 8, 5), {size: "800% 500%", position: "100% 100%"});
   assert.deepEqual(placeOf(3, 4, 1), {size: "400% 100%", position: "100% 0%"});
+});
+
+test("arrow keys go through a grid and stop at its edges", () => {
+  const columns = 6;
+  assert.equal(moved("ArrowRight", 0, columns, 40), 1);
+  assert.equal(moved("ArrowDown", 1, columns, 40), 7);
+  assert.equal(moved("ArrowUp", 1, columns, 40), 1);
+  assert.equal(moved("ArrowDown", 38, columns, 40), 38);
+  assert.equal(moved("Home", 20, columns, 40), 0);
+  assert.equal(moved("End", 20, columns, 40), 39);
+  assert.equal(moved("a", 20, columns, 40), null);
+});
+
+test("a file that is too large is not sent", async () => {
+  const send = () => assert.fail("it was sent");
+  await assert.rejects(settingsIn({name: "big.png", size: 9 * 2 ** 20}, send), /larger than 8 MB/);
+});
+
+test("the server's own words are said where a file holds no settings", async () => {
+  const refuse = async () => ({ok: false, status: 400, json: async () => ({error: "This picture holds no settings."})});
+  await assert.rejects(settingsIn({name: "x.png", size: 3}, refuse), /This picture holds no settings\./);
+  const lost = async () => ({ok: false, status: 502, json: () => Promise.reject(new Error("no JSON"))});
+  await assert.rejects(settingsIn({name: "x.png", size: 3}, lost), /answered 502/);
+  const take = async (url, {method, body}) => ({
+    ok: true,
+    json: async () => ({config: {url, method, seed: body.seed}}),
+  });
+  assert.deepEqual(await settingsIn({name: "x.png", size: 3, seed: 4}, take), {
+    url: "/wb/restore",
+    method: "POST",
+    seed: 4,
+  });
 });
