@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workbench.attacks import ATTACKS, AttackInfo, attacks_by_access
+from workbench.attacks import ATTACKS, attacks_by_access
 from workbench.core.errors import DataMissing
 from workbench.core.knobs import configure, knobs_of, values_of
 from workbench.core.records import Access, RunConfig
@@ -34,7 +34,7 @@ def heading(access: Access) -> str:
 
 def knob_presets(attack: str) -> list[tuple[str, str]]:
     """Return (title, key) of the knob values that an attack offers."""
-    return [(PRESETS.get(name, name), name) for name in AttackInfo.of(ATTACKS.entry(attack)).presets]
+    return [(PRESETS.get(name, name), name) for name in ATTACKS.entry(attack).info.presets]
 
 
 def spec_of(method: type[Any]) -> list[dict[str, Any]]:
@@ -60,9 +60,7 @@ def knob_value(
 ) -> dict[str, Any]:
     """Return the value of the knob panel: declarations, values, and a stamp that makes the page redraw."""
     entry = ATTACKS.entry(attack)
-    chosen = (
-        values if values is not None else values_of(configure(entry.item, AttackInfo.of(entry).presets.get(preset, {})))
-    )
+    chosen = values if values is not None else values_of(configure(entry.item, entry.info.presets.get(preset, {})))
     return {"attack": attack, "spec": spec_of(entry.item), "values": dict(chosen), "stamp": stamp}
 
 
@@ -111,7 +109,7 @@ def command_line(config: RunConfig) -> str:
     ]
     if config.defense != "none":
         words += ["--defense", config.defense]
-    if config.prior is not None and config.prior != AttackInfo.of(ATTACKS.entry(config.attack)).prior:
+    if config.prior is not None and config.prior != ATTACKS.entry(config.attack).info.prior:
         words += ["--prior", config.prior]
     words += ["--classes", ranges(config.classes), "--restarts", str(config.restarts), "--seed", str(config.seed)]
     if config.budget is not None:
@@ -119,7 +117,7 @@ def command_line(config: RunConfig) -> str:
     if config.asks > 1:
         words += ["--asks", str(config.asks)]
     entry = ATTACKS.entry(config.attack)
-    usual = values_of(configure(entry.item, AttackInfo.of(entry).presets["demo"]))
+    usual = values_of(configure(entry.item, entry.info.presets["demo"]))
     for name, value in config.knobs.items():
         if value != usual[name]:
             words += ["--set", f"{name}={str(value).lower() if isinstance(value, bool) else value}"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any
 
-from workbench.attacks import ATTACKS, AttackInfo
+from workbench.attacks import ATTACKS
 from workbench.core.errors import UsageError, WorkbenchError
 from workbench.core.records import Fork, RunConfig, TrainingConfig
 from workbench.defenses.plan import Plan, under
@@ -67,7 +67,7 @@ class Settings:
 
     def config(self) -> RunConfig:
         """Return the configuration that the controls say; raises `UsageError` in words that name the control."""
-        info = AttackInfo.of(ATTACKS.entry(self.attack))
+        info = ATTACKS.entry(self.attack).info
         restarts = whole(self.restarts, "Tries per class", 1, MOST_RESTARTS)
         seed = whole(self.seed, "Seed", 0, MOST_SEED)
         budget = whole(self.budget or 0, "Query limit", 0, MOST_BUDGET)
@@ -100,7 +100,7 @@ def opening_config(scenario: str, **overrides: Any) -> RunConfig:
 
 def about(attack: str) -> str:
     """Return what an attack is, as HTML."""
-    info = AttackInfo.of(ATTACKS.entry(attack))
+    info = ATTACKS.entry(attack).info
     needs = f"Needs: {info.access.label.lower()} access" + (f", a {info.prior} prior" if info.prior else ", no prior")
     return f'<p class="wb-about">{escape(info.summary)}<br><span>{escape(needs)} · {escape(info.paper)}</span></p>'
 
@@ -136,7 +136,7 @@ def prior_choices(config: RunConfig) -> list[tuple[str, str]]:
 
 def preset_of_knobs(config: RunConfig) -> str | None:
     """Return which of the attack's presets the knobs are, None for values of one's own."""
-    for name in AttackInfo.of(ATTACKS.entry(config.attack)).presets:
+    for name in ATTACKS.entry(config.attack).info.presets:
         if default_config(config.scenario, config.attack, preset=name).knobs == dict(config.knobs):
             return name
     return None
@@ -151,7 +151,7 @@ def missing_training(config: RunConfig) -> TrainingConfig | None:
             return TrainingConfig("target", config.scenario, target=config.target, defense=config.defense)
         inside = Plan.of(config.defense).training
         tuned_to, defense = config.target, str(inside) if inside else "none"
-    info = AttackInfo.of(ATTACKS.entry(config.attack))
+    info = ATTACKS.entry(config.attack).info
     prior = config.prior or (SCENARIOS[config.scenario].default_prior if info.public else None)
     if prior is None or not prior_problem(config.scenario, prior, tuned_to, under(config.defense)):
         return None
@@ -218,7 +218,7 @@ def check(settings: Settings) -> Updates:
 
 def show(catalog: Catalog, config: RunConfig, more: tuple[str, ...] = ()) -> Updates:
     """Return a configuration as the state of every control."""
-    info = AttackInfo.of(ATTACKS.entry(config.attack))
+    info = ATTACKS.entry(config.attack).info
     return {
         "scenario": {"value": config.scenario},
         "target": {
