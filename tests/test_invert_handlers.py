@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -29,9 +29,25 @@ def queue(tmp_path) -> Scheduler:
     return scheduler
 
 
+@dataclass
+class Desk:
+    """Hands runs in on behalf of whoever is named, and lets them do anything with their own."""
+
+    scheduler: Scheduler
+
+    def submit(self, config: RunConfig, who: str) -> str:
+        return self.scheduler.submit(config, owner=who)
+
+    def submit_instead(self, config: RunConfig, who: str) -> str:
+        return self.scheduler.submit(config, owner=who, instead_of=self.scheduler.status()["running"])
+
+    def clear_queue(self, who: str) -> list[str]:
+        return self.scheduler.clear(who)
+
+
 @pytest.fixture
 def do(queue: Scheduler) -> InvertHandlers:
-    return InvertHandlers(Catalog(), queue.store, queue)
+    return InvertHandlers(Catalog(), queue.store, Desk(queue))
 
 
 def settings_of(config: RunConfig, **changes: object) -> Settings:
@@ -198,12 +214,12 @@ def test_ones_own_queue_is_cleared_and_no_others(do: InvertHandlers) -> None:
     others = do.start(GMI, "somebody")["run"]["value"]
     do.clear_queue(GMI, "me")
     assert {do.store.folder(run).state() for run in mine} == {RunState.STOPPED}
-    assert do.scheduler.status()["queued"] == [others]
+    assert do.queue.scheduler.status()["queued"] == [others]
 
 
 def test_mine_is_started_in_place_of_what_runs(do: InvertHandlers) -> None:
     going, waiting = (do.start(GMI, "me")["run"]["value"] for _ in range(2))
-    queue, stopped = do.scheduler, []
+    queue, stopped = do.queue.scheduler, []
     turn = next(w for w in queue._waiting if w.run == going)
     queue._waiting.remove(turn)
     queue._running = turn
@@ -215,7 +231,7 @@ def test_mine_is_started_in_place_of_what_runs(do: InvertHandlers) -> None:
 
 def test_what_somebody_else_runs_is_not_stopped(do: InvertHandlers) -> None:
     going = do.start(GMI, "somebody")["run"]["value"]
-    queue = do.scheduler
+    queue = do.queue.scheduler
     queue._running = queue._waiting.pop()
     queue._command = lambda *what, **more: pytest.fail("it was stopped")
     with pytest.raises(UsageError, match="somebody else"):

@@ -81,6 +81,24 @@ class App:
         """Queue a run on behalf of a browser session; returns its id."""
         return self.scheduler.submit(config, owner=session_of(request))
 
+    def submit_instead(self, config: RunConfig, request: gr.Request | None) -> str:
+        """Stop what is running and queue a run as the next; returns its id."""
+        running = self.scheduler.status()["running"]
+        return self.scheduler.submit(config, owner=session_of(request), instead_of=running)
+
+    def stop(self, run: str, request: gr.Request | None) -> None:
+        self.scheduler.stop(run)
+
+    def rename(self, run: str, name: str, request: gr.Request | None) -> None:
+        self.store.update(run, name=name)
+
+    def delete(self, run: str, request: gr.Request | None) -> None:
+        self.store.delete(run)
+
+    def clear_queue(self, request: gr.Request | None) -> list[str]:
+        """Take everything of a browser session's that waits out of the queue; returns the ids."""
+        return self.scheduler.clear(session_of(request))
+
 
 def session_of(request: gr.Request | None) -> str:
     """Return the browser session that asks; "" where none is known."""

@@ -120,17 +120,17 @@ class Panel:
 
         return named(listener, handler)
 
-    def on_order(self, handler: Callable[[Settings, str], Updates]) -> Callable[..., Any]:
+    def on_order(self, handler: Callable[[Settings, gr.Request], Updates]) -> Callable[..., Any]:
         def listener(given: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
             with told():
-                return self.put(handler(self.settings(given), session_of(request)))
+                return self.put(handler(self.settings(given), request))
 
         return named(listener, handler)
 
-    def on_event(self, handler: Callable[[Mapping[str, Any], str], Updates]) -> Callable[..., Any]:
+    def on_event(self, handler: Callable[[Mapping[str, Any], gr.Request], Updates]) -> Callable[..., Any]:
         def listener(event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
             with told():
-                return self.put(handler(dict(event._data), session_of(request)))
+                return self.put(handler(dict(event._data), request))
 
         return named(listener, handler)
 
@@ -155,7 +155,7 @@ def build(app: App) -> None:
 
 def listen(app: App, panel: Panel, cards: gr.HTML) -> None:
     """Connect what a person does in Invert with what is done about it."""
-    do, c = InvertHandlers(app.catalog, app.store, app.scheduler), panel.controls
+    do, c = InvertHandlers(app.catalog, app.store, app), panel.controls
     shown, beside, opened = panel.of(*panel.SHOWN), panel.of(*panel.BESIDE), panel.of("run", *panel.SHOWN)
     check = panel.on_settings(handlers.check)
     started = c["run_button"].click(panel.on_order(do.start), panel.inputs, panel.of("run", *panel.BESIDE), **START)
@@ -169,7 +169,7 @@ def listen(app: App, panel: Panel, cards: gr.HTML) -> None:
     c["scenario"].input(panel.on_settings(do.choose_scenario), panel.inputs, shown, **LIGHT)
     c["attack"].input(panel.on_settings(do.choose_attack), panel.inputs, shown, **LIGHT)
     c["defaults"].click(panel.on_settings(do.reset), panel.inputs, shown, **LIGHT)
-    c["restore"].select(panel.on_event(lambda event, owner: do.restore(event)), None, shown, **COMMAND)
+    c["restore"].select(panel.on_event(lambda event, request: do.restore(event)), None, shown, **COMMAND)
     c["dice"].click(panel.on_settings(handlers.roll), panel.inputs, panel.of("seed", *panel.BESIDE), **LIGHT)
 
     def preset(given: dict[Any, Any]) -> dict[Any, Any]:
@@ -181,8 +181,8 @@ def listen(app: App, panel: Panel, cards: gr.HTML) -> None:
     gr.on([*done, c["classes"].submit, c["knobs"].submit], check, panel.inputs, beside, **LIGHT)
 
 
-def asked_by_view(app: App, do: InvertHandlers) -> Callable[[Mapping[str, Any], str], Updates]:
-    def asked(event: Mapping[str, Any], owner: str) -> Updates:
+def asked_by_view(app: App, do: InvertHandlers) -> Callable[[Mapping[str, Any], gr.Request], Updates]:
+    def asked(event: Mapping[str, Any], request: gr.Request) -> Updates:
         """Do what the live view asks for."""
         if event.get("do") == "opened":
             return do.recall(str(event.get("run")))
@@ -193,8 +193,8 @@ def asked_by_view(app: App, do: InvertHandlers) -> Callable[[Mapping[str, Any], 
     return asked
 
 
-def turned(app: App) -> Callable[[Mapping[str, Any], str], Updates]:
-    def turn(event: Mapping[str, Any], owner: str) -> Updates:
+def turned(app: App) -> Callable[[Mapping[str, Any], gr.Request], Updates]:
+    def turn(event: Mapping[str, Any], request: gr.Request) -> Updates:
         """Turn live knobs of the run that is shown."""
         for name, value in dict(event.get("values") or {}).items():
             app.scheduler.set_knob(str(event.get("run")), name, value)
@@ -205,7 +205,7 @@ def turned(app: App) -> Callable[[Mapping[str, Any], str], Updates]:
 
 def turn_here(app: App, panel: Panel) -> None:
     """Connect Invert with the other tabs: the target that Target hands over, and the trainings that are missing here."""
-    do = InvertHandlers(app.catalog, app.store, app.scheduler)
+    do = InvertHandlers(app.catalog, app.store, app)
 
     def aimed(given: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
         """Put the target that Target has asked for into the controls."""

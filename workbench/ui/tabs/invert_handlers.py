@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from html import escape
-from typing import Any
+from typing import Any, Protocol
 
 from workbench.attacks import ATTACKS
 from workbench.core.errors import UsageError, WorkbenchError
@@ -36,10 +36,8 @@ from workbench.targets import ARCHITECTURES
 from workbench.targets.remote.sources import is_away, is_foreign
 from workbench.ui.catalog import Catalog
 from workbench.ui.settings import GROUP, attack_choices, class_value, command_line, knob_presets, knob_value
-from workbench.workers.scheduler import Scheduler
 
 FIRST_CLASSES = 8  # that are picked where a scenario is opened
-FIRST_KNOBS = "demo"
 
 Updates = dict[str, dict[str, Any]]
 
@@ -264,40 +262,49 @@ def roll(settings: Settings) -> Updates:
     return {"seed": {"value": seed}, **check(replace(settings, seed=seed))}
 
 
+class Queue(Protocol):
+    """Where runs are handed in; `who` asks is known to it alone, and so is what they may do."""
+
+    def submit(self, config: RunConfig, who: Any) -> str: ...
+
+    def submit_instead(self, config: RunConfig, who: Any) -> str: ...
+
+    def clear_queue(self, who: Any) -> list[str]: ...
+
+
 class InvertHandlers:
     """What a person asks of Invert, carried out on a store, a queue and a catalogue.
 
-    `owner` is whose turn a run is counted as. Everything raises the workbench's own errors.
+    Everything raises the workbench's own errors.
     """
 
-    def __init__(self, catalog: Catalog, store: RunStore, scheduler: Scheduler) -> None:
-        self.catalog, self.store, self.scheduler = catalog, store, scheduler
+    def __init__(self, catalog: Catalog, store: RunStore, queue: Queue) -> None:
+        self.catalog, self.store, self.queue = catalog, store, queue
 
-    def start(self, settings: Settings, owner: str) -> Updates:
+    def start(self, settings: Settings, who: Any) -> Updates:
         """Queue what the controls say."""
         config = settings.config()
-        return {"run": {"value": self.scheduler.submit(config, owner=owner)}, **verdict(config)}
+        return {"run": {"value": self.queue.submit(config, who)}, **verdict(config)}
 
-    def start_instead(self, settings: Settings, owner: str) -> Updates:
+    def start_instead(self, settings: Settings, who: Any) -> Updates:
         """Stop what is running, and start what the controls say before anything that waits."""
         config = settings.config()
-        running = self.scheduler.status()["running"]
-        return {"run": {"value": self.scheduler.submit(config, owner=owner, instead_of=running)}, **verdict(config)}
+        return {"run": {"value": self.queue.submit_instead(config, who)}, **verdict(config)}
 
-    def clear_queue(self, settings: Settings, owner: str) -> Updates:
-        """Take everything of this owner's that waits out of the queue."""
-        self.scheduler.clear(owner)
+    def clear_queue(self, settings: Settings, who: Any) -> Updates:
+        """Take everything of theirs that waits out of the queue."""
+        self.queue.clear_queue(who)
         return {}
 
-    def start_card(self, event: Mapping[str, Any], owner: str) -> Updates:
+    def start_card(self, event: Mapping[str, Any], who: Any) -> Updates:
         config = preset_of(str(event.get("key"))[:60]).config
-        return {"run": {"value": self.scheduler.submit(config, owner=owner)}, **show(self.catalog, config)}
+        return {"run": {"value": self.queue.submit(config, who)}, **show(self.catalog, config)}
 
-    def fork(self, event: Mapping[str, Any], owner: str) -> Updates:
+    def fork(self, event: Mapping[str, Any], who: Any) -> Updates:
         """Go on from a recorded frame of a run, as a new run."""
         folder = self.store.folder(str(event.get("run")))
         config = replace(folder.config(), fork=Fork(folder.id, whole(event.get("frame"), "Frame", 0, 10**9)))
-        return {"run": {"value": self.scheduler.submit(config, owner=owner)}, **show(self.catalog, config)}
+        return {"run": {"value": self.queue.submit(config, who)}, **show(self.catalog, config)}
 
     def recall(self, run: str) -> Updates:
         """Put an opened run's settings into the controls; nothing where it is gone."""
