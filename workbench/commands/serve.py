@@ -40,6 +40,19 @@ class Serve:
         parser.add_argument("--runs", type=Path, default=runs_dir(), metavar="DIR", help="where runs are kept")
         parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
         parser.add_argument("--threads", type=int, help="threads of torch (default: cores - 1)")
+        parser.add_argument(
+            "--allow-host",
+            action="append",
+            default=[],
+            metavar="NAME[:PORT]",
+            help="answer to this name as well, such as that of a gateway or a tunnel's end",
+        )
+        parser.add_argument(
+            "--presenter-token",
+            default=os.environ.get("WORKBENCH_PRESENTER", ""),
+            metavar="TOKEN",
+            help="who opens /?presenter=TOKEN may change everybody's runs (or the variable WORKBENCH_PRESENTER)",
+        )
         add_options(parser)
 
     @staticmethod
@@ -57,6 +70,13 @@ class Serve:
 
         store = RunStore(options.runs)
         app = App(store, Scheduler(store, device=options.device, threads=options.threads).start())
+        server = create(
+            app,
+            options.host,
+            options.port,
+            allow_hosts=options.allow_host,
+            presenter_token=options.presenter_token,
+        )
         where = f"[{options.host}]" if ":" in options.host else options.host
         print(f"Model Inversion Workbench: http://{where}:{options.port}", flush=True)
-        uvicorn.run(create(app, options.host, options.port), host=options.host, port=options.port, log_level="warning")
+        uvicorn.run(server, host=options.host, port=options.port, log_level="warning")

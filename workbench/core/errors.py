@@ -6,7 +6,8 @@
     ├── UsageError            the request was wrong: nothing ran (exit status 2)
     │   ├── UnknownName       no such scenario, attack, knob, ...
     │   ├── KnobError         a knob's value is of the wrong type or out of range
-    │   └── Incompatible      the parts of an experiment do not fit together
+    │   ├── Incompatible      the parts of an experiment do not fit together
+    │   └── NotYours          a run or training that somebody else started was to be changed
     └── Failure               the request was fine, carrying it out failed (exit status 1)
         ├── DataMissing       images or a package that the scenario needs are not here
         ├── WeightsCorrupt    a weight file differs from its card
@@ -55,6 +56,10 @@ class Incompatible(UsageError):
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = list(problems)
         super().__init__(" ".join(self.problems))
+
+
+class NotYours(UsageError):
+    pass
 
 
 class Failure(WorkbenchError):

@@ -156,7 +156,8 @@ class RunStore:
 
     def job(self, run: str) -> RunFolder | TrainingFolder:
         """Return the folder of a run or a training; raises `StoreError`."""
-        return self.training(run) if (self.root / TRAININGS / run).is_dir() else self.folder(run)
+        known = RUN_ID.fullmatch(run) is not None  # before the file system is asked
+        return self.training(run) if known and (self.root / TRAININGS / run).is_dir() else self.folder(run)
 
     def update(self, run: str, state: RunState | None = None, **fields: Any) -> None:
         """Set columns of the index and the same fields of `run.json`.

@@ -1,32 +1,27 @@
-"""The web server: Gradio's page, and routes of our own for pictures, downloads and static files."""
+"""The web server: Gradio's page, routes of our own for pictures and downloads, and the guards before both."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
 
 import gradio as gr
-import plotly
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi import FastAPI
 
-from workbench.core.errors import UsageError, WorkbenchError
-from workbench.core.paths import ASSETS
-from workbench.grids.base import GRIDS, shipped
-from workbench.reports import pictures as exports
-from workbench.runs.run_folder import RunFolder
+from workbench.core.web.asgi import Application, Message, Receive, Scope, Send
+from workbench.core.web.bodies import BodyGuard
+from workbench.core.web.hosts import NameGuard, ServedNames, is_loopback
 from workbench.ui import theme
+from workbench.ui.gradio_doors import GradioDoors, event_problem
 from workbench.ui.page import HEAD, build
+from workbench.ui.routes import catalog, latent, priors, runs, trainings
 from workbench.ui.routes.assets import add_asset_routes
-from workbench.ui.routes.latent import add_latent_routes
-from workbench.ui.routes.priors import add_prior_routes
 from workbench.ui.routes.restore import add_restore_route
-from workbench.ui.routes.trainings import add_training_routes
+from workbench.ui.routes.services import Services, serve_from
 from workbench.ui.shell import App
+from workbench.ui.visitors import VisitorGuard, Visitors
 
 CSP = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -34,147 +29,89 @@ CSP = (
     "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; frame-ancestors 'self'"
 )
 HEADERS = {"Content-Security-Policy": CSP, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
-PRIVATE = {"Cache-Control": "no-store"}
-PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+EVENT_LIMIT = 2 << 20  # bytes of what the page sends
+LIMITS = {"/wb/restore": 8 << 20}  # bytes, where more is taken
 
 
-def picture(data: bytes, kind: str = "image/webp", **headers: str) -> Response:
-    return Response(data, media_type=kind, headers={**PRIVATE, **headers})
+class SafetyHeaders:
+    """Sends the headers that keep the page from fetching or being framed by anything else."""
+
+    def __init__(self, app: Application) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                sent = list(message.get("headers", []))
+                there = {name.lower() for name, _ in sent}
+                more = ((name.lower().encode(), value.encode()) for name, value in HEADERS.items())
+                message["headers"] = sent + [(name, value) for name, value in more if name not in there]
+            await send(message)
+
+        await self.app(scope, receive, answer)
 
 
-def download(data: bytes, kind: str, name: str) -> Response:
-    return picture(data, kind, **{"Content-Disposition": f'attachment; filename="{name}"'})
+def limit_of(path: str) -> int:
+    """Return how many bytes a request to an address may have."""
+    return LIMITS.get(path, EVENT_LIMIT)
 
 
-def file_of(folder: RunFolder, name: str) -> Response:
-    path = folder.path / name
-    if not path.is_file():
-        return JSONResponse({"error": f"Run {folder.id} has no {name}."}, 404, PRIVATE)
-    return picture(path.read_bytes())
-
-
-def nearest_frame(folder: RunFolder, frame: int) -> int:
-    """Return the newest recorded frame that is not after `frame`, or the first one."""
-    if (folder.path / "frames" / f"{frame:06d}.webp").is_file():
-        return frame
-    frames = folder.frames() or [exports.last_frame(folder)]
-    return max((n for n in frames if n <= frame), default=frames[0])
-
-
-def add_routes(server: FastAPI, app: App) -> None:
+def add_routes(server: FastAPI, services: Services) -> None:
     """Add what the page asks for besides Gradio; no path ever comes from the client."""
-    store, catalog = app.store, app.catalog
-
-    @server.exception_handler(WorkbenchError)
-    def refuse(request: Request, error: WorkbenchError) -> Response:
-        return JSONResponse({"error": str(error)}, 400 if isinstance(error, UsageError) else 404, PRIVATE)
-
-    @server.get("/wb/plotly.min.js")
-    def plots() -> Response:
-        return FileResponse(PLOTLY, media_type="text/javascript", headers={"Cache-Control": "public, max-age=86400"})
-
-    @server.get("/wb/tables/{key}/{name}")
-    def shipped_sheet(key: str, name: str) -> Response:
-        if key not in GRIDS or name not in {record.get("sheet") for record in shipped(key)}:
-            return JSONResponse({"error": "There is no such file."}, 404)
-        return FileResponse(ASSETS / "tables" / key / name, headers={"Cache-Control": "no-cache"})
-
-    @server.get("/wb/status")
-    def status() -> dict[str, Any]:
-        return app.scheduler.status()
-
-    @server.get("/wb/runs/{run}/frames.json")
-    def frames(run: str) -> Response:
-        return JSONResponse(store.folder(run).frames(), headers=PRIVATE)
-
-    @server.get("/wb/runs/{run}/frames/latest.webp")
-    def newest(run: str) -> Response:
-        folder = store.folder(run)
-        if (last := folder.latest()) is None:
-            return Response(status_code=204, headers=PRIVATE)  # nothing is wrong; there is no picture yet
-        return picture(folder.sheet(last))
-
-    @server.get("/wb/runs/{run}/frames/{frame}.webp")
-    def frame(run: str, frame: int) -> Response:
-        folder = store.folder(run)
-        found = nearest_frame(folder, frame)
-        return picture(folder.sheet(found), **{"X-Frame": str(found)})
-
-    @server.get("/wb/runs/{run}/truth.webp")
-    def truth(run: str) -> Response:
-        return file_of(store.folder(run), "truth.webp")
-
-    @server.get("/wb/runs/{run}/nearest.webp")
-    def nearest(run: str) -> Response:
-        return file_of(store.folder(run), "nearest.webp")
-
-    @server.get("/wb/runs/{run}/sheet.png")
-    def sheet(run: str) -> Response:
-        return download(exports.contact_sheet(store.folder(run)), "image/png", f"{run}.png")
-
-    @server.get("/wb/runs/{run}/frames.gif")
-    def gif(run: str) -> Response:
-        return download(exports.moving(store.folder(run)), "image/gif", f"{run}.gif")
-
-    @server.get("/wb/runs/{run}/run.json")
-    def manifest(run: str) -> Response:
-        folder = store.folder(run)
-        return download((folder.path / "run.json").read_bytes(), "application/json", f"{run}.json")
-
-    @server.get("/wb/runs/{run}/result.safetensors")
-    def result(run: str) -> Response:
-        folder = store.folder(run)
-        if not folder.has_result():
-            return JSONResponse({"error": f"Run {run} has no result yet."}, 404, PRIVATE)
-        return download(
-            (folder.path / "result.safetensors").read_bytes(), "application/octet-stream", f"{run}.safetensors"
-        )
-
-    @server.get("/wb/scenarios/{scenario}/classes.webp")
-    def classes(scenario: str) -> Response:
-        return picture(catalog.class_sheet(scenario)[0])
-
-    @server.get("/wb/scenarios/{scenario}/private/{c}.webp")
-    def private(scenario: str, c: int) -> Response:
-        return picture(catalog.private_strip(scenario, c))
-
-    @server.get("/wb/scenarios/{scenario}/priors/{prior}.webp")
-    def samples(scenario: str, prior: str) -> Response:
-        return picture(catalog.prior_samples(scenario, prior))
+    serve_from(server, services)
+    server.state.pictures = priors.Pictures()
+    add_asset_routes(server)
+    add_restore_route(server)
+    for part in (catalog, runs, latent, priors, trainings):
+        server.include_router(part.router)
 
 
-def secured(server: FastAPI) -> None:
-    """Send the headers that keep the page from fetching or being framed by anything else."""
-
-    @server.middleware("http")
-    async def headers(request: Request, answer: Callable[[Request], Any]) -> Response:
-        response = await answer(request)
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
+def add_guards(server: FastAPI, names: ServedNames, visitors: Visitors) -> None:
+    """Put before every address what it must pass; the last one added is asked first."""
+    server.add_middleware(VisitorGuard, visitors=visitors)
+    server.add_middleware(BodyGuard, limit=limit_of, problem=event_problem)
+    server.add_middleware(GradioDoors)
+    server.add_middleware(SafetyHeaders)
+    server.add_middleware(NameGuard, names=names)
 
 
-def create(app: App, host: str = "127.0.0.1", port: int = 7860) -> FastAPI:
-    """Return the whole web application over a started scheduler, which it closes at shutdown."""
+def create(
+    app: App,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    *,
+    allow_hosts: Iterable[str] = (),
+    presenter_token: str = "",
+) -> FastAPI:
+    """Return the whole web application over a started scheduler, which it closes at shutdown.
+
+    Args:
+        host, port: where it will listen; it answers to the names that this gives it alone.
+        allow_hosts: more names, ``NAME`` or ``NAME:PORT``, such as those of a gateway before it.
+        presenter_token: what makes who opens ``/?presenter=TOKEN`` a presenter; "" for nobody.
+
+    Raises:
+        UsageError: one of `allow_hosts` is no name, or the token is too short.
+    """
+    allowed = list(allow_hosts)
+    names = ServedNames.of(host, port, allowed)
+    app.visitors = Visitors(
+        app.store.root, token=presenter_token, shared=not is_loopback(host) or not only_loopback(allowed)
+    )
     temporary = app.store.root / ".gradio"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     os.environ["GRADIO_TEMP_DIR"] = str(temporary)
 
     @asynccontextmanager
-    async def life(_: FastAPI) -> Any:
+    async def life(_: FastAPI) -> AsyncIterator[None]:
         yield
         app.explorer.close()
         app.scheduler.close()
 
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)
-    secured(server)
+    add_guards(server, names, app.visitors)
     add_routes(server, app)
-    add_asset_routes(server)
-    add_prior_routes(server, app)
-    add_training_routes(server, app)
-    add_latent_routes(server, app)
-    add_restore_route(server)
     return gr.mount_gradio_app(
         server,
         build(app),
@@ -194,3 +131,8 @@ def create(app: App, host: str = "127.0.0.1", port: int = 7860) -> FastAPI:
         pwa=False,
         app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
     )
+
+
+def only_loopback(names: Iterable[str]) -> bool:
+    """Return whether these names, ``NAME`` or ``NAME:PORT``, are all of the machine itself, as through a tunnel."""
+    return all(is_loopback(host) for host, _ in ServedNames.of("127.0.0.1", 0, names).names)

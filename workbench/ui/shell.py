@@ -7,17 +7,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import fastapi
 import gradio as gr
 
 from workbench.analysis.prior_explorer import Explorer
-from workbench.core.errors import StoreError, WorkbenchError
+from workbench.core.errors import NotYours, StoreError, WorkbenchError
 from workbench.core.records import RunConfig, TrainingConfig
 from workbench.core.registry import Info, Registry
 from workbench.runs.store import RunStore
 from workbench.ui.catalog import Catalog
+from workbench.ui.visitors import Visitors, visitor_of
 from workbench.workers.scheduler import Scheduler
 
 FIRST_TAB = "invert"
+Request = gr.Request | fastapi.Request
 # For events that must answer at once. Who turns a control again before the answer is there gets the newest one's
 # answer. Gradio reads the controls anew for it, but not the event's own data, and by default drops the event.
 LIGHT = dict(queue=False, show_progress="hidden", api_visibility="private", trigger_mode="always_last")
@@ -37,6 +40,7 @@ class App:
         page: the whole page, for listeners on its loading.
         ended: fires after the shown run has ended.
         explorer: what looks at priors.
+        visitors: who asks, and whose runs are whose.
         wanted: what the Prior or the Target tab is to show a browser session when it opens next.
         aimed: scenario, target and defense that Invert is to be set to when a browser session turns to it next.
     """
@@ -53,6 +57,7 @@ class App:
 
     def __post_init__(self) -> None:
         self.explorer = Explorer(self.store.root / ".reach")
+        self.visitors = Visitors(self.store.root)
         self.wanted: dict[str, TrainingConfig] = {}
         self.aimed: dict[str, tuple[str, str, str]] = {}
 
@@ -77,27 +82,68 @@ class App:
             return False
         return True
 
-    def submit(self, config: RunConfig, request: gr.Request | None) -> str:
-        """Queue a run on behalf of a browser session; returns its id."""
-        return self.scheduler.submit(config, owner=session_of(request))
+    # Everything that changes a run or a training goes through here, and through `ensure_mine`.
 
-    def submit_instead(self, config: RunConfig, request: gr.Request | None) -> str:
-        """Stop what is running and queue a run as the next; returns its id."""
+    def submit(self, config: RunConfig, request: Request | None) -> str:
+        """Queue a run for who asks; returns its id. Raises `NotYours` if it goes on from another's run."""
+        if config.fork is not None:
+            self.ensure_mine(config.fork.run, request)
+        return self.scheduler.submit(config, owner=visitor_of(request).owner)
+
+    def submit_instead(self, config: RunConfig, request: Request | None) -> str:
+        """Stop what is running, if it is their own, and queue a run as the next; returns its id."""
         running = self.scheduler.status()["running"]
-        return self.scheduler.submit(config, owner=session_of(request), instead_of=running)
+        return self.scheduler.submit(config, owner=visitor_of(request).owner, instead_of=running)
 
-    def stop(self, run: str, request: gr.Request | None) -> None:
+    def clear_queue(self, request: Request | None) -> list[str]:
+        """Take everything of who asks that waits out of the queue; returns the ids."""
+        owner = visitor_of(request).owner
+        return self.scheduler.clear(owner) if owner else []
+
+    def train(self, config: TrainingConfig, request: Request | None) -> str:
+        """Queue a training for who asks; returns its id."""
+        return self.scheduler.train(config, owner=visitor_of(request).owner)
+
+    def mine(self, run: str, request: Request | None) -> bool:
+        """Return whether a run or training is for who asks to change; raises `StoreError` if it is not there."""
+        return self.owns(self.store.summary(run).owner, request)
+
+    def owns(self, owner: str, request: Request | None) -> bool:
+        """Return whether what belongs to `owner` is for who asks to change."""
+        return self.visitors.may_change(visitor_of(request), owner)
+
+    def pause(self, run: str, request: Request | None) -> None:
+        self.ensure_mine(run, request)
+        self.scheduler.pause(run)
+
+    def resume(self, run: str, request: Request | None) -> None:
+        self.ensure_mine(run, request)
+        self.scheduler.resume(run)
+
+    def step(self, run: str, request: Request | None) -> None:
+        self.ensure_mine(run, request)
+        self.scheduler.step(run)
+
+    def stop(self, run: str, request: Request | None) -> None:
+        self.ensure_mine(run, request)
         self.scheduler.stop(run)
 
-    def rename(self, run: str, name: str, request: gr.Request | None) -> None:
+    def set_knob(self, run: str, name: str, value: Any, request: Request | None) -> None:
+        self.ensure_mine(run, request)
+        self.scheduler.set_knob(run, name, value)
+
+    def rename(self, run: str, name: str, request: Request | None) -> None:
+        self.ensure_mine(run, request)
         self.store.update(run, name=name)
 
-    def delete(self, run: str, request: gr.Request | None) -> None:
+    def delete(self, run: str, request: Request | None) -> None:
+        self.ensure_mine(run, request)
         self.store.delete(run)
 
-    def clear_queue(self, request: gr.Request | None) -> list[str]:
-        """Take everything of a browser session's that waits out of the queue; returns the ids."""
-        return self.scheduler.clear(session_of(request))
+    def ensure_mine(self, run: str, request: Request | None) -> None:
+        """Raise `NotYours` for who may only watch a run or training."""
+        if not self.mine(run, request):
+            raise NotYours("This run belongs to somebody else; you can watch it.")
 
 
 def session_of(request: gr.Request | None) -> str:

@@ -78,12 +78,15 @@ def remaining(step: int, total: int, rate: float | None) -> float | None:
 class Snapshots:
     """What a viewer of one run is told, read from its folder as it grows.
 
+    Args:
+        mine: whether the run is for this viewer to change, or only to watch.
+
     Raises:
         StoreError: there is no such run.
     """
 
-    def __init__(self, app: App, run: str) -> None:
-        self.app, self.folder = app, app.store.folder(run)
+    def __init__(self, app: App, run: str, *, mine: bool = True) -> None:
+        self.app, self.folder, self.mine = app, app.store.folder(run), mine
         self.curves, self.path, self.confidence, self.events, self.notes = (
             Tail(self.folder.path / name)
             for name in ("curves.csv", "path.csv", "confidence.csv", "events.jsonl", "notes.csv")
@@ -170,6 +173,7 @@ class Snapshots:
             **found,
             "total": total,
             "state": state.value,
+            "mine": self.mine,
             "reason": manifest.get("reason", ""),
             "left": left,
             "note": last_note(self.notes.read()),
@@ -221,7 +225,7 @@ def attacher(app: App) -> Any:
             if not run:
                 return
             try:
-                snapshots = Snapshots(app, run)
+                snapshots = Snapshots(app, run, mine=app.mine(run, request))
             except StoreError as error:
                 yield {"run": "", "seq": 1, "problem": str(error)}
                 return

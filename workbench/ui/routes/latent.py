@@ -6,20 +6,21 @@ import json
 import threading
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
-from fastapi import FastAPI, Response
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.concurrency import iterate_in_threadpool
 
 from workbench.analysis.landscape import Landscape, landscape_of
 from workbench.core.errors import WorkbenchError
 from workbench.engine.model_cache import ModelCache
 from workbench.runs.run_folder import RunFolder
-from workbench.ui.shell import App
+from workbench.ui.routes.services import NO_STORE, Given, Number, QueryNumber, nothing_yet
 
-NO_STORE = {"Cache-Control": "no-store"}
 SECONDS = 20.0  # of one landscape
 _one_at_a_time = threading.Lock()
+router = APIRouter(prefix="/wb/runs/{run}")
 
 
 @lru_cache(maxsize=1)
@@ -28,7 +29,7 @@ def laboratory() -> ModelCache:
     return ModelCache("cpu")
 
 
-def cloud_of(folder: RunFolder, frame: int) -> dict[str, list] | None:
+def cloud_of(folder: RunFolder, frame: int) -> dict[str, list[Any]] | None:
     """Return what was tried around the candidates at a frame, in the plane: points and their candidates; None if nothing."""
     held = folder.tensors(frame)
     if "cloud" not in held:
@@ -67,15 +68,13 @@ def maps(folder: RunFolder, candidate: int, frame: int | None) -> Iterator[str]:
         _one_at_a_time.release()
 
 
-def add_latent_routes(server: FastAPI, app: App) -> None:
-    @server.get("/wb/runs/{run}/clouds/{frame}.json")
-    def cloud(run: str, frame: int) -> Response:
-        found = cloud_of(app.store.folder(run), frame)
-        if found is None:
-            return Response(status_code=204, headers=NO_STORE)
-        return Response(json.dumps(found), media_type="application/json", headers=NO_STORE)
+@router.get("/clouds/{frame}.json")
+def cloud(run: str, frame: Number, services: Given) -> Response:
+    points = cloud_of(services.store.folder(run), frame)
+    return nothing_yet() if points is None else JSONResponse(points, headers=NO_STORE)
 
-    @server.get("/wb/runs/{run}/landscape/{candidate}.jsonl")
-    def landscape(run: str, candidate: int, frame: int | None = None) -> Response:
-        lines = maps(app.store.folder(run), candidate, frame)
-        return StreamingResponse(iterate_in_threadpool(lines), media_type="application/x-ndjson", headers=NO_STORE)
+
+@router.get("/landscape/{candidate}.jsonl")
+def landscape(run: str, candidate: Number, services: Given, frame: QueryNumber | None = None) -> Response:
+    lines = maps(services.store.folder(run), candidate, frame)
+    return StreamingResponse(iterate_in_threadpool(lines), media_type="application/x-ndjson", headers=NO_STORE)

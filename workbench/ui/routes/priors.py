@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from torch import Tensor
 
@@ -19,8 +19,9 @@ from workbench.core.errors import UsageError
 from workbench.core.records import TrainingConfig
 from workbench.runs.contact_sheet import SheetLayout, webp
 from workbench.scenarios import SCENARIOS
-from workbench.ui.routes.trainings import NO_STORE, training_told
-from workbench.ui.shell import App
+from workbench.targets import ARCHITECTURES
+from workbench.ui.routes.services import NO_STORE, Given, Services, picture
+from workbench.ui.routes.trainings import training_told
 
 PICTURES = 128  # sheets kept, for a room full of people who look at the same one
 MEASURES = {
@@ -28,10 +29,14 @@ MEASURES = {
     PIXELS: "root mean square of the images' difference at 16 × 16 pixels",
 }
 
+router = APIRouter(prefix="/wb/priors/{scenario}/{prior}")
+
 
 def chosen_of(scenario: str, prior: str, target: str = "", defense: str = "none") -> PriorChoice:
-    """Return the prior that a request names."""
-    return PriorChoice(scenario, prior, target or None, defense)
+    """Return the prior that a request names; raises `UnknownName` before any of it becomes part of a file's name."""
+    if target:
+        ARCHITECTURES.entry(target)
+    return PriorChoice(scenario, prior, target or None, defense[:200])
 
 
 def draw_of(seed: int = 0, share: float = 1.0, label: int = -1) -> SampleRequest:
@@ -85,44 +90,49 @@ def standing(job: BackgroundJob) -> dict[str, Any]:
     return {"state": job.state, "share": round(job.share, 3), "text": job.text, "problem": job.problem}
 
 
-def add_prior_routes(server: FastAPI, app: App) -> None:
-    """Add the routes; every parameter is checked, and no path comes from the client."""
-    explorer, pictures = app.explorer, Pictures()
-    at = "/wb/priors/{scenario}/{prior}"
-
-    @server.get(f"{at}/samples.webp")
-    def samples(chosen: Which, draw: How) -> Response:
-        data = pictures.get((chosen, chosen.card()["sha256"], draw), lambda: row_of(explorer.samples(chosen, draw)))
-        return Response(data, media_type="image/webp", headers=NO_STORE)
-
-    @server.get(f"{at}/between.webp")
-    def between(chosen: Which, draw: How, a: str, b: str) -> Response:
-        ends = point_of(a), point_of(b)
-        data = pictures.get(
-            (chosen, chosen.card()["sha256"], draw, ends), lambda: row_of(explorer.between(chosen, *ends, draw))
-        )
-        return Response(data, media_type="image/webp", headers=NO_STORE)
-
-    @server.get(f"{at}/nearest.json")
-    def nearest(chosen: Which, draw: How, point: str) -> Response:
-        image = explorer.one(chosen, point_of(point), draw)
-        return JSONResponse({"sample": uri(image), **neighbours(app, chosen.scenario, image)}, headers=NO_STORE)
-
-    @server.get(f"{at}/reach.json")
-    def reach(chosen: Which, classes: str = "0-7", wide: bool = False) -> Response:
-        job = explorer.reach(chosen, SCENARIOS[chosen.scenario]().classes(classes[:200]), wide, start=False)
-        found = {"state": "none"} if job is None else standing(job) | shown(chosen.scenario, job.result)
-        return JSONResponse(found, headers=NO_STORE)
-
-    @server.get(f"{at}/training.json")
-    def training(chosen: Which) -> Response:
-        return JSONResponse(training_told(app, training_config(chosen)), headers=NO_STORE)
+def pictures_of(request: Request) -> Pictures:
+    kept: Pictures = request.app.state.pictures
+    return kept
 
 
-def neighbours(app: App, scenario: str, image: Tensor) -> dict[str, Any]:
+Kept = Annotated[Pictures, Depends(pictures_of)]
+
+
+@router.get("/samples.webp")
+def samples(chosen: Which, draw: How, services: Given, kept: Kept) -> Response:
+    key = (chosen, chosen.card()["sha256"], draw)
+    return picture(kept.get(key, lambda: row_of(services.explorer.samples(chosen, draw))))
+
+
+@router.get("/between.webp")
+def between(chosen: Which, draw: How, a: str, b: str, services: Given, kept: Kept) -> Response:
+    ends = point_of(a), point_of(b)
+    key = (chosen, chosen.card()["sha256"], draw, ends)
+    return picture(kept.get(key, lambda: row_of(services.explorer.between(chosen, *ends, draw))))
+
+
+@router.get("/nearest.json")
+def nearest(chosen: Which, draw: How, point: str, services: Given) -> Response:
+    image = services.explorer.one(chosen, point_of(point), draw)
+    return JSONResponse({"sample": uri(image), **neighbours(services, chosen.scenario, image)}, headers=NO_STORE)
+
+
+@router.get("/reach.json")
+def reach(chosen: Which, services: Given, classes: str = "0-7", wide: bool = False) -> Response:
+    job = services.explorer.reach(chosen, SCENARIOS[chosen.scenario]().classes(classes[:200]), wide, start=False)
+    answer = {"state": "none"} if job is None else standing(job) | shown(chosen.scenario, job.result)
+    return JSONResponse(answer, headers=NO_STORE)
+
+
+@router.get("/training.json")
+def training(chosen: Which, services: Given) -> Response:
+    return JSONResponse(training_told(services, training_config(chosen)), headers=NO_STORE)
+
+
+def neighbours(services: Services, scenario: str, image: Tensor) -> dict[str, Any]:
     """Return the public and the private image that a sample is nearest to, or how far the search for them is."""
-    private, public = app.explorer.pools(scenario)
-    point = app.explorer.embed(scenario, image)
+    private, public = services.explorer.pools(scenario)
+    point = services.explorer.embed(scenario, image)
     found: dict[str, Any] = {"public": standing(public), "private": standing(private)}
     if public.state == "finished":
         index, distance = public.result.nearest(point)
@@ -143,7 +153,7 @@ def neighbours(app: App, scenario: str, image: Tensor) -> dict[str, Any]:
             "part": "training" if index < known.trained else "held out",
         }
         found |= {"usual": round(known.usual, 4), "noun": SCENARIOS[scenario].class_noun}
-    return found | {"measure": MEASURES[app.explorer.measure(scenario)]}
+    return found | {"measure": MEASURES[services.explorer.measure(scenario)]}
 
 
 def shown(scenario: str, reached: Reached | None) -> dict[str, Any]:

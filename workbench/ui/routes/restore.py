@@ -7,8 +7,7 @@ from fastapi.responses import JSONResponse
 
 from workbench.core.errors import UsageError
 from workbench.engine.restore import MOST_BYTES, restore
-
-NO_STORE = {"Cache-Control": "no-store"}
+from workbench.ui.routes.services import NO_STORE
 
 
 async def body_of(request: Request) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from fastapi import FastAPI, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from workbench.core.records import TrainingConfig
@@ -16,10 +16,11 @@ from workbench.scenarios import SCENARIOS
 from workbench.targets import ARCHITECTURES
 from workbench.trainings.estimates import training_estimate
 from workbench.trainings.start import checkpoint_path, trained_name, training_problems
-from workbench.ui.shell import App
+from workbench.ui.routes.services import NO_STORE, Given, Number, Services, nothing_yet, picture
 
-NO_STORE = {"Cache-Control": "no-store"}
 LINES = 200  # losses sent, at most
+
+router = APIRouter(prefix="/wb")
 
 
 def target_training(scenario: str, arch: str, defense: str) -> TrainingConfig:
@@ -37,10 +38,10 @@ def target_training(scenario: str, arch: str, defense: str) -> TrainingConfig:
     return TrainingConfig("target", scenario, target=arch, defense=str(plan) if around else inside)
 
 
-def training_told(app: App, config: TrainingConfig) -> dict[str, Any]:
+def training_told(services: Services, config: TrainingConfig) -> dict[str, Any]:
     """Return whether something can be trained, how long that takes, and how its newest training stands."""
     name = trained_name(config)
-    device = app.scheduler.status()["device"].get("type", "cpu")
+    device = services.scheduler.status()["device"].get("type", "cpu")
     expected = training_estimate(config, device)
     told = {
         "name": name,
@@ -52,26 +53,25 @@ def training_told(app: App, config: TrainingConfig) -> dict[str, Any]:
         "resumable": resumable(config),
         "training": None,
     }
-    for summary in app.store.list(200, kind="training"):
+    for summary in services.store.list(200, kind="training"):
         if summary.scenario == config.scenario:
-            folder = app.store.training(summary.id)
+            folder = services.store.training(summary.id)
             if trained_name(folder.config()) == name:
-                return told | {"training": training_row(app, summary.id)}
+                return told | {"training": training_row(services, summary.id)}
     return told
 
 
 def resumable(config: TrainingConfig) -> bool:
-    return (
-        config.what == "prior"
-        and checkpoint_path(config.scenario, config.prior, config.target, config.defense).is_file()
-    )
+    if config.prior is None:
+        return False
+    return checkpoint_path(config.scenario, config.prior, config.target, config.defense).is_file()
 
 
-def training_row(app: App, run: str) -> dict[str, Any]:
+def training_row(services: Services, run: str) -> dict[str, Any]:
     """Return how one training stands."""
-    folder = app.store.training(run)
+    folder = services.store.training(run)
     manifest, state = folder.manifest(), folder.state()
-    position = None if state.ended else app.scheduler.position(run)
+    position = None if state.ended else services.scheduler.position(run)
     lines = folder.losses().splitlines()
     heads = [line for line in lines if line.startswith("step")]
     points = [line for line in lines if not line.startswith("step")]
@@ -82,7 +82,7 @@ def training_row(app: App, run: str) -> dict[str, Any]:
         "ended": state.ended,
         "reason": manifest["reason"],
         "position": position,
-        "wait": app.scheduler.eta(run) if position else None,
+        "wait": services.scheduler.eta(run) if position else None,
         "expected": manifest.get("expected"),
         "unit": "step" if manifest["config"]["what"] == "prior" else "epoch",
         "quality": manifest["config"]["quality"],
@@ -93,20 +93,18 @@ def training_row(app: App, run: str) -> dict[str, Any]:
     }
 
 
-def add_training_routes(server: FastAPI, app: App) -> None:
-    """Add the routes; every parameter is checked, and no path comes from the client."""
+@router.get("/targets/{scenario}/{arch}/training.json")
+def target(scenario: str, arch: str, services: Given, defense: str = "none") -> Response:
+    return JSONResponse(training_told(services, target_training(scenario, arch, defense[:200])), headers=NO_STORE)
 
-    @server.get("/wb/targets/{scenario}/{arch}/training.json")
-    def target(scenario: str, arch: str, defense: str = "none") -> Response:
-        return JSONResponse(training_told(app, target_training(scenario, arch, defense[:200])), headers=NO_STORE)
 
-    @server.get("/wb/trainings/{run}/samples/latest.webp")
-    def newest(run: str) -> Response:
-        folder = app.store.training(run)
-        if not (steps := folder.sampled()):
-            return Response(status_code=204, headers=NO_STORE)  # nothing is wrong; there is no picture yet
-        return Response(folder.samples(steps[-1]), media_type="image/webp", headers=NO_STORE)
+@router.get("/trainings/{run}/samples/latest.webp")
+def newest(run: str, services: Given) -> Response:
+    folder = services.store.training(run)
+    steps = folder.sampled()
+    return picture(folder.samples(steps[-1])) if steps else nothing_yet()
 
-    @server.get("/wb/trainings/{run}/samples/{step}.webp")
-    def trained(run: str, step: int) -> Response:
-        return Response(app.store.training(run).samples(step), media_type="image/webp", headers=NO_STORE)
+
+@router.get("/trainings/{run}/samples/{step}.webp")
+def trained(run: str, step: Number, services: Given) -> Response:
+    return picture(services.store.training(run).samples(step))

@@ -187,7 +187,7 @@ def asked_by_view(app: App, do: InvertHandlers) -> Callable[[Mapping[str, Any], 
         if event.get("do") == "opened":
             return do.recall(str(event.get("run")))
         if event.get("do") in ("pause", "resume", "step", "stop"):
-            getattr(app.scheduler, str(event["do"]))(str(event.get("run")))
+            getattr(app, str(event["do"]))(str(event.get("run")), request)
         return {}
 
     return asked
@@ -197,7 +197,7 @@ def turned(app: App) -> Callable[[Mapping[str, Any], gr.Request], Updates]:
     def turn(event: Mapping[str, Any], request: gr.Request) -> Updates:
         """Turn live knobs of the run that is shown."""
         for name, value in dict(event.get("values") or {}).items():
-            app.scheduler.set_knob(str(event.get("run")), name, value)
+            app.set_knob(str(event.get("run")), name, value, request)
         return {}
 
     return turn

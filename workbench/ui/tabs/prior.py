@@ -239,12 +239,9 @@ def build(app: App) -> None:
         with told():
             chosen = PriorChoice(event.scenario, event.prior, event.victim or None, event.defense)
             if event.do == "train":
-                app.scheduler.train(
-                    training_config(chosen, quality=event.quality, resume=bool(event.resume)),
-                    owner=request.session_hash or "",
-                )
+                app.train(training_config(chosen, quality=event.quality, resume=bool(event.resume)), request)
             elif event.do == "stop":
-                app.scheduler.stop(app.store.training(event.run).id)
+                app.stop(app.store.training(event.run).id, request)
             elif event.do in ("reach", "end-reach"):
                 classes = SCENARIOS[chosen.scenario]().classes(str(event.classes)[:200])
                 job = app.explorer.reach(chosen, classes, bool(event.wide), start=event.do == "reach")

@@ -129,11 +129,11 @@ def build(app: App) -> None:
         second = gr.Dropdown([], label="B", interactive=True, elem_id="compare-b")
     beside = gr.HTML(apply_default_css=False, elem_id="compared")
 
-    def listed() -> dict[Any, Any]:
+    def listed(request: gr.Request) -> dict[Any, Any]:
         summaries = app.store.list(200, kind=None)
         offered = [(f"{s.name or s.id} ({s.state.value})", s.id) for s in summaries if s.kind == "run"]
         return {
-            table: {"rows": [row(s) for s in summaries], "seq": time.time_ns()},
+            table: {"rows": [{**row(s), "mine": app.owns(s.owner, request)} for s in summaries], "seq": time.time_ns()},
             first: gr.Dropdown(offered),
             second: gr.Dropdown(offered),
         }
@@ -150,14 +150,14 @@ def build(app: App) -> None:
         with told():
             folder = app.store.job(event.run)
             if event.do == "delete":
-                app.store.delete(folder.id)
-                return listed()
+                app.delete(folder.id, request)
+                return listed(request)
             if event.do == "stop":
-                app.scheduler.stop(folder.id)
-                return listed()
+                app.stop(folder.id, request)
+                return listed(request)
             if event.do == "rename":
-                app.store.update(folder.id, name=str(event.name).strip()[:LONGEST_NAME])
-                return listed()
+                app.rename(folder.id, str(event.name).strip()[:LONGEST_NAME], request)
+                return listed(request)
             if event.do == "watch":
                 asked = app.wanted[request.session_hash or ""] = app.store.training(folder.id).config()
                 return {app.tabs: gr.Tabs(selected=asked.what)}

@@ -293,12 +293,9 @@ def build(app: App) -> None:
         """Do what the training part's buttons ask for; it then asks for the news itself."""
         with told():
             if event.do == "train":
-                app.scheduler.train(
-                    target_training(event.scenario, event.victim, str(event.defense)[:200]),
-                    owner=request.session_hash or "",
-                )
+                app.train(target_training(event.scenario, event.victim, str(event.defense)[:200]), request)
             elif event.do == "stop":
-                app.scheduler.stop(app.store.training(event.run).id)
+                app.stop(app.store.training(event.run).id, request)
             else:
                 raise UsageError("There is no such action.")
 
