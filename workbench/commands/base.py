@@ -35,10 +35,10 @@ def command(key: str, title: str, order: int = 100) -> Callable[[type[CommandT]]
 
 def assignments(pairs: list[str]) -> dict[str, str]:
     """Return ``["steps=10"]`` as a dict; raises `UsageError` for a pair without a sign."""
-    found = {}
+    values = {}
     for pair in pairs:
         name, sign, value = pair.partition("=")
         if not sign:
             raise UsageError(f"--set {pair}: write it as --set knob=value.")
-        found[name.strip()] = value.strip()
-    return found
+        values[name.strip()] = value.strip()
+    return values

@@ -186,7 +186,7 @@ def white_box() -> str:
         rows = [
             [called(r, "attack"), str(count(r)), *(figure(r, name) for name in COLUMNS.values())]
             if r["state"] == "finished"
-            else [called(r, "attack"), str(count(r)), *[STATES.get(r["state"], r["state"])] * len(COLUMNS)]
+            else [called(r, "attack"), str(count(r)), *[judged(r, "acc@1")] * len(COLUMNS)]
             for r in records
         ]
         parts += [f"**{scenario}**", table(["attack", "n", *COLUMNS], rows)]

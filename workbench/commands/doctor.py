@@ -36,7 +36,7 @@ INSTALL = {"skimage": "scikit-image"}
 
 
 def examine() -> dict[str, Any]:
-    """Return everything the doctor found.
+    """Return everything there is to say of this installation.
 
     What a scenario cannot do without is a problem: its default target, its evaluator and its default prior. What may
     be added, such as photographs that are not shipped or a prior for one attack, is only absent.
@@ -46,15 +46,15 @@ def examine() -> dict[str, Any]:
         for name, use in PACKAGES.items()
         if importlib.util.find_spec(name) is None
     ]
-    places, victims, models = scenarios(), targets(), priors()
-    absent = [row["problem"] for row in (*places, *victims, *models) if row["problem"]]
+    settings, classifiers, models = scenarios(), targets(), priors()
+    absent = [row["problem"] for row in (*settings, *classifiers, *models) if row["problem"]]
     needed = {
-        (place.key, key)
-        for place in SCENARIOS
-        for key in (place.item.default_target, EVALUATOR, place.item.default_prior)
+        (scenario.key, key)
+        for scenario in SCENARIOS
+        for key in (scenario.item.default_target, EVALUATOR, scenario.item.default_prior)
     }
     problems = [
-        row["problem"] for row in (*victims, *models) if row["problem"] and (row["scenario"], row["key"]) in needed
+        row["problem"] for row in (*classifiers, *models) if row["problem"] and (row["scenario"], row["key"]) in needed
     ]
     corrupt = []
     for name in carded_names():
@@ -73,8 +73,8 @@ def examine() -> dict[str, Any]:
         "cuda": torch.cuda.is_available(),
         "cores": os.cpu_count(),
         "packages_missing": missing,
-        "scenarios": places,
-        "targets": victims,
+        "scenarios": settings,
+        "targets": classifiers,
         "priors": models,
         "problems": problems,
         "absent": absent,
@@ -94,30 +94,30 @@ class Doctor:
 
     @staticmethod
     def run(options: argparse.Namespace) -> int:
-        found = examine()
+        report = examine()
         if options.json:
-            print(json.dumps(found))
+            print(json.dumps(report))
         else:
-            print(f"device      {found['device']['name']}")
-            print("versions    " + ", ".join(f"{k} {v}" for k, v in found["versions"].items()))
-            for row in found["scenarios"]:
+            print(f"device      {report['device']['name']}")
+            print("versions    " + ", ".join(f"{k} {v}" for k, v in report["versions"].items()))
+            for row in report["scenarios"]:
                 print(f"scenario    {row['key']:<18} {'ready' if row['usable'] else row['problem']}")
             for kind in ("targets", "priors"):
-                for row in found[kind]:
+                for row in report[kind]:
                     name = f"{row['scenario']}/{row['key']}"
                     ready = f"ready: {standing(row)}" if kind == "priors" and row["usable"] else "ready"
                     print(f"{kind[:-1]:<11} {name:<18} {ready if row['usable'] else row['problem']}")
-            for row in found["packages_missing"]:
+            for row in report["packages_missing"]:
                 print(f"missing     {row['what']} ({row['for']}): {row['remedy']}")
-            for text in [*found["corrupt_weights"], *filter(None, [found["run_store_problem"]])]:
+            for text in [*report["corrupt_weights"], *filter(None, [report["run_store_problem"]])]:
                 print(f"broken      {text}")
-            print(f"runs        {found['run_store']}")
+            print(f"runs        {report['run_store']}")
             print(
                 (
                     "Everything that is needed is in place."
-                    + (f" {len(found['absent'])} things may be added; see above." if found["absent"] else "")
+                    + (f" {len(report['absent'])} things may be added; see above." if report["absent"] else "")
                 )
-                if found["healthy"]
+                if report["healthy"]
                 else "Something is missing; see above."
             )
-        return 0 if found["healthy"] else 1
+        return 0 if report["healthy"] else 1

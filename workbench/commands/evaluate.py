@@ -31,11 +31,13 @@ class Evaluate:
                 f"{config.scenario} cannot be judged here: its evaluator or its private images are "
                 "missing. 'python -m workbench doctor' says which, and how to get them."
             )
-        found = judge(result["images"], result["labels"], context)
+        judgement = judge(result["images"], result["labels"], context)
         if options.json:
             print(
-                json.dumps({"run": folder.id, "scenario": config.scenario, "attack": config.attack, **found.to_json()})
+                json.dumps(
+                    {"run": folder.id, "scenario": config.scenario, "attack": config.attack, **judgement.to_json()}
+                )
             )
         else:
-            for name, value in found.overall.items():
+            for name, value in judgement.overall.items():
                 print(f"{name:<10} {'n/a' if value is None else f'{value:.3f}'}")

@@ -20,21 +20,21 @@ from workbench.grids.markdown import markdown, sheet_name, sheet_of
 from workbench.runs.store import RunStore
 
 
-def chosen(cells: list[Cell], only: list[str]) -> list[Cell]:
+def cells_named(cells: list[Cell], only: list[str]) -> list[Cell]:
     """Return the cells whose name holds every word of `only`; raises `UsageError` if none does."""
-    found = [cell for cell in cells if all(word.lower() in cell.id.lower() for word in only)]
-    if not found:
+    matching = [cell for cell in cells if all(word.lower() in cell.id.lower() for word in only)]
+    if not matching:
         raise UsageError(f"No cell of this grid is named so. Cells: {', '.join(cell.id for cell in cells[:8])}, ...")
-    return found
+    return matching
 
 
-def told(cell: Cell, record: dict[str, Any]) -> str:
+def line_of(cell: Cell, record: dict[str, Any]) -> str:
     accuracy = (record.get("metrics") or {}).get("acc@1")
     figure = "" if accuracy is None else f"  Acc@1 {accuracy:.2f}"
     return f"{cell.id}: {record['state']}{figure}  {record.get('reason', '')}".rstrip()
 
 
-def keep(preset: str, folder: Path) -> None:
+def write_table(preset: str, folder: Path) -> None:
     """Write the table as JSON and Markdown, and a small sheet for every cell whose run is in the store.
 
     Cells that were not run here stay as they are shipped.
@@ -74,12 +74,12 @@ class GridCommand:
         if options.jobs is not None and options.jobs < 1:
             raise UsageError("--jobs must be at least 1.")
         entry = GRIDS.entry(options.preset)
-        cells = chosen(list(entry.item()), options.only)
+        cells = cells_named(list(entry.item()), options.only)
         device, root = pick_device(options.device).type, runs_dir()
         file = GridFile.of(root, options.preset)
         if not options.show:
             for cell, record in fill(cells, file, root, device=device, jobs=options.jobs, again=options.again):
-                print(told(cell, record), file=sys.stderr, flush=True)
+                print(line_of(cell, record), file=sys.stderr, flush=True)
         wanted = {cell.id for cell in cells}
         records = [
             record
@@ -87,7 +87,7 @@ class GridCommand:
             if cell.id in wanted
         ]
         if options.write is not None:
-            keep(options.preset, options.write)
+            write_table(options.preset, options.write)
         print(
             json.dumps({"grid": options.preset, "cells": records})
             if options.json

@@ -10,6 +10,7 @@ from workbench.core.errors import UsageError
 from workbench.core.weights import has_weights
 from workbench.engine.model_cache import pick_device
 from workbench.priors.base import load_prior, prior_card, weights_name
+from workbench.priors.diffusion import Diffusion
 from workbench.priors.pipelines import find_pipeline, import_pipeline, write_pipeline
 from workbench.scenarios import SCENARIOS
 
@@ -40,21 +41,21 @@ class Import:
 
     @staticmethod
     def run(options: argparse.Namespace) -> None:
-        place = SCENARIOS[options.scenario]()
+        scenario = SCENARIOS[options.scenario]()
         if not 1 <= options.steps <= 1000:
             raise UsageError("--steps must be from 1 to 1000.")
-        if has_weights(weights_name(place.key, options.prior)) and not options.replace:
-            raise UsageError(f"{place.key} has a diffusion prior. Add --replace to put this one in its place.")
+        if has_weights(weights_name(scenario.key, options.prior)) and not options.replace:
+            raise UsageError(f"{scenario.key} has a diffusion prior. Add --replace to put this one in its place.")
         folder = find_pipeline(options.origin, online=options.online)
         source = (
             options.source
             or f"the pipeline {options.origin}; what it was trained on, and whom it knows, is not known here"
         )
         import_pipeline(
-            place.key, place.input_shape, folder, source, steps=options.steps, device=pick_device(options.device)
+            scenario.key, scenario.input_shape, folder, source, steps=options.steps, device=pick_device(options.device)
         )
         print(
-            f"{place.key}/{options.prior}: {prior_card(place.key, options.prior)['bytes'] / 2**20:.1f} MB from {folder}"
+            f"{scenario.key}/{options.prior}: {prior_card(scenario.key, options.prior)['bytes'] / 2**20:.1f} MB from {folder}"
         )
 
 
@@ -72,5 +73,8 @@ class Export:
         SCENARIOS.entry(options.scenario)
         if not has_weights(weights_name(options.scenario, options.prior)):
             raise UsageError(f"{options.scenario} has no diffusion prior of its own.")
-        write_pipeline(load_prior(options.scenario, options.prior), options.scenario, options.goal)
+        model = load_prior(options.scenario, options.prior)
+        if not isinstance(model, Diffusion):
+            raise UsageError(f"{options.scenario}/{options.prior} is no diffusion model.")
+        write_pipeline(model, options.scenario, options.goal)
         print(f"{options.scenario}/{options.prior}: written to {options.goal}")

@@ -40,14 +40,14 @@ class Quality:
     def run(options: argparse.Namespace) -> None:
         if options.threads:
             torch.set_num_threads(options.threads)
-        place, device = SCENARIOS[options.scenario](), pick_device(options.device)
+        scenario, device = SCENARIOS[options.scenario](), pick_device(options.device)
         for key in options.prior:
-            if problem := prior_problem(place.key, key, options.target, under(options.defense)):
+            if problem := prior_problem(scenario.key, key, options.target, under(options.defense)):
                 raise DataMissing(problem)
-        public = place.public(options.data) if options.data else place.public_here()
+        public = scenario.public(options.data) if options.data else scenario.public_here()
         for key in options.prior:
-            found = judge_prior(
-                place.key,
+            figures = judge_prior(
+                scenario.key,
                 key,
                 public,
                 n=options.n,
@@ -57,11 +57,11 @@ class Quality:
                 defense=options.defense,
             ).to_json()
             if options.json:
-                print(json.dumps({"scenario": place.key, "prior": key, **found}))
+                print(json.dumps({"scenario": scenario.key, "prior": key, **figures}))
                 continue
             print(
-                f"{place.key}/{key}: {found['n']} samples against as many of {found['public_images']} public images"
-                f"{'; too few for an unbiased FID' if found['biased'] else ''}"
+                f"{scenario.key}/{key}: {figures['n']} samples against as many of {figures['public_images']} public images"
+                f"{'; too few for an unbiased FID' if figures['biased'] else ''}"
             )
             for name in SHOWN:
-                print(f"{name:<10} {found[name]:>9.3f}   public images {found[f'{name}_halves']:>9.3f}")
+                print(f"{name:<10} {figures[name]:>9.3f}   public images {figures[f'{name}_halves']:>9.3f}")

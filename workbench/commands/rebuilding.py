@@ -36,7 +36,7 @@ def arguments(group: Any) -> None:
     group.add_argument("--dry-run", action="store_true", help="say what would be done, and why")
 
 
-def wish_of(options: argparse.Namespace, at_once: int) -> RebuildRequest:
+def request_of(options: argparse.Namespace, at_once: int) -> RebuildRequest:
     threads = options.threads or (max(1, (os.cpu_count() or 1) // at_once) if at_once > 1 else None)
     root = options.data_root and options.data_root.resolve()
     return RebuildRequest(options.scenario, options.missing, options.quality, root, options.device, threads)
@@ -52,9 +52,9 @@ def run(options: argparse.Namespace) -> int:
             "images for each scenario."
         )
     at_once = options.jobs or (3 if pick_device(options.device).type == "cuda" else 1)
-    wish = wish_of(options, at_once)
-    done = done_before(wish)
-    jobs = plan(wish, done)
+    request = request_of(options, at_once)
+    done = done_before(request)
+    jobs = plan(request, done)
     if done:
         print(f"{len(done)} were rebuilt by an earlier call that did not end; remove {progress_path()} to begin anew.")
     for problem in dict.fromkeys(job.problem for job in jobs if job.problem):
@@ -65,10 +65,10 @@ def run(options: argparse.Namespace) -> int:
                 print(f"{job.name}: {job.reason}\n    python -m workbench {shlex.join(job.arguments)}")
         return 0
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what is running ends with this process
-    ended = follow(jobs, wish, done, at_once)
+    ended = follow(jobs, request, done, at_once)
     failed = [event.job for event in ended if event.state == "failed"]
     if not failed:
-        forget_done(wish)
+        forget_done(request)
     print(
         ", ".join(f"{sum(event.state == state for event in ended)} {state}" for state in ("done", "skipped", "failed"))
         + "".join(f"\n    {job.name}: see {log_path(job)}" for job in failed)
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def follow(jobs: Sequence[RebuildJob], wish: RebuildRequest, done: Sequence[str], at_once: int) -> list[Event]:
+def follow(jobs: Sequence[RebuildJob], request: RebuildRequest, done: Sequence[str], at_once: int) -> list[Event]:
     """Carry the jobs out and print what happens; returns how each ended."""
     ended: list[Event] = []
     with closing(carry_out(jobs, at_once=at_once, program=PROGRAM)) as events:
@@ -93,5 +93,5 @@ def follow(jobs: Sequence[RebuildJob], wish: RebuildRequest, done: Sequence[str]
                 )
             if event.state != "started":
                 ended.append(event)
-                note_done(wish, [*done, *(e.job.name for e in ended if e.state == "done")])
+                note_done(request, [*done, *(e.job.name for e in ended if e.state == "done")])
     return ended

@@ -86,14 +86,14 @@ def configured(options: argparse.Namespace) -> RunConfig:
 
     With another attack its own knobs and prior count, with another scenario its own target, classes and prior.
     """
-    given = {name: getattr(options, name) for name in FLAGS if getattr(options, name) is not None}
+    flags = {name: getattr(options, name) for name in FLAGS if getattr(options, name) is not None}
     knobs = assignments(options.knobs)
     if options.source is None:
         if missing := [name for name in ("scenario", "attack") if getattr(options, name) is None]:
             raise UsageError(f"Name the {missing[0]} with --{missing[0]}, or an earlier run's file with --from.")
         preset = options.preset or "demo"
         return default_config(
-            options.scenario, options.attack, preset=preset, knobs=knobs, device=options.device, **given
+            options.scenario, options.attack, preset=preset, knobs=knobs, device=options.device, **flags
         )
     earlier = read_settings(options.source)
     scenario, attack = options.scenario or earlier.scenario, options.attack or earlier.attack
@@ -105,7 +105,7 @@ def configured(options: argparse.Namespace) -> RunConfig:
     if attack == earlier.attack and options.preset is None:
         knobs = {**earlier.knobs, **knobs}
     preset = options.preset or "demo"
-    return default_config(scenario, attack, preset=preset, knobs=knobs, device=options.device, **{**kept, **given})
+    return default_config(scenario, attack, preset=preset, knobs=knobs, device=options.device, **{**kept, **flags})
 
 
 @command("run", "Run one attack", order=2)
@@ -149,13 +149,13 @@ class Run:
         folder, ledger = prepare(config, options.out)
         print(f"run {folder.id} in {folder.path}", file=sys.stderr)
         state = execute(config, folder, ModelCache(options.device), ledger=ledger, runs=runs_dir(), on_frame=show)
-        found = summary(folder)
-        print(f"\n{state.value}{': ' + found['reason'] if found['reason'] else ''}", file=sys.stderr)
+        result = summary(folder)
+        print(f"\n{state.value}{': ' + result['reason'] if result['reason'] else ''}", file=sys.stderr)
         if options.json:
-            print(json.dumps(found))
+            print(json.dumps(result))
         else:
-            for name, value in found["metrics"].items():
-                floor = found["baseline"].get(name)
+            for name, value in result["metrics"].items():
+                floor = result["baseline"].get(name)
                 print(
                     f"{name:<10} {'n/a' if value is None else f'{value:.3f}':>9}   random prior "
                     f"{'n/a' if floor is None else f'{floor:.3f}':>9}"

@@ -39,7 +39,7 @@ def bar(done: int, total: int, text: str) -> None:
 
 
 def classifier(options: argparse.Namespace, arch: str) -> None:
-    place = SCENARIOS[options.scenario]()
+    scenario = SCENARIOS[options.scenario]()
     plan = Plan.of(options.defense)
     if plan.parts and arch == EVALUATOR:
         raise UsageError("The evaluator judges attacks and is never defended; leave --defense out.")
@@ -48,16 +48,18 @@ def classifier(options: argparse.Namespace, arch: str) -> None:
             f"'{plan.output.key}' is put around a trained target and has knobs instead of --epochs; write them "
             f"as {plan.output.key}(knob=value)."
         )
-    recipe = recipe_for(place, arch, options.seed)
+    recipe = recipe_for(scenario, arch, options.seed)
     if options.as_card:
         recipe = carded(
-            recipe, target_card(options.scenario, arch, options.defense), place.evaluator if arch == EVALUATOR else arch
+            recipe,
+            target_card(options.scenario, arch, options.defense),
+            scenario.evaluator if arch == EVALUATOR else arch,
         )
     if options.epochs is not None:
         recipe = replace(recipe, epochs=options.epochs)
     follow(
         train_target(
-            place,
+            scenario,
             arch,
             defense=str(plan),
             seed=options.seed,
@@ -72,8 +74,8 @@ def classifier(options: argparse.Namespace, arch: str) -> None:
 def follow(training: Iterator[EpochProgress]) -> None:
     """Show the epochs of a classifier's training as a bar."""
     for p in training:
-        shown = "" if p.accuracy != p.accuracy else f"  accuracy {p.accuracy:.3f}"
-        bar(p.epoch, p.total, f"{p.phase}  loss {p.loss:.4f}{shown}")
+        accuracy = "" if p.accuracy != p.accuracy else f"  accuracy {p.accuracy:.3f}"
+        bar(p.epoch, p.total, f"{p.phase}  loss {p.loss:.4f}{accuracy}")
     print(file=sys.stderr)
 
 
@@ -118,9 +120,10 @@ def prior(options: argparse.Namespace) -> None:
 
 def picture(samples: Tensor) -> bytes:
     """Return samples (n, C, H, W) as one PNG."""
-    held = io.BytesIO()
-    compose(samples, SheetLayout.of(len(samples), samples.shape[1:])).save(held, "png")
-    return held.getvalue()
+    count, channels, height, width = samples.shape
+    png = io.BytesIO()
+    compose(samples, SheetLayout.of(count, (channels, height, width))).save(png, "png")
+    return png.getvalue()
 
 
 @command("train", "Train a target, an evaluator, a prior or everything shipped", order=3)

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def log_path(job: RebuildJob) -> Path:
 
 def carry_out(
     jobs: Sequence[RebuildJob], *, at_once: int = 1, program: Sequence[str] = PROGRAM, every: float = 5.0
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Run jobs, at most `at_once` at a time, each after those it needs; yields what happens.
 
     A job that fails costs only those that need it. Closing this generator ends what is running.
