@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from workbench.attacks import ATTACKS, AttackContext
 from workbench.attacks.base import FixedControl
+from workbench.attacks.parts.public_images import PublicImages
 from workbench.core.knobs import configure, knobs_of
 from workbench.core.records import Access, Frame
 from workbench.priors import Prior
@@ -123,7 +124,10 @@ def make_context(
         victim or QuadrantVictim(), access or info.access, num_classes=CLASSES, input_shape=SHAPE, budget=budget
     )
     prior = (WalkingPrior if "walk" in info.needs else LinearPrior)().eval()
-    public = prior.decode(prior.sample(400, torch.Generator().manual_seed(1))) if info.public else None
+    public = None
+    if info.public:
+        samples = prior.sample(400, torch.Generator().manual_seed(1))
+        public = PublicImages.at_hand(prior.decode(samples), "asks about samples")
     return AttackContext(
         view,
         prior if info.prior else None,
@@ -133,7 +137,6 @@ def make_context(
         FixedControl(every),
         start=start,
         public=public,
-        public_note="asks about samples" if info.public else "",
     )
 
 

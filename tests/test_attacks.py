@@ -276,7 +276,7 @@ def algorithm1(
     """Fredrikson et al. 2015, Algorithm 1, word by word for one image: (best image, its cost, costs computed)."""
     victim, label = QuadrantVictim(SOFT), torch.tensor([label])
     costs, images = [], []
-    for _ in range(steps):
+    for _ in range(steps + 1):  # x_0 is looked at too
         x = x.detach().requires_grad_()
         cost = (one_minus_confidence(victim(x), label) + smoothness * total_variation(x)).sum()
         costs.append(cost.item())
@@ -312,7 +312,7 @@ def test_mi_face_is_algorithm_1(rule):
         assert last.losses["cost"][c].item() == pytest.approx(cost, abs=1e-5), rule
         assert torch.allclose(last.payload.images[c : c + 1], image, atol=1e-4), rule
     # The batch goes on until its last candidate stops, which is looked at every tenth step.
-    assert last.step == min(settings["steps"], -10 * (-max(computed) // 10))
+    assert last.step == min(settings["steps"], -10 * (-(max(computed) - 1) // 10))
     assert (last.step < settings["steps"]) == (rule != "stops at the last step")
 
 
@@ -339,14 +339,15 @@ def test_gmi_takes_the_steps_of_the_papers_code():
     context = make_context("gmi", classes=(1,), start=torch.zeros(1, 6))
     frames = list(frames_of("gmi", context, steps=4, lr=0.6, momentum=0.9, identity=100.0, realism=1.0, bound=1.0))
     z, v, prior, victim = torch.zeros(1, 6), torch.zeros(1, 6), LinearPrior(), QuadrantVictim()
+    assert [f.step for f in frames] == [0, 1, 2, 3, 4] and torch.equal(frames[0].payload.latents, z)
     for frame in frames[1:]:
-        assert torch.allclose(frame.payload.latents, z, atol=1e-5)
         z = z.requires_grad_()
         image = prior.decode(z)
         loss = (-prior.discriminate(image) + 100 * cross_entropy(victim(image), torch.tensor([1]))).sum()
         (gradient,) = torch.autograd.grad(loss, z)
         before, v = v, 0.9 * v - 0.6 / 60 * gradient
         z = (z.detach() - 0.9 * before + 1.9 * v).clamp(-1, 1)
+        assert torch.allclose(frame.payload.latents, z, atol=1e-5), f"step {frame.step} shows other than its update"
 
 
 def test_a_live_knob_is_read_every_step():

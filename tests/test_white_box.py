@@ -20,6 +20,7 @@ from workbench.attacks.parts.candidate_rng import Streams
 from workbench.attacks.parts.identity import Identity
 from workbench.attacks.parts.losses import CHOICES, IDENTITY, cross_entropy, max_margin, negative_logit, poincare
 from workbench.attacks.parts.p_space import PSpace
+from workbench.attacks.parts.public_images import PublicImages
 from workbench.attacks.parts.selection import final, initial
 from workbench.attacks.parts.surrogates import surrogates
 from workbench.attacks.parts.views import View, views
@@ -119,10 +120,14 @@ def test_surrogates_are_averaged_with_the_target():
     assert torch.allclose(found, wanted) and torch.allclose(logits, QuadrantVictim()(images))
 
 
-def distilled(context, count: int = 1):
-    """Return the surrogates and the words said while they were made."""
-    said = list(surrogates(context, count))
-    return said[-1], said[:-1]
+def outcome(work):
+    """Return what a generator returns at its end, and the list of what it yielded."""
+    said = []
+    while True:
+        try:
+            said.append(next(work))
+        except StopIteration as end:
+            return end.value, said
 
 
 class Wide(nn.Module):
@@ -144,26 +149,30 @@ def wide_context():
     context = make_context("gmi")
     small = torch.rand(320, 1, 2, 2, generator=seeded())
     view = type(context.target)(Wide(), context.target.access, num_classes=CLASSES, input_shape=(1, 32, 32))
-    return replace(context, target=view, public=nn.functional.interpolate(small, size=32)), view
+    return replace(
+        context,
+        target=view,
+        public=PublicImages.at_hand(nn.functional.interpolate(small, size=32), "asks about samples"),
+    ), view
 
 
 def test_a_surrogate_learns_what_the_target_says_and_is_kept():
     context, view = wide_context()
-    (model,), words = distilled(context)
+    (model,), words = outcome(surrogates(context, 1))
     assert view.queries == 320 and words[0].startswith("distilling surrogate 1 of 1, 0 %; asks about samples")
     assert not model.training and not any(p.requires_grad for p in model.parameters())
-    images = context.public[:200]
+    images = context.public.take(200)
     agree = (model(images).argmax(1) == Wide()(images).argmax(1)).float().mean()
     assert agree > 0.6, "chance is a quarter"
     again, other_view = wide_context()
-    (kept,), words = distilled(again)
+    (kept,), words = outcome(surrogates(again, 1))
     assert words == [] and other_view.queries == 320, "asked again, but not trained again"
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), kept.state_dict().values(), strict=True))
 
 
 def test_without_public_images_there_is_nothing_to_distil_on():
     with pytest.raises(Incompatible, match="Set augment=0"):
-        distilled(replace(make_context("gmi"), public=None))
+        outcome(surrogates(replace(make_context("gmi"), public=None), 1))
 
 
 # Views
@@ -199,7 +208,7 @@ def test_views_are_in_range_differentiable_and_each_candidates_own():
 
 def test_the_start_is_the_targets_favourite_sample_of_each_class():
     context = make_context("ppa")
-    *words, found = initial(context, 500, 3, mirrored=False)
+    found, words = outcome(initial(context, 500, 3, mirrored=False))
     assert found.shape == (12, 6) and context.target.queries == 500 and words[-1].endswith("50 %")
     drawn = torch.cat([LinearPrior().sample(250, rng) for rng in [seeded(0)] for _ in range(2)])
     sure = QuadrantVictim()(LinearPrior().decode(drawn)).softmax(1)
@@ -285,8 +294,8 @@ def test_ked_mis_cloud_is_drawn_from_its_gaussians():
     value = torch.stack([torch.zeros(3, 4), torch.full((3, 4), 2 * math.log(0.5))], 1)
     value[1, 0] = 7.0
     found = around(value)
-    assert found["cloud_of"].tolist() == [0] * 12 + [1] * 12 + [2] * 12
-    groups = found["cloud"].view(3, 12, 4)
+    assert found.owners.tolist() == [0] * 12 + [1] * 12 + [2] * 12
+    groups = found.points.view(3, 12, 4)
     assert torch.allclose(groups[1] - 7, groups[0], atol=1e-5) and torch.equal(groups[0], groups[2])
     noise = torch.randn(12, 4, generator=seeded())
     assert torch.allclose(groups[0], 0.5 * noise, atol=1e-5)
@@ -300,11 +309,11 @@ def test_a_walk_without_a_push_is_the_priors_own():
     wanted = x.clone()
     for t, after in prior.walk(10):
         wanted = prior.noised(*prior.predict(wanted, t), after)
-    walk, moved = Walk(prior, x.clone(), prior.walk(10)), None
+    walk = Walk(prior, x.clone(), prior.walk(10))
     for _ in range(10):
-        walk.noise(walk.x)
+        walk.promised(walk.x)
         walk.step(torch.ones_like(x), 0.0)
-    assert torch.allclose(walk.x, wanted, atol=1e-5) and moved is None
+    assert torch.allclose(walk.x, wanted, atol=1e-5)
 
 
 def test_a_push_is_a_share_of_the_noise_down_the_gradient():
@@ -313,7 +322,7 @@ def test_a_push_is_a_share_of_the_noise_down_the_gradient():
     slope[:, 2] = 1e-8
     walks = [Walk(prior, x.clone(), [(500, 400)]) for _ in range(2)]
     for walk, strength in zip(walks, (0.0, 0.5), strict=True):
-        walk.noise(walk.x)
+        walk.promised(walk.x)
         walk.step(slope, strength)
     moved = walks[1].x - walks[0].x
     a, b = prior.alpha(500), prior.alpha(400)
@@ -358,7 +367,7 @@ def test_statistics_are_the_squared_distance_from_the_layers_memory():
     seen = victim[0](images)
     mean, variance = seen.mean((2, 3)), seen.var((2, 3), correction=0)
     wanted = (mean - victim[1].running_mean).pow(2).mean(1) + (variance - victim[1].running_var).pow(2).mean(1)
-    assert torch.allclose(memory.apart, wanted, atol=1e-6)
+    assert torch.allclose(memory.apart(images), wanted, atol=1e-6)
 
 
 def test_statistics_leave_no_hook_behind_an_exception():
@@ -382,7 +391,7 @@ def test_the_weight_of_the_statistics_brings_them_closer():
         memory = Statistics()
         with memory.watching(victim), torch.no_grad():
             victim(last.payload.images)
-        ends.append(memory.apart.mean().item())
+        ends.append(memory.apart(last.payload.images).mean().item())
     assert ends[1] < 0.7 * ends[0]
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
-from workbench.core.errors import NotFinite
+from workbench.attacks.parts.public_images import PublicImages
+from workbench.core.errors import Incompatible, NotFinite
 from workbench.core.knobs import knobs_of
 from workbench.core.records import Access, Frame
 from workbench.core.registry import Info, Registry
@@ -19,6 +20,9 @@ from workbench.targets import TargetView
 ATTACKS: Registry[type[Attack], AttackInfo] = Registry("attack", "workbench.attacks")
 
 AttackT = TypeVar("AttackT", bound="Attack")
+
+# What an attack searches with: `AttackContext[Prior]` for one on latents, `AttackContext[None]` for one on pixels.
+P = TypeVar("P", bound=Prior | None, covariant=True)
 
 
 class Control(Protocol):
@@ -46,7 +50,7 @@ class FixedControl:
 
 
 @dataclass(frozen=True)
-class AttackContext:
+class AttackContext(Generic[P]):
     """Everything an attack may know. Evaluator and private images are not among it.
 
     Attributes:
@@ -54,25 +58,34 @@ class AttackContext:
         rng: the only source of randomness; a CPU generator.
         start: latents (N, D), or images (N, C, H, W) for an attack on pixels, to begin from; None for
             the attack's own start.
-        public: (M, C, H, W) images in [0, 1] to ask the target about: the scenario's public ones, or samples of its
-            prior where it ships none. Only for an attack that declares ``public=True``; else None.
-        public_note: which of the two they are, in a few words; "" where there are none.
+        public: images to ask the target about: the scenario's public ones, or samples of its prior where it ships
+            none. Only for an attack that declares ``public=True``; else None.
         flips: whether a mirror image is of the same class.
     """
 
     target: TargetView
-    prior: Prior | None
+    prior: P
     classes: Tensor
     rng: torch.Generator
     device: torch.device
     control: Control
     restarts: int = 1
     start: Tensor | None = None
-    public: Tensor | None = None
-    public_note: str = ""
+    public: PublicImages | None = None
     flips: bool = False
 
+    def start_or(self, fresh: Callable[[], Tensor]) -> Tensor:
+        """Return a copy of what the run is told to begin from, or else what `fresh` makes."""
+        return fresh() if self.start is None else self.start.clone()
+
+    def images_to_ask_about(self, advice: str = "Choose another attack.") -> PublicImages:
+        """Return the public images; raises `Incompatible`, with a word of advice, where there are none."""
+        if self.public is None:
+            raise Incompatible([f"It asks about public images, and this scenario offers none. {advice}"])
+        return self.public
+
     def due(self, step: int) -> bool:
+        """Return whether someone will look at a frame made now."""
         return self.control.due(step)
 
     def live(self, attack: Any, name: str) -> Any:
@@ -89,7 +102,7 @@ class Attack(Protocol):
     prints, saves or grades itself.
     """
 
-    def run(self, ctx: AttackContext) -> Iterator[Frame]: ...
+    def run(self, ctx: AttackContext[Any]) -> Iterator[Frame]: ...
 
 
 @dataclass(frozen=True, kw_only=True)

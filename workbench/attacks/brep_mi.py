@@ -18,12 +18,14 @@ import torch
 from torch import Tensor
 
 from workbench.attacks.base import AttackContext, attack
-from workbench.attacks.parts.black_box_frames import shown
+from workbench.attacks.parts.black_box_frames import frames_of_steps
 from workbench.attacks.parts.candidate_rng import Streams
+from workbench.attacks.parts.clouds import Cloud
 from workbench.attacks.parts.questions import AnswerPool, Box, ask, pools
 from workbench.core.knobs import knob
 from workbench.core.payloads import Images
 from workbench.core.records import Access, Frame
+from workbench.priors import Prior
 
 SHOWN = 12  # points of a sphere that are drawn
 LONGEST = 3.0  # step, as in the paper's code
@@ -73,17 +75,17 @@ class BREPMI:
         unit="steps",
     )
 
-    def run(self, ctx: AttackContext) -> Iterator[Frame]:
+    def run(self, ctx: AttackContext[Prior]) -> Iterator[Frame]:
         streams, box = Streams(ctx), Box.of(ctx.prior, ctx.rng, self.bound)
         walk = _Walk(
             ctx,
-            box.clamp(ctx.start if ctx.start is not None else streams.sample(ctx.prior)),
+            box.clamp(ctx.start_or(lambda: streams.sample(ctx.prior))),
             self.radius,
             total=-(-self.draws // 256) + 1 + self.steps,
         )
-        yield from shown(ctx, self._steps(ctx, walk, streams, box), walk.frame)
+        yield from frames_of_steps(ctx, self._steps(ctx, walk, streams, box), walk.frame)
 
-    def _steps(self, ctx: AttackContext, walk: _Walk, streams: Streams, box: Box) -> Iterator[str]:
+    def _steps(self, ctx: AttackContext[Prior], walk: _Walk, streams: Streams, box: Box) -> Iterator[str]:
         active = ask(ctx, ctx.target.labels, walk.z) == ctx.classes
         yield "looking for a sample of each class"
         for pool in pools(ctx, ctx.target.labels, self.draws, box.clamp) if not active.all() else ():
@@ -100,7 +102,7 @@ class BREPMI:
             active &= (walk.stale < self.patience) & (walk.refused < self.refusals)
             yield note
 
-    def _advance(self, ctx: AttackContext, walk: _Walk, streams: Streams, box: Box, rows: Tensor) -> None:
+    def _advance(self, ctx: AttackContext[Prior], walk: _Walk, streams: Streams, box: Box, rows: Tensor) -> None:
         """Ask about a sphere around each of `rows`; grow it or move its centre."""
         classes, centre, radius = ctx.classes[rows], walk.z[rows], walk.radius[rows]
         u = streams.normal(self.points, centre.shape[1], rows=rows)
@@ -121,7 +123,7 @@ class BREPMI:
 class _Walk:
     """Where every candidate stands: N latents with a sphere around each."""
 
-    def __init__(self, ctx: AttackContext, z: Tensor, radius: float, total: int) -> None:
+    def __init__(self, ctx: AttackContext[Prior], z: Tensor, radius: float, total: int) -> None:
         n = len(z)
         self.ctx, self.total, self.z, self.best = ctx, total, z, z.clone()
         self.radius, self.found = z.new_full((n,), radius), z.new_zeros(n)  # of the next sphere, of the largest found
@@ -161,15 +163,11 @@ class _Walk:
     def frame(self, step: int, note: str) -> Frame:
         with torch.no_grad():
             images = self.ctx.prior.decode(self.best)
+        cloud = Cloud.around(self.cloud)
         return Frame(
             step,
             self.total,
-            Images(
-                images,
-                self.best,
-                cloud=self.cloud.flatten(0, 1),
-                cloud_of=torch.arange(len(self.z), device=self.z.device).repeat_interleave(SHOWN),
-            ),
+            Images(images, self.best, cloud=cloud.points, cloud_of=cloud.owners),
             losses={"radius": self.found, "share inside": self.share, "accepted moves": self.moves},
             queries=self.ctx.target.queries,
             note=note,

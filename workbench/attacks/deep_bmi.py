@@ -20,12 +20,13 @@ import torch
 
 from workbench.attacks.base import AttackContext, attack
 from workbench.attacks.parts.best_so_far import Best
-from workbench.attacks.parts.black_box_frames import shown
+from workbench.attacks.parts.black_box_frames import frames_of_steps
 from workbench.attacks.parts.candidate_rng import Streams
 from workbench.attacks.parts.optimisers import OPTIMISERS
 from workbench.attacks.parts.questions import Box, ask, log_confidences, margins, pools
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
+from workbench.priors import Prior
 
 WORTH = {"margin": margins, "confidence": log_confidences}
 
@@ -87,13 +88,13 @@ class DeepBMI:
     )
     enough: float = knob(1.0, 0.5, 1.0, help="A candidate is done at this confidence; 1 goes on.")
 
-    def run(self, ctx: AttackContext) -> Iterator[Frame]:
+    def run(self, ctx: AttackContext[Prior]) -> Iterator[Frame]:
         streams, box = Streams(ctx), Box.of(ctx.prior, ctx.rng, self.bound)
-        start = box.clamp(ctx.start if ctx.start is not None else streams.sample(ctx.prior))
+        start = box.clamp(ctx.start_or(lambda: streams.sample(ctx.prior)))
         best = Best(ctx, start, total=-(-self.pool // 256) + 1 + self.steps, curves=("spread",))
-        yield from shown(ctx, self._steps(ctx, best, streams, box), best.frame)
+        yield from frames_of_steps(ctx, self._steps(ctx, best, streams, box), best.frame)
 
-    def _steps(self, ctx: AttackContext, best: Best, streams: Streams, box: Box) -> Iterator[str]:
+    def _steps(self, ctx: AttackContext[Prior], best: Best, streams: Streams, box: Box) -> Iterator[str]:
         worth = WORTH[self.worth]
         best.learn(best.latents[:, None], ask(ctx, ctx.target.scores, best.latents[:, None]), worth)
         yield "asking about the start"

@@ -24,32 +24,32 @@ from torch import Tensor
 from workbench.attacks.base import AttackContext, attack
 from workbench.attacks.parts.candidate_rng import Streams
 from workbench.attacks.parts.identity import Identity, IdentityKnobs, prepared, preparing_steps
-from workbench.attacks.parts.latent_search import AdamSteps, Search, Terms, closing_frame, starting_frame
+from workbench.attacks.parts.latent_search import AdamSteps, descend
 from workbench.attacks.parts.losses import CHOICES
+from workbench.attacks.parts.search_frames import Evaluation, SearchFrames
 from workbench.attacks.parts.views import View, views
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
-from workbench.priors import Prior
+from workbench.priors.diffusion import Diffusion
 
 
 class Walk:
-    """A walk from noisy images to clean ones, guided on the way: the decoder and the stepper of a `Search`.
+    """A walk from noisy images x (n, ...), in place, to clean ones, guided on the way; the stepper of a search.
 
     Args:
         plan: (step, the one after) of each stride.
     """
 
-    def __init__(self, prior: Prior, x: Tensor, plan: list[tuple[int, int]]) -> None:
+    def __init__(self, prior: Diffusion, x: Tensor, plan: list[tuple[int, int]]) -> None:
         self.prior, self.x, self.plan, self.taken = prior, x, plan, 0
 
-    def noise(self, x: Tensor) -> Tensor:
-        """Return the noise that x (n, ...) is made with, flat: where in the latent space it stands; keep the image."""
-        self.clean, self.predicted = self.prior.predict(x, self.plan[self.taken][0])
-        return self.predicted.flatten(1)
+    def promised(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the clean images (n, C, H, W) in [0, 1] that x promises, and where in the latent space it stands.
 
-    def promised(self, latents: Tensor, labels: Tensor) -> Tensor:
-        """Return the clean images (n, C, H, W) that `noise` has found."""
-        return self.prior.picture(self.clean)
+        That is the noise x is made with, flat, (n, D), which the next stride sets out from.
+        """
+        clean, self.predicted = self.prior.predict(x, self.plan[self.taken][0])
+        return self.prior.picture(clean), self.predicted.flatten(1)
 
     @torch.no_grad()
     def step(self, gradient: Tensor, strength: float) -> None:
@@ -90,81 +90,71 @@ class GuidedDiffusion(IdentityKnobs):
     )
     lr: float = knob(0.02, 1e-4, 1.0, log=True, live=True, help="Adam's step size on the noise.")
 
-    def run(self, ctx: AttackContext) -> Iterator[Frame]:
-        prior, before = ctx.prior, preparing_steps(ctx, self)
-        plans = self._plans(prior)
-        total = before + sum(map(len, plans)) + self.refine + 1
-        start = ctx.start if ctx.start is not None else prior.sample(len(ctx.classes), ctx.rng)
-        yield (first := starting_frame(ctx, start, total))
-        identity = yield from prepared(
-            ctx,
-            self,
-            lambda step, note: Frame(step, total, first.payload, queries=ctx.target.queries, note=note),
-        )
+    def run(self, ctx: AttackContext[Diffusion]) -> Iterator[Frame]:
+        prior, plans = ctx.prior, self._plans(ctx.prior)
+        start = ctx.start_or(lambda: prior.sample(len(ctx.classes), ctx.rng))
+        total = preparing_steps(ctx, self) + sum(map(len, plans)) + self.refine
+        frames = SearchFrames(ctx, start, total)
+        yield frames.waiting()
+        identity_of = yield from prepared(frames, self)
         streams = Streams(ctx)
-        score = self._score(ctx, identity, streams)
+        evaluated = self._evaluation(ctx, identity_of, streams)
 
-        best, done = prior.canvas(start), before
+        best = prior.canvas(start)
         lowest = best.new_full((len(best),), torch.inf)
         for number, plan in enumerate(plans):
             x = best.clone() if number == 0 else prior.noised(best, streams.normal(*best.shape[1:]), plan[0][0])
             walk = Walk(prior, x, plan)
-            yield from Search(
-                ctx,
-                x,
-                score,
-                walk,
-                lambda step: ctx.live(self, "strength"),
-                len(plan),
-                total,
-                draw=walk.noise,
-                decode=walk.promised,
-                offset=done,
-                note=f"walk {number + 1} of {self.rounds}",
-            ).run(show_last=False)
-            done += len(plan)
+            frames.note = f"walk {number + 1} of {self.rounds}"
+
+            def guided(x: Tensor, walk: Walk = walk) -> Evaluation:
+                return evaluated(*walk.promised(x))
+
+            yield from descend(frames, x, guided, walk, lambda step: ctx.live(self, "strength"), len(plan))
             with torch.no_grad():
-                found = score(prior.picture(x), x).total
-            better = found < lowest
-            best = torch.where(better.view(-1, *[1] * (x.ndim - 1)), x, best)
-            lowest = torch.minimum(found, lowest)
-        latents = noise_of(prior, best, self.steps)
+                reached = evaluated(prior.picture(x), x).total
+            best = torch.where((reached < lowest).view(-1, *[1] * (x.ndim - 1)), x, best)
+            lowest = torch.minimum(reached, lowest)
+        latents, images = noise_of(prior, best, self.steps), prior.picture(best)
         if self.refine:
-            yield from Search(
-                ctx,
+            frames.note = "refining the noise"
+            yield from descend(
+                frames,
                 latents,
-                score,
+                lambda z: evaluated(prior.decode(z, ctx.classes), z),
                 AdamSteps(latents),
                 lambda step: ctx.live(self, "lr"),
                 self.refine,
-                total,
-                offset=done,
-                note="refining the noise",
-            ).run(show_last=False)
-            yield closing_frame(ctx, latents, total)
-        else:
-            yield closing_frame(ctx, latents, total, images=prior.picture(best))
+            )
+            with torch.no_grad():
+                images = prior.decode(latents, ctx.classes)
+        with torch.no_grad():
+            yield frames.closing(evaluated(images, latents), logits=ctx.target.logits(images))
 
-    def _plans(self, prior: Prior) -> list[list[tuple[int, int]]]:
+    def _plans(self, prior: Diffusion) -> list[list[tuple[int, int]]]:
         """Return each round's strides: from pure noise, then from as far back as told."""
         whole = prior.walk(self.steps)
         return [whole] + [whole[len(whole) - max(1, round(self.back * len(whole))) :]] * (self.rounds - 1)
 
-    def _score(self, ctx: AttackContext, identity: Identity, streams: Streams) -> Callable[[Tensor, Tensor], Terms]:
+    def _evaluation(
+        self, ctx: AttackContext[Diffusion], identity_of: Identity, streams: Streams
+    ) -> Callable[[Tensor, Tensor], Evaluation]:
+        """Return what judges images (N, C, H, W) of latents (N, D) by the mean over `looks` random views."""
         view = View(scale=(self.crop, 1.0), mirror=0.5 * ctx.flips)
         labels = ctx.classes.repeat_interleave(self.looks)
 
-        def score(images: Tensor, latents: Tensor) -> Terms:
+        def evaluated(images: Tensor, latents: Tensor) -> Evaluation:
             seen = views(view, images.repeat_interleave(self.looks, 0), streams, self.looks)
-            each, logits = identity(seen, labels)
-            named = each.view(-1, self.looks).mean(1)
-            return Terms(named, {"identity": named}, logits.unflatten(0, (-1, self.looks)).mean(1))
+            each, logits = identity_of(seen, labels)
+            identity = each.view(-1, self.looks).mean(1)
+            logits = logits.unflatten(0, (-1, self.looks)).mean(1)
+            return Evaluation(images, latents, identity, {"identity": identity}, logits)
 
-        return score
+        return evaluated
 
 
 @torch.no_grad()
-def noise_of(prior: Prior, x: Tensor, steps: int) -> Tensor:
+def noise_of(prior: Diffusion, x: Tensor, steps: int) -> Tensor:
     """Return latents (n, D) from which the unguided walk draws nearly the clean images x (n, ...): DDIM, backwards."""
     for t, after in reversed(prior.walk(steps)):
         x = prior.noised(*prior.predict(x, max(after, 0)), t)

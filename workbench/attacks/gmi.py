@@ -13,13 +13,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from workbench.attacks.base import AttackContext, attack
 from workbench.attacks.parts.identity import IdentityKnobs, prepared, preparing_steps
-from workbench.attacks.parts.latent_search import NesterovSteps, Search, Terms, starting_frame
+from workbench.attacks.parts.latent_search import NesterovSteps, descend
+from workbench.attacks.parts.search_frames import Evaluation, SearchFrames
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
+from workbench.priors import Prior
 
 PAPER_BATCH = 60
 
@@ -40,37 +43,37 @@ PAPER_BATCH = 60
 @dataclass(frozen=True)
 class GMI(IdentityKnobs):
     steps: int = knob(300, 1, 10000, log=True, help="Optimisation steps.", unit="steps")
-    lr: float = knob(0.03, 1e-4, 2.0, log=True, live=True, help="Step size, for a batch of 60 as in the paper's code.")
+    lr: float = knob(
+        0.03,
+        1e-4,
+        2.0,
+        log=True,
+        live=True,
+        help="Step size as in the paper's code, which averages over a batch of 60: a candidate moves by a sixtieth "
+        "of it times its own gradient.",
+    )
     momentum: float = knob(0.9, 0.0, 0.99, live=True, help="Share of the last step that is kept.")
     identity: float = knob(100.0, 0.0, 1000.0, live=True, help="Weight λ of the identity loss against the prior's.")
     realism: float = knob(1.0, 0.0, 20.0, live=True, help="Weight of the critic's opinion.")
     bound: float = knob(1.0, 0.1, 5.0, help="Latents are kept within ± this, where the prior draws best.")
 
-    def run(self, ctx: AttackContext) -> Iterator[Frame]:
-        n, before = len(ctx.classes), preparing_steps(ctx, self)
-        total = before + self.steps
-        start = ctx.start if ctx.start is not None else ctx.prior.sample(n, ctx.rng)
-        z = start.clamp(-self.bound, self.bound).clone()
-        yield (first := starting_frame(ctx, z, total))
-        identity = yield from prepared(
-            ctx, self, lambda step, note: Frame(step, total, first.payload, queries=ctx.target.queries, note=note)
-        )
+    def run(self, ctx: AttackContext[Prior]) -> Iterator[Frame]:
+        start = ctx.start_or(lambda: ctx.prior.sample(len(ctx.classes), ctx.rng))
+        z = start.clamp(-self.bound, self.bound)  # (N, D)
+        frames = SearchFrames(ctx, z, preparing_steps(ctx, self) + self.steps)
+        yield frames.waiting()
+        identity_of = yield from prepared(frames, self)
 
-        def score(images: Tensor, latents: Tensor) -> Terms:
-            named, logits = identity(images)
+        def objective(z: Tensor) -> Evaluation:
+            images = ctx.prior.decode(z, ctx.classes)
+            identity, logits = identity_of(images)
             prior = -ctx.prior.discriminate(images, ctx.classes)
-            loss = ctx.live(self, "realism") * prior + ctx.live(self, "identity") * named
-            return Terms(loss, {"identity": named, "prior": prior}, logits)
+            total = ctx.live(self, "realism") * prior + ctx.live(self, "identity") * identity
+            return Evaluation(images, z, total, {"identity": identity, "prior": prior}, logits)
 
-        stepper = NesterovSteps(z, lambda: ctx.live(self, "momentum"))
-        yield from Search(
-            ctx,
-            z,
-            score,
-            stepper,
-            lambda step: ctx.live(self, "lr") / PAPER_BATCH,
-            self.steps,
-            total,
-            project=lambda value: value.clamp_(-self.bound, self.bound),
-            offset=before,
-        ).run()
+        stepper = NesterovSteps(
+            z, lambda: ctx.live(self, "momentum"), project=lambda moved: moved.clamp(-self.bound, self.bound)
+        )
+        yield from descend(frames, z, objective, stepper, lambda step: ctx.live(self, "lr") / PAPER_BATCH, self.steps)
+        with torch.no_grad():
+            yield frames.closing(objective(z))

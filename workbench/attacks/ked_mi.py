@@ -16,23 +16,21 @@ from torch import Tensor
 
 from workbench.attacks.base import AttackContext, attack
 from workbench.attacks.parts.candidate_rng import Streams
+from workbench.attacks.parts.clouds import Cloud
 from workbench.attacks.parts.identity import IdentityKnobs, prepared, preparing_steps
-from workbench.attacks.parts.latent_search import AdamSteps, Search, Terms, closing_frame, starting_frame
+from workbench.attacks.parts.latent_search import AdamSteps, descend
+from workbench.attacks.parts.search_frames import Evaluation, SearchFrames
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
+from workbench.priors import Prior
 
 DRAWN = 12  # samples of each Gaussian in the latent plot
 
 
-def around(value: Tensor) -> dict[str, Tensor]:
-    """Return samples of the Gaussians (N, 2, D), always by the same numbers, as a frame's cloud."""
-    n, _, d = value.shape
-    noise = torch.randn(DRAWN, d, generator=torch.Generator().manual_seed(0)).to(value)
-    cloud = value[:, None, 0] + (value[:, None, 1] / 2).exp() * noise
-    return {
-        "cloud": cloud.detach().flatten(0, 1),
-        "cloud_of": torch.arange(n, device=value.device).repeat_interleave(DRAWN),
-    }
+def around(value: Tensor) -> Cloud:
+    """Return samples of the Gaussians (N, 2, D), mean and log-variance, always by the same numbers."""
+    noise = torch.randn(DRAWN, value.shape[2], generator=torch.Generator().manual_seed(0)).to(value)
+    return Cloud.around((value[:, None, 0] + (value[:, None, 1] / 2).exp() * noise).detach())
 
 
 @attack(
@@ -56,38 +54,26 @@ class KEDMI(IdentityKnobs):
     realism: float = knob(1.0, 0.0, 20.0, live=True, help="Weight of the discriminator's opinion.")
     start_logvar: float = knob(0.0, -6.0, 2.0, help="Log-variance of the Gaussian to begin with; the paper's is 1.")
 
-    def run(self, ctx: AttackContext) -> Iterator[Frame]:
-        n, before = len(ctx.classes), preparing_steps(ctx, self)
-        total = before + self.steps + 1
-        start = ctx.start if ctx.start is not None else 0.5 * ctx.prior.sample(n, ctx.rng)
-        yield (first := starting_frame(ctx, start, total))
-        identity = yield from prepared(
-            ctx,
-            self,
-            lambda step, note: Frame(step, total, first.payload, queries=ctx.target.queries, note=note),
-        )
-        value = torch.stack([start, torch.full_like(start, self.start_logvar)], 1)
-        streams = Streams(ctx)
+    def run(self, ctx: AttackContext[Prior]) -> Iterator[Frame]:
+        start = ctx.start_or(lambda: 0.5 * ctx.prior.sample(len(ctx.classes), ctx.rng))
+        frames = SearchFrames(ctx, start, preparing_steps(ctx, self) + self.steps)
+        yield frames.waiting()
+        identity_of = yield from prepared(frames, self)
+        gaussians = torch.stack([start, torch.full_like(start, self.start_logvar)], 1)  # (N, 2, D)
+        frames.cloud, streams = lambda: around(gaussians), Streams(ctx)
 
-        def score(images: Tensor, latents: Tensor) -> Terms:
-            named, logits = identity(images)
+        def evaluated(z: Tensor) -> Evaluation:
+            images = ctx.prior.decode(z, ctx.classes)
+            identity, logits = identity_of(images)
             prior = -ctx.prior.discriminate(images, ctx.classes)
-            loss = ctx.live(self, "realism") * prior + ctx.live(self, "identity") * named
-            return Terms(loss, {"identity": named, "prior": prior}, logits)
+            total = ctx.live(self, "realism") * prior + ctx.live(self, "identity") * identity
+            return Evaluation(images, z, total, {"identity": identity, "prior": prior}, logits)
 
-        def draw(value: Tensor) -> Tensor:
-            return value[:, 0] + (value[:, 1] / 2).exp() * streams.normal(value.shape[2])
+        def objective(gaussians: Tensor) -> Evaluation:
+            mean, log_variance = gaussians.unbind(1)
+            return evaluated(mean + (log_variance / 2).exp() * streams.normal(mean.shape[1]))
 
-        yield from Search(
-            ctx,
-            value,
-            score,
-            AdamSteps(value),
-            lambda step: ctx.live(self, "lr"),
-            self.steps,
-            total,
-            draw=draw,
-            offset=before,
-            extras=lambda: around(value),
-        ).run(show_last=False)
-        yield closing_frame(ctx, value[:, 0], total, "the centre of each Gaussian", **around(value))
+        stepper = AdamSteps(gaussians)
+        yield from descend(frames, gaussians, objective, stepper, lambda step: ctx.live(self, "lr"), self.steps)
+        with torch.no_grad():
+            yield frames.closing(evaluated(gaussians[:, 0]), "the centre of each Gaussian")

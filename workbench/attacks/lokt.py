@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from workbench.attacks.base import AttackContext, attack, ensure_finite
-from workbench.attacks.parts.black_box_frames import shown
+from workbench.attacks.parts.black_box_frames import frames_of_steps
 from workbench.attacks.parts.candidate_rng import Streams
 from workbench.attacks.parts.inverse_decoder import varied
 from workbench.attacks.parts.losses import IDENTITY
@@ -32,6 +32,7 @@ from workbench.attacks.parts.questions import AnswerPool, Box, ask, pools
 from workbench.core.knobs import knob
 from workbench.core.payloads import Images
 from workbench.core.records import Access, Frame
+from workbench.priors import Prior
 
 SIDE = 32  # pixels a side that a stand-in looks at, at most
 BATCH = 64
@@ -93,9 +94,9 @@ class LOKT:
         unit="steps",
     )
 
-    def run(self, ctx: AttackContext) -> Iterator[Frame]:
+    def run(self, ctx: AttackContext[Prior]) -> Iterator[Frame]:
         streams, box = Streams(ctx), Box.of(ctx.prior, ctx.rng, self.bound)
-        start = box.clamp(ctx.start if ctx.start is not None else streams.sample(ctx.prior))
+        start = box.clamp(ctx.start_or(lambda: streams.sample(ctx.prior)))
         looks = len(start) * -(-self.steps // self.confirm) if self.confirm else 0  # questions left for the search
         asked = min(
             self.queries, max(ctx.target.affordable(self.queries + looks) - looks, ctx.target.affordable(len(start)))
@@ -104,15 +105,19 @@ class LOKT:
         batches = max(1, asked // BATCH)
         total = sum(-(-size // CHUNK) for size in sizes) + self.stand_ins * self.epochs * batches + self.steps
         known = _Known(ctx, start, max(1, total))
-        yield from shown(ctx, self._steps(ctx, known, box, sizes, batches), known.frame)
+        yield from frames_of_steps(ctx, self._steps(ctx, known, box, sizes, batches), known.frame)
 
-    def _steps(self, ctx: AttackContext, known: _Known, box: Box, sizes: list[int], batches: int) -> Iterator[str]:
+    def _steps(
+        self, ctx: AttackContext[Prior], known: _Known, box: Box, sizes: list[int], batches: int
+    ) -> Iterator[str]:
         if not sum(sizes):
             ctx.target.labels(known.images())  # not one query is left: the target says so
-        pool = None
+        pool: AnswerPool | None = None
         for pool in pools(ctx, ctx.target.labels, sizes[0], box.clamp):
             known.meet(pool)
             yield "the target labels samples of the prior"
+        if pool is None:
+            return
         for size in sizes[1:]:
             for done in range(0, size, CHUNK):
                 latents = self._more(ctx, pool, box, min(CHUNK, size - done))
@@ -130,7 +135,7 @@ class LOKT:
                 yield f"training classifier {number} of {len(nets)}"
         yield from self._search(ctx, known, [net.requires_grad_(False).eval() for net in nets], pool, box)
 
-    def _more(self, ctx: AttackContext, pool: AnswerPool, box: Box, count: int) -> Tensor:
+    def _more(self, ctx: AttackContext[Prior], pool: AnswerPool, box: Box, count: int) -> Tensor:
         """Return `count` latents (count, D) near those known of a class, the more of a class the rarer it is."""
         seen = torch.bincount(pool.answers, minlength=ctx.target.num_classes)
         rarity = (1 / seen.clamp(min=1).float().cpu()).masked_fill(seen.cpu() == 0, 0)
@@ -143,7 +148,7 @@ class LOKT:
         return box.clamp(box.from_units(like))
 
     def _trained(
-        self, ctx: AttackContext, net: StandIn, images: Tensor, labels: Tensor, batches: int
+        self, ctx: AttackContext[Prior], net: StandIn, images: Tensor, labels: Tensor, batches: int
     ) -> Iterator[Tensor]:
         """Train on images (M, C, H, W) and labels (M,), half of the loss on variations of them; yield each step's loss."""
         optimiser = torch.optim.Adam(net.parameters(), 2e-3, weight_decay=5e-4)
@@ -159,33 +164,36 @@ class LOKT:
                 yield loss.detach()
 
     def _search(
-        self, ctx: AttackContext, known: _Known, nets: list[nn.Module], pool: AnswerPool, box: Box
+        self, ctx: AttackContext[Prior], known: _Known, nets: list[nn.Module], pool: AnswerPool, box: Box
     ) -> Iterator[str]:
         """Descend the sum of the stand-ins' max-margin losses by Adam, from where the classes are known."""
         units = box.to_units(known.latents).requires_grad_(True)
         optimiser = torch.optim.Adam([units], self.lr, foreach=False)
-        for step in range(1, self.steps + 1):
-            optimiser.param_groups[0]["lr"] = ctx.live(self, "lr")
-            images = ctx.prior.decode(box.from_units(units))
-            loss = sum(IDENTITY["max-margin"](net(images), ctx.classes) for net in nets)
-            (units.grad,) = torch.autograd.grad(loss.sum(), units)
-            optimiser.step()
-            with torch.no_grad():
-                units.copy_(box.to_units(box.clamp(box.from_units(units))))
-                known.margin, latents = -loss.detach() / len(nets), box.from_units(units)
-            asks = self.confirm and (step % self.confirm == 0 or step == self.steps)
-            if asks and ctx.target.affordable(len(latents)) == len(latents):
-                known.keep(latents, ask(ctx, ctx.target.labels, latents) == ctx.classes)
-            elif not self.confirm:
-                known.keep(latents, torch.ones_like(ctx.classes).bool())
-            yield "following the classifiers' gradients"
+        for step in range(self.steps + 1):  # looks at the latents after `step` updates
+            latents = box.from_units(units)
+            images = ctx.prior.decode(latents)
+            loss = torch.stack([IDENTITY["max-margin"](net(images), ctx.classes) for net in nets]).sum(0)
+            known.margin = -loss.detach() / len(nets)
+            if step > 0:
+                asks = self.confirm and (step % self.confirm == 0 or step == self.steps)
+                if asks and ctx.target.affordable(len(latents)) == len(latents):
+                    known.keep(latents.detach(), ask(ctx, ctx.target.labels, latents.detach()) == ctx.classes)
+                elif not self.confirm:
+                    known.keep(latents.detach(), torch.ones_like(ctx.classes).bool())
+                yield "following the classifiers' gradients"
+            if step < self.steps:
+                optimiser.param_groups[0]["lr"] = ctx.live(self, "lr")
+                (units.grad,) = torch.autograd.grad(loss.sum(), units)
+                optimiser.step()
+                with torch.no_grad():
+                    units.copy_(box.to_units(box.clamp(box.from_units(units))))
 
 
 @dataclass
 class _Known:
     """The best latent known of each candidate's class, (N, D), and what the curves show, (N,) or a single number."""
 
-    ctx: AttackContext
+    ctx: AttackContext[Prior]
     latents: Tensor
     total: int
     error: Tensor | None = None

@@ -81,50 +81,52 @@ class MIFace:
     sharpness: float = knob(0.5, 0.0, 2.0, live=True, help="How much PROCESS sharpens after its median filter.")
     smoothness: float = knob(0.0, 0.0, 1000.0, live=True, help="Weight of total variation in the cost (AuxInfo).")
 
-    def run(self, ctx: AttackContext) -> Iterator[Frame]:
+    def run(self, ctx: AttackContext[None]) -> Iterator[Frame]:
         n = len(ctx.classes)
-        if ctx.start is not None:
-            x = ctx.start.clone()
-        else:
-            grain = 0.002 * torch.randn(n, *ctx.target.input_shape, generator=ctx.rng)
-            x = (self.start_grey + grain).clamp(0, 1).to(ctx.device)
+        x = ctx.start_or(lambda: self._grey(ctx))
         yield Frame(0, self.steps, Images(x))
+        # Of each candidate the best image so far, and what is known of it.
         best, best_cost = x.clone(), torch.full((n,), torch.inf, device=ctx.device)
-        best_confidence = torch.zeros(n, device=ctx.device)
+        best_confidence, best_roughness = torch.zeros(n, device=ctx.device), torch.zeros(n, device=ctx.device)
         window = torch.full((self.patience, n), torch.inf, device=ctx.device)
         active = torch.ones(n, dtype=torch.bool, device=ctx.device)
-        for step in range(1, self.steps + 1):
-            every = ctx.live(self, "process_every")
+        for step in range(self.steps + 1):  # looks at the image after `step` updates, x_step
             x.requires_grad_(True)
             logits = ctx.target.logits(x)
-            aux = total_variation(x)
-            cost = COSTS[self.cost](logits, ctx.classes) + ctx.live(self, "smoothness") * aux
-            (gradient,) = torch.autograd.grad(cost.sum(), x)
+            roughness = total_variation(x)
+            cost = COSTS[self.cost](logits, ctx.classes) + ctx.live(self, "smoothness") * roughness
             with torch.no_grad():
-                p = confidence(logits, ctx.classes)
                 better = (cost < best_cost) & active
                 best = torch.where(better[:, None, None, None], x, best)
                 best_cost = torch.where(better, cost, best_cost)
-                best_confidence = torch.where(better, p, best_confidence)
-                slot = step % self.patience
+                best_confidence = torch.where(better, confidence(logits, ctx.classes), best_confidence)
+                best_roughness = torch.where(better, roughness, best_roughness)
                 # Algorithm 1, lines 6-9: stop when no better than the worst of the last β, or good enough.
                 active &= ~((cost >= window.amax(0)) & torch.isfinite(window).all(0)) & (cost > self.stop_cost)
-                window[slot] = cost
-                x = (x - ctx.live(self, "lr") * gradient * active[:, None, None, None]).clamp(0, 1)
-                if every and step % every == 0:
-                    processed = sharpen(median3(x), ctx.live(self, "sharpness")).clamp(0, 1)
-                    x = torch.where(active[:, None, None, None], processed, x)
+                window[step % self.patience] = cost
             # Looked at on fixed steps, so that the number of queries does not depend on when frames are due.
-            finished = step % 10 == 0 and not active.any().item()
-            if finished or step == self.steps or ctx.due(step):
+            finished = step > 0 and step % 10 == 0 and not active.any().item()
+            if finished or step == self.steps or (step > 0 and ctx.due(step)):
                 ensure_finite(step, cost=cost, image=x)
                 yield Frame(
                     step,
                     self.steps,
                     Images(best, confidence=best_confidence),
-                    losses={"cost": best_cost, "total variation": aux},
+                    losses={"cost": best_cost, "total variation": best_roughness},
                     queries=ctx.target.queries,
                     note="every candidate has met its stopping rule" if finished else "",
                 )
-            if finished:
+            if finished or step == self.steps:
                 return
+            (gradient,) = torch.autograd.grad(cost.sum(), x)
+            with torch.no_grad():
+                x = (x - ctx.live(self, "lr") * gradient * active[:, None, None, None]).clamp(0, 1)
+                every = ctx.live(self, "process_every")
+                if every and (step + 1) % every == 0:
+                    processed = sharpen(median3(x), ctx.live(self, "sharpness")).clamp(0, 1)
+                    x = torch.where(active[:, None, None, None], processed, x)
+
+    def _grey(self, ctx: AttackContext[None]) -> Tensor:
+        """Return grey images (N, C, H, W) with a little grain, in [0, 1]."""
+        grain = 0.002 * torch.randn(len(ctx.classes), *ctx.target.input_shape, generator=ctx.rng)
+        return (self.start_grey + grain).clamp(0, 1).to(ctx.device)

@@ -18,12 +18,14 @@ from torch import Tensor
 from workbench.attacks.base import AttackContext, attack
 from workbench.attacks.parts.candidate_rng import Streams
 from workbench.attacks.parts.identity import IdentityKnobs, prepared, preparing_steps
-from workbench.attacks.parts.latent_search import AdamSteps, Search, Terms, best_of, closing_frame, starting_frame
+from workbench.attacks.parts.latent_search import AdamSteps, descend
 from workbench.attacks.parts.p_space import PSpace
-from workbench.attacks.parts.selection import CHUNK, initial
+from workbench.attacks.parts.search_frames import Evaluation, SearchFrames, best_of
+from workbench.attacks.parts.selection import asking_steps, chosen_start
 from workbench.attacks.parts.views import View, views
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
+from workbench.priors import Prior
 
 
 def ramp(step: int, steps: int, up: float = 0.05, down: float = 0.25) -> float:
@@ -58,54 +60,39 @@ class Mirror(IdentityKnobs):
     truncation: float = knob(0.7, 0.1, 1.0, help="How close to the mean face samples lie.")
     reach: float = knob(1.0, 0.2, 4.0, help="Half the box in p space.", unit="standard deviations")
 
-    def run(self, ctx: AttackContext) -> Iterator[Frame]:
-        n, tries = len(ctx.classes), self.tries if ctx.start is None else 1
-        asking = -(-self.samples // CHUNK) if ctx.start is None else 0
-        before = asking + preparing_steps(ctx, self)
-        total = before + self.steps + 1
-        shown = (
-            ctx.start if ctx.start is not None else ctx.prior.truncate(ctx.prior.sample(n, ctx.rng), self.truncation)
-        )
-        yield (first := starting_frame(ctx, shown, total))
-
-        def waiting(step: int, note: str) -> Frame:
-            return Frame(step, total, first.payload, queries=ctx.target.queries, note=note)
-
-        space, w = PSpace.of(ctx.prior, ctx.rng, self.reach, self.truncation), shown.clone()
-        if ctx.start is None:
-            for step, found in enumerate(initial(ctx, self.samples, tries, share=self.truncation, mirrored=False), 1):
-                if not isinstance(found, str):
-                    w = space.clip(found)
-                elif ctx.due(step):
-                    yield waiting(step, found)
-        labels = ctx.classes.repeat_interleave(tries)
-        identity = yield from prepared(ctx, self, lambda step, note: waiting(asking + step, note))
+    def run(self, ctx: AttackContext[Prior]) -> Iterator[Frame]:
+        chooses = ctx.start is None
+        tries, asking = (self.tries, asking_steps(self.samples)) if chooses else (1, 0)
+        shown = ctx.start_or(lambda: ctx.prior.truncate(ctx.prior.sample(len(ctx.classes), ctx.rng), self.truncation))
+        frames = SearchFrames(ctx, shown, asking + preparing_steps(ctx, self) + self.steps, tries)
+        yield frames.waiting()
+        space = PSpace.of(ctx.prior, ctx.rng, self.reach, self.truncation)
+        w = yield from chosen_start(frames, self.samples, tries, share=self.truncation, mirrored=False)
+        w = space.clip(w) if chooses else w  # (N·tries, D)
+        identity_of = yield from prepared(frames, self)
         streams, view = Streams(ctx), View(mirror=0.5)
         lowest, best = torch.full((len(w),), torch.inf, device=w.device), w.clone()
 
-        def score(images: Tensor, latents: Tensor) -> Terms:
+        def evaluated(w: Tensor, tries: int) -> Evaluation:
+            labels = ctx.classes.repeat_interleave(tries)
+            images = ctx.prior.decode(w, labels)
             seen = views(view, images, streams, tries) if ctx.flips else images
-            named, logits = identity(seen, labels)
-            with torch.no_grad():
-                better = named < lowest
-                best.copy_(torch.where(better[:, None], latents, best))
-                lowest.copy_(torch.where(better, named, lowest))
-            return Terms(10 * named, {"identity": named}, logits)
+            identity, logits = identity_of(seen, labels)
+            return Evaluation(images, w, 10 * identity, {"identity": identity}, logits)
 
-        search = Search(
-            ctx,
-            w,
-            score,
-            AdamSteps(w),
-            lambda step: ctx.live(self, "lr") * ramp(step, self.steps),
-            self.steps,
-            total,
-            project=lambda value: value.copy_(space.clip(value)),
-            labels=labels,
-            pick=best_of(tries),
-            offset=before,
-        )
-        yield from search.run(show_last=False)
-        grouped = lowest.view(-1, tries)
-        rows = grouped.argmin(1) + tries * torch.arange(n, device=w.device)
-        yield closing_frame(ctx, best[rows], total, "the lowest loss met")
+        def objective(w: Tensor) -> Evaluation:
+            now = evaluated(w, tries)
+            with torch.no_grad():
+                better = now.losses["identity"] < lowest
+                best.copy_(torch.where(better[:, None], w, best))
+                lowest.copy_(torch.where(better, now.losses["identity"], lowest))
+            return now
+
+        def lr(step: int) -> float:
+            return ctx.live(self, "lr") * ramp(step, self.steps + 1)  # nothing would move at the ramp's own end
+
+        yield from descend(frames, w, objective, AdamSteps(w, project=space.clip), lr, self.steps)
+        with torch.no_grad():
+            objective(w)  # the last step may have met the lowest loss
+            end = evaluated(best[best_of(-lowest, tries)], 1)
+            yield frames.closing(end, "the lowest loss met", logits=ctx.target.logits(end.images))

@@ -20,12 +20,13 @@ from torch import Tensor
 
 from workbench.attacks.base import AttackContext, attack
 from workbench.attacks.parts.best_so_far import Best
-from workbench.attacks.parts.black_box_frames import shown
+from workbench.attacks.parts.black_box_frames import frames_of_steps
 from workbench.attacks.parts.candidate_rng import Streams
 from workbench.attacks.parts.p_space import PSpace
 from workbench.attacks.parts.questions import ask, log_confidences, pools
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
+from workbench.priors import Prior
 
 
 @attack(
@@ -56,13 +57,13 @@ class MirrorBlackBox:
     bound: float = knob(1.0, 0.1, 5.0, help="Genes are kept within ± this many standard deviations.")
     enough: float = knob(0.999, 0.5, 1.0, help="A candidate is done at this confidence; 1 goes on.")
 
-    def run(self, ctx: AttackContext) -> Iterator[Frame]:
+    def run(self, ctx: AttackContext[Prior]) -> Iterator[Frame]:
         streams, space = Streams(ctx), PSpace.of(ctx.prior, ctx.rng, self.bound)
-        start = ctx.start if ctx.start is not None else space.clip(streams.sample(ctx.prior))
+        start = ctx.start_or(lambda: space.clip(streams.sample(ctx.prior)))
         best = Best(ctx, start, total=-(-self.pool // 256) + 1 + self.steps, curves=("mean of the population",))
-        yield from shown(ctx, self._steps(ctx, best, streams, space), best.frame)
+        yield from frames_of_steps(ctx, self._steps(ctx, best, streams, space), best.frame)
 
-    def _steps(self, ctx: AttackContext, best: Best, streams: Streams, space: PSpace) -> Iterator[str]:
+    def _steps(self, ctx: AttackContext[Prior], best: Best, streams: Streams, space: PSpace) -> Iterator[str]:
         first = best.latents[:, None]
         best.learn(first, ask(ctx, ctx.target.scores, first), log_confidences)
         yield "asking about the start"
@@ -88,7 +89,7 @@ class MirrorBlackBox:
             yield ""
 
     def _children(
-        self, ctx: AttackContext, alive: Tensor, fitness: Tensor, streams: Streams, rows: Tensor, space: PSpace
+        self, ctx: AttackContext[Prior], alive: Tensor, fitness: Tensor, streams: Streams, rows: Tensor, space: PSpace
     ) -> Tensor:
         """Return the next generation but for its fittest parent, (n, P − 1, D), in p."""
         count, d = self.population - 1, alive.shape[2]

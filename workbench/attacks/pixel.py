@@ -31,21 +31,26 @@ class Statistics:
     """What batch-norm layers see of each image, against what they remember of the training data."""
 
     def __init__(self) -> None:
-        self.apart: Tensor | float = 0.0
+        self._apart: Tensor | None = None
 
-    def look(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def look(self, layer: nn.BatchNorm2d, inputs: tuple[Tensor, ...]) -> None:
         """Add a layer's squared distance from its memory, (N,); a forward pre-hook."""
+        if layer.running_mean is None or layer.running_var is None:
+            return
         x = inputs[0]
         mean = x.mean((2, 3))
         variance = x.square().mean((2, 3)) - mean.square()  # two thirds of what torch.var_mean takes on a CPU
-        self.apart = (
-            self.apart + (mean - layer.running_mean).pow(2).mean(1) + (variance - layer.running_var).pow(2).mean(1)
-        )
+        apart = (mean - layer.running_mean).pow(2).mean(1) + (variance - layer.running_var).pow(2).mean(1)
+        self._apart = apart if self._apart is None else self._apart + apart
+
+    def apart(self, images: Tensor) -> Tensor:
+        """Return the squared distance of the images (N, ...) watched last, (N,); 0 where no layer remembers."""
+        return images.new_zeros(len(images)) if self._apart is None else self._apart
 
     @contextmanager
     def watching(self, module: nn.Module) -> Iterator[None]:
         """Watch one forward pass; the hooks are gone afterwards, whatever happened."""
-        self.apart = 0.0
+        self._apart = None
         hooks = [
             layer.register_forward_pre_hook(self.look)
             for layer in module.modules()
@@ -81,53 +86,45 @@ class Pixel:
     )
     crop: float = knob(0.85, 0.4, 1.0, help="Least share of the area that random crops keep.")
 
-    def run(self, ctx: AttackContext) -> Iterator[Frame]:
-        n, shape = len(ctx.classes), ctx.target.input_shape
-        if ctx.start is not None:
-            x = ctx.start.clone()
-        else:
-            x = (0.45 + 0.1 * torch.rand(n, *shape, generator=ctx.rng)).to(ctx.device)
+    def run(self, ctx: AttackContext[None]) -> Iterator[Frame]:
+        shape = (len(ctx.classes), *ctx.target.input_shape)
+        x = ctx.start_or(lambda: (0.45 + 0.1 * torch.rand(shape, generator=ctx.rng)).to(ctx.device))
         yield Frame(0, self.steps, Images(x))
-        loss, memory, streams = IDENTITY[self.identity_loss], Statistics(), Streams(ctx)
+        memory, streams = Statistics(), Streams(ctx)
         view = View(scale=(self.crop, 1.0), mirror=0.5 * ctx.flips)
-        stepper = AdamSteps(x.requires_grad_(True))
-        for step in range(1, self.steps):
+
+        def evaluated(x: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+            """Return what is minimised, (N,), the losses it is made of, and the logits (N, K) of views of x."""
             seen = views(view, x, streams)
             module = ctx.target.module(seen)
             with memory.watching(module):
-                identity = loss(logits := module(seen), ctx.classes)
-            apart, rough = memory.apart + torch.zeros_like(identity), total_variation(x)
+                logits = module(seen)
+            losses = {
+                "identity": IDENTITY[self.identity_loss](logits, ctx.classes),
+                "statistics": memory.apart(x),
+                "roughness": total_variation(x),
+            }
             total = (
-                identity
-                + ctx.live(self, "smoothness") * rough
-                + ctx.live(self, "statistics") * apart
+                losses["identity"]
+                + ctx.live(self, "smoothness") * losses["roughness"]
+                + ctx.live(self, "statistics") * losses["statistics"]
                 + ctx.live(self, "size") * x.pow(2).mean((1, 2, 3))
             )
+            return total, losses, logits
+
+        stepper = AdamSteps(x.requires_grad_(True), project=lambda moved: moved.clamp(0, 1))
+        for step in range(self.steps):  # looks at the image after `step` updates
+            total, losses, logits = evaluated(x)
             (gradient,) = torch.autograd.grad(total.sum(), x)
-            if ctx.due(step):
+            if step > 0 and ctx.due(step):
                 ensure_finite(step, total=total, image=x.detach())
-                yield Frame(
-                    step,
-                    self.steps,
-                    Images(x, confidence=confidence(logits, ctx.classes)),
-                    {
-                        "identity": identity,
-                        "statistics": apart,
-                        "roughness": rough,
-                        "gradient norm": gradient.flatten(1).norm(dim=1),
-                    },
-                    queries=ctx.target.queries,
-                )
+                losses["gradient norm"] = gradient.flatten(1).norm(dim=1)
+                payload = Images(x, confidence=confidence(logits, ctx.classes))
+                yield Frame(step, self.steps, payload, losses, ctx.target.queries)
             stepper.step(gradient, ctx.live(self, "lr"))
-            with torch.no_grad():
-                x.clamp_(0, 1)
         with torch.no_grad():
-            logits = ctx.target.logits(x)
+            _, losses, _ = evaluated(x)
+            logits = ctx.target.logits(x)  # of the images themselves
         ensure_finite(self.steps, image=x.detach(), logits=logits)
-        yield Frame(
-            self.steps,
-            self.steps,
-            Images(x, confidence=confidence(logits, ctx.classes)),
-            {"identity": loss(logits, ctx.classes)},
-            queries=ctx.target.queries,
-        )
+        payload = Images(x, confidence=confidence(logits, ctx.classes))
+        yield Frame(self.steps, self.steps, payload, losses, ctx.target.queries)

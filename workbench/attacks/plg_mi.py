@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from workbench.attacks.base import AttackContext, attack
 from workbench.attacks.parts.candidate_rng import Streams
 from workbench.attacks.parts.identity import IdentityKnobs, prepared, preparing_steps
-from workbench.attacks.parts.latent_search import AdamSteps, Search, Terms, closing_frame, starting_frame
+from workbench.attacks.parts.latent_search import AdamSteps, descend
 from workbench.attacks.parts.losses import CHOICES
+from workbench.attacks.parts.search_frames import Evaluation, SearchFrames
 from workbench.attacks.parts.views import View, views
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
+from workbench.priors import Prior
 
 LOOKS = 2
 
@@ -46,16 +49,11 @@ class PLGMI(IdentityKnobs):
     jitter: float = knob(0.2, 0.0, 0.5, help="Largest change of a view's brightness and contrast.")
     degrees: float = knob(5.0, 0.0, 45.0, help="Largest turn of a view.", unit="°")
 
-    def run(self, ctx: AttackContext) -> Iterator[Frame]:
-        before = preparing_steps(ctx, self)
-        total = before + self.steps + 1
-        z = (ctx.start if ctx.start is not None else ctx.prior.sample(len(ctx.classes), ctx.rng)).clone()
-        yield (first := starting_frame(ctx, z, total))
-        identity = yield from prepared(
-            ctx,
-            self,
-            lambda step, note: Frame(step, total, first.payload, queries=ctx.target.queries, note=note),
-        )
+    def run(self, ctx: AttackContext[Prior]) -> Iterator[Frame]:
+        z = ctx.start_or(lambda: ctx.prior.sample(len(ctx.classes), ctx.rng))  # (N, D)
+        frames = SearchFrames(ctx, z, preparing_steps(ctx, self) + self.steps)
+        yield frames.waiting()
+        identity_of = yield from prepared(frames, self)
         streams = Streams(ctx)
         view = View(
             scale=(self.crop, 1.0),
@@ -65,12 +63,14 @@ class PLGMI(IdentityKnobs):
             contrast=self.jitter,
         )
 
-        def score(images: Tensor, latents: Tensor) -> Terms:
-            seen = [identity(views(view, images, streams)) for _ in range(LOOKS)]
-            named = sum(loss for loss, _ in seen)
-            return Terms(named, {"identity": named}, sum(logits for _, logits in seen) / LOOKS)
+        def objective(z: Tensor) -> Evaluation:
+            images = ctx.prior.decode(z, ctx.classes)
+            looks = [identity_of(views(view, images, streams)) for _ in range(LOOKS)]
+            identity = torch.stack([loss for loss, _ in looks])  # (LOOKS, N): descended is the sum, shown the mean
+            logits = torch.stack([logits for _, logits in looks]).mean(0)
+            return Evaluation(images, z, identity.sum(0), {"identity": identity.mean(0)}, logits)
 
-        yield from Search(
-            ctx, z, score, AdamSteps(z), lambda step: ctx.live(self, "lr"), self.steps, total, offset=before
-        ).run(show_last=False)
-        yield closing_frame(ctx, z, total)
+        yield from descend(frames, z, objective, AdamSteps(z), lambda step: ctx.live(self, "lr"), self.steps)
+        with torch.no_grad():
+            end = objective(z)
+            yield frames.closing(end, logits=ctx.target.logits(end.images))

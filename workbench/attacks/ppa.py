@@ -11,17 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from workbench.attacks.base import AttackContext, attack
 from workbench.attacks.parts.candidate_rng import Streams
 from workbench.attacks.parts.identity import IdentityKnobs, prepared, preparing_steps
-from workbench.attacks.parts.latent_search import AdamSteps, Search, Terms, best_of, closing_frame, starting_frame
+from workbench.attacks.parts.latent_search import AdamSteps, descend
 from workbench.attacks.parts.losses import CHOICES
-from workbench.attacks.parts.selection import CHUNK, final, initial
+from workbench.attacks.parts.search_frames import Evaluation, SearchFrames
+from workbench.attacks.parts.selection import asking_steps, chosen_start, final
 from workbench.attacks.parts.views import View, views
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
+from workbench.priors import Prior
 
 KEPT = View(scale=(0.5, 0.9), ratio=(0.8, 1.2))
 
@@ -54,48 +57,33 @@ class PPA(IdentityKnobs):
     crop: float = knob(0.9, 0.4, 1.0, help="Least share of the area that the random crops keep.")
     looks: int = knob(12, 1, 200, help="Random views by which the final selection judges.")
 
-    def run(self, ctx: AttackContext) -> Iterator[Frame]:
-        n, tries = len(ctx.classes), self.tries if ctx.start is None else 1
-        asking = -(-self.samples // CHUNK) if ctx.start is None else 0
-        before = asking + preparing_steps(ctx, self)
-        total = before + self.steps + 1
-        shown = (
-            ctx.start if ctx.start is not None else ctx.prior.truncate(ctx.prior.sample(n, ctx.rng), self.truncation)
-        )
-        yield (first := starting_frame(ctx, shown, total))
-
-        def waiting(step: int, note: str) -> Frame:
-            return Frame(step, total, first.payload, queries=ctx.target.queries, note=note)
-
-        w = shown.clone()
-        if ctx.start is None:
-            for step, found in enumerate(
-                initial(ctx, self.samples, tries, share=self.truncation, mirrored=ctx.flips), 1
-            ):
-                if not isinstance(found, str):
-                    w = found.clone()
-                elif ctx.due(step):
-                    yield waiting(step, found)
-        labels = ctx.classes.repeat_interleave(tries)
-        identity = yield from prepared(ctx, self, lambda step, note: waiting(asking + step, note))
+    def run(self, ctx: AttackContext[Prior]) -> Iterator[Frame]:
+        chooses = ctx.start is None
+        tries, asking = (self.tries, asking_steps(self.samples)) if chooses else (1, 0)
+        shown = ctx.start_or(lambda: ctx.prior.truncate(ctx.prior.sample(len(ctx.classes), ctx.rng), self.truncation))
+        frames = SearchFrames(ctx, shown, asking + preparing_steps(ctx, self) + self.steps, tries)
+        yield frames.waiting()
+        w = yield from chosen_start(frames, self.samples, tries, share=self.truncation, mirrored=ctx.flips)
+        identity_of = yield from prepared(frames, self)
         streams, view = Streams(ctx), View(scale=(self.crop, 1.0))
 
-        def score(images: Tensor, latents: Tensor) -> Terms:
-            named, logits = identity(views(view, images, streams, tries), labels)
-            return Terms(named, {"identity": named}, logits)
+        def evaluated(w: Tensor, tries: int) -> Evaluation:
+            labels = ctx.classes.repeat_interleave(tries)
+            images = ctx.prior.decode(w, labels)
+            identity, logits = identity_of(views(view, images, streams, tries), labels)
+            return Evaluation(images, w, identity, {"identity": identity}, logits)
 
-        search = Search(
-            ctx,
+        yield from descend(
+            frames,
             w,
-            score,
+            lambda w: evaluated(w, tries),
             AdamSteps(w, betas=(0.1, 0.1)),
             lambda step: ctx.live(self, "lr"),
             self.steps,
-            total,
-            labels=labels,
-            pick=best_of(tries),
-            offset=before,
         )
-        yield from search.run(show_last=False)
+        labels = ctx.classes.repeat_interleave(tries)
         rows, _ = final(ctx, w, labels, tries, replace(KEPT, mirror=0.5 * ctx.flips), self.looks)
-        yield closing_frame(ctx, w[rows], total, f"kept the most robust of {tries}" if tries > 1 else "")
+        with torch.no_grad():
+            end = evaluated(w[rows], 1)
+            note = f"kept the most robust of {tries}" if tries > 1 else ""
+            yield frames.closing(end, note, logits=ctx.target.logits(end.images))

@@ -15,6 +15,7 @@ from workbench.attacks.base import AttackContext, attack
 from workbench.core.knobs import knob
 from workbench.core.payloads import Images
 from workbench.core.records import Access, Frame
+from workbench.priors import Prior
 
 
 @attack(
@@ -32,9 +33,11 @@ class RandomPrior:
         1, 1, 100, help="How many times to redraw every candidate; only the last one is kept.", unit="draws"
     )
 
-    def run(self, ctx: AttackContext) -> Iterator[Frame]:
+    def run(self, ctx: AttackContext[Prior]) -> Iterator[Frame]:
+        latents = ctx.start_or(lambda: ctx.prior.sample(len(ctx.classes), ctx.rng))
         for draw in range(self.draws + 1):
-            latents = ctx.start if draw == 0 and ctx.start is not None else ctx.prior.sample(len(ctx.classes), ctx.rng)
+            if draw > 0:
+                latents = ctx.prior.sample(len(ctx.classes), ctx.rng)
             if draw in (0, self.draws) or ctx.due(draw):
                 with torch.no_grad():
                     yield Frame(draw, self.draws, Images(ctx.prior.decode(latents, ctx.classes), latents))

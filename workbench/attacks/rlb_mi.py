@@ -23,12 +23,13 @@ from torch import Tensor
 
 from workbench.attacks.base import AttackContext, attack
 from workbench.attacks.parts.best_so_far import Best
-from workbench.attacks.parts.black_box_frames import shown
+from workbench.attacks.parts.black_box_frames import frames_of_steps
 from workbench.attacks.parts.candidate_rng import Streams
 from workbench.attacks.parts.questions import Box, ask, of_class
 from workbench.attacks.parts.soft_actor_critic import Agents, Memory
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
+from workbench.priors import Prior
 
 LEAST = 1e-7
 GAINS = (2.0, 2.0, 8.0)  # of the next state, of the action, of the margin
@@ -82,18 +83,18 @@ class RLBMI:
     decay: float = knob(1e-4, 0.0, 0.1, help="Weight decay of actor and critics.")
     scale: float = knob(0.05, 1e-3, 1.0, log=True, help="Rewards are multiplied by it.")
 
-    def run(self, ctx: AttackContext) -> Iterator[Frame]:
+    def run(self, ctx: AttackContext[Prior]) -> Iterator[Frame]:
         streams, box = Streams(ctx), Box.of(ctx.prior, ctx.rng, 1.0)
-        start = ctx.start if ctx.start is not None else box.clamp(streams.sample(ctx.prior))
+        start = ctx.start_or(lambda: box.clamp(streams.sample(ctx.prior)))
         best = Best(
             ctx,
             start,
             total=1 + -(-self.warmup // 256) + self.steps,
             curves=("reward", "critics' error", "temperature"),
         )
-        yield from shown(ctx, self._steps(ctx, best, streams, box), best.frame)
+        yield from frames_of_steps(ctx, self._steps(ctx, best, streams, box), best.frame)
 
-    def _steps(self, ctx: AttackContext, best: Best, streams: Streams, box: Box) -> Iterator[str]:
+    def _steps(self, ctx: AttackContext[Prior], best: Best, streams: Streams, box: Box) -> Iterator[str]:
         n, d = best.latents.shape
         best.learn(best.latents[:, None], ask(ctx, ctx.target.scores, best.latents[:, None]), log_confidence)
         yield "asking about the start"
@@ -126,7 +127,7 @@ class RLBMI:
 
     def _play(
         self,
-        ctx: AttackContext,
+        ctx: AttackContext[Prior],
         best: Best,
         memory: Memory,
         states: Tensor,

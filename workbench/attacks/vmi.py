@@ -17,8 +17,10 @@ from torch.nn import functional as F  # noqa: N812
 
 from workbench.attacks.base import AttackContext, attack
 from workbench.attacks.parts.candidate_rng import Streams
+from workbench.attacks.parts.clouds import Cloud
 from workbench.attacks.parts.identity import IdentityKnobs, prepared, preparing_steps
-from workbench.attacks.parts.latent_search import AdamSteps, Search, Terms, best_of, closing_frame, starting_frame
+from workbench.attacks.parts.latent_search import AdamSteps, descend
+from workbench.attacks.parts.search_frames import Evaluation, SearchFrames
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 from workbench.priors import Prior
@@ -47,9 +49,11 @@ class Whitened:
         return cls(drawn.mean(0), torch.linalg.cholesky(covariance + ridge * torch.eye(len(covariance)).to(drawn)))
 
     def latents(self, u: Tensor) -> Tensor:
+        """Return latents (..., D) of whitened ones (..., D)."""
         return self.mean + u @ self.factor.T
 
     def units(self, latents: Tensor) -> Tensor:
+        """Return latents (n, D), whitened."""
         return torch.linalg.solve_triangular(self.factor, (latents - self.mean).T, upper=False).T
 
 
@@ -60,6 +64,7 @@ class Gaussians:
     full: bool
 
     def start(self, mean: Tensor, spread: float) -> Tensor:
+        """Return the parameters of Gaussians of one standard deviation around means (N, D)."""
         width = torch.tensor(spread).expm1().log().item()  # softplus of it is the spread
         if not self.full:
             return torch.stack([mean, torch.full_like(mean, width)], 2)
@@ -107,48 +112,35 @@ class VMI(IdentityKnobs):
     spread: float = knob(0.3, 0.01, 1.0, help="Standard deviation to begin with; the prior's own is 1.")
     full: bool = knob(False, help="A full covariance instead of a diagonal one.")
 
-    def run(self, ctx: AttackContext) -> Iterator[Frame]:
-        n, before, draws = len(ctx.classes), preparing_steps(ctx, self), self.draws
-        total = before + self.steps + 1
-        start = ctx.start if ctx.start is not None else ctx.prior.sample(n, ctx.rng)
-        yield (first := starting_frame(ctx, start, total))
-        identity = yield from prepared(
-            ctx,
-            self,
-            lambda step, note: Frame(step, total, first.payload, queries=ctx.target.queries, note=note),
-        )
+    def run(self, ctx: AttackContext[Prior]) -> Iterator[Frame]:
+        start = ctx.start_or(lambda: ctx.prior.sample(len(ctx.classes), ctx.rng))
+        frames = SearchFrames(ctx, start, preparing_steps(ctx, self) + self.steps, tries=self.draws)
+        yield frames.waiting()
+        identity_of = yield from prepared(frames, self)
         whitened, family = Whitened.of(ctx.prior, ctx.rng), Gaussians(self.full)
         value = family.start(whitened.units(start), self.spread)
-        streams, labels = Streams(ctx), ctx.classes.repeat_interleave(draws)
-        fixed = torch.randn(DRAWN, start.shape[1], generator=torch.Generator().manual_seed(0)).to(start)
+        n, d = start.shape
+        streams, fixed = Streams(ctx), torch.randn(DRAWN, d, generator=torch.Generator().manual_seed(0)).to(start)
 
-        def draw(value: Tensor) -> Tensor:
-            return whitened.latents(family.sample(value, streams.normal(draws, start.shape[1])).flatten(0, 1))
+        def evaluated(value: Tensor, latents: Tensor, draws: int) -> Evaluation:
+            """Judge q by latents (N·draws, D) drawn of it."""
+            labels = ctx.classes.repeat_interleave(draws)
+            images = ctx.prior.decode(latents, labels)
+            each, logits = identity_of(images, labels)
+            identity, divergence = each.view(n, draws).mean(1), family.divergence(value)
+            total = identity + ctx.live(self, "divergence") * divergence
+            return Evaluation(images, latents, total, {"identity": identity, "divergence": divergence}, logits)
 
-        def score(images: Tensor, latents: Tensor) -> Terms:
-            named, logits = identity(images, labels)
-            apart = family.divergence(value)
-            loss = named.view(n, draws).mean(1) + ctx.live(self, "divergence") * apart
-            return Terms(loss, {"identity": named.view(n, draws).mean(1), "divergence": apart}, logits)
+        def objective(value: Tensor) -> Evaluation:
+            u = family.sample(value, streams.normal(self.draws, d))
+            return evaluated(value, whitened.latents(u).flatten(0, 1), self.draws)
 
         @torch.no_grad()
-        def around() -> dict[str, Tensor]:
-            drawn = whitened.latents(family.sample(value, fixed.expand(n, -1, -1)).flatten(0, 1))
-            return {"cloud": drawn, "cloud_of": torch.arange(n, device=drawn.device).repeat_interleave(DRAWN)}
+        def around() -> Cloud:
+            return Cloud.around(whitened.latents(family.sample(value, fixed.expand(n, -1, -1))))
 
-        search = Search(
-            ctx,
-            value,
-            score,
-            AdamSteps(value),
-            lambda step: ctx.live(self, "lr"),
-            self.steps,
-            total,
-            draw=draw,
-            labels=labels,
-            pick=best_of(draws),
-            offset=before,
-            extras=around,
-        )
-        yield from search.run(show_last=False)
-        yield closing_frame(ctx, whitened.latents(value[:, :, 0]), total, "the centre of each distribution", **around())
+        frames.cloud = around
+        yield from descend(frames, value, objective, AdamSteps(value), lambda step: ctx.live(self, "lr"), self.steps)
+        with torch.no_grad():
+            centre = whitened.latents(value[:, :, 0])
+            yield frames.closing(evaluated(value, centre, 1), "the centre of each distribution")

@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from workbench.attacks.base import AttackContext, attack, ensure_finite
-from workbench.attacks.parts.black_box_frames import shown
+from workbench.attacks.parts.black_box_frames import frames_of_steps
 from workbench.attacks.parts.inverse_decoder import BATCH, InverseTraining, class_vectors, to_ask_about, vectors_of
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
@@ -54,17 +55,17 @@ class Yang:
     )
     width: int = knob(12, 4, 256, log=True, help="Channels of the decoder at full size.")
 
-    def run(self, ctx: AttackContext) -> Iterator[Frame]:
-        asked = max(1, ctx.target.affordable(self.queries))
+    def run(self, ctx: AttackContext[None]) -> Iterator[Frame]:
+        public, asked = ctx.images_to_ask_about(), max(1, ctx.target.affordable(self.queries))
         inverse = InverseTraining(ctx, asked=asked, epochs=self.epochs, lr=self.lr, width=self.width)
         total = -(-asked // BATCH) + inverse.steps
 
         def steps() -> Iterator[str]:
-            images, scores = [], []
-            for batch in to_ask_about(ctx.public, asked, ctx.rng):
+            images, scores = list[Tensor](), list[Tensor]()
+            for batch in to_ask_about(public.choice(asked), asked, ctx.rng):
                 images.append(batch)
                 scores.append(ctx.target.scores(batch))
-                yield ctx.public_note
+                yield public.note
             answered = torch.cat(scores)
             ensure_finite(len(scores), scores=answered)
             yield from inverse.train(
@@ -73,4 +74,4 @@ class Yang:
                 class_vectors(ctx, answered, self.kept, self.leaders),
             )
 
-        yield from shown(ctx, steps(), lambda step, note: inverse.frame(step, total, note))
+        yield from frames_of_steps(ctx, steps(), lambda step, note: inverse.frame(step, total, note))

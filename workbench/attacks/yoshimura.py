@@ -19,11 +19,12 @@ from torch import Tensor
 
 from workbench.attacks.base import AttackContext, attack
 from workbench.attacks.parts.best_so_far import Best
-from workbench.attacks.parts.black_box_frames import shown
+from workbench.attacks.parts.black_box_frames import frames_of_steps
 from workbench.attacks.parts.candidate_rng import Streams
 from workbench.attacks.parts.questions import Box, ask, log_confidences, pools
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
+from workbench.priors import Prior
 from workbench.targets import TargetView
 
 
@@ -62,14 +63,14 @@ class Yoshimura:
         unit="queries",
     )
 
-    def run(self, ctx: AttackContext) -> Iterator[Frame]:
+    def run(self, ctx: AttackContext[Prior]) -> Iterator[Frame]:
         streams, box = Streams(ctx), Box.of(ctx.prior, ctx.rng, self.bound)
-        start = box.clamp(ctx.start if ctx.start is not None else streams.sample(ctx.prior))
+        start = box.clamp(ctx.start_or(lambda: streams.sample(ctx.prior)))
         best = Best(ctx, start, total=-(-self.pool // 256) + 1 + self.steps, curves=("slope",))
-        yield from shown(ctx, self._steps(ctx, best, streams, box, released(ctx.target)), best.frame)
+        yield from frames_of_steps(ctx, self._steps(ctx, best, streams, box, released(ctx.target)), best.frame)
 
     def _steps(
-        self, ctx: AttackContext, best: Best, streams: Streams, box: Box, question: Callable[[Tensor], Tensor]
+        self, ctx: AttackContext[Prior], best: Best, streams: Streams, box: Box, question: Callable[[Tensor], Tensor]
     ) -> Iterator[str]:
         best.learn(best.latents[:, None], ask(ctx, question, best.latents[:, None]), log_confidences)
         yield "asking about the start"
@@ -77,18 +78,19 @@ class Yoshimura:
             picked = pool.pick(pool.answers, ctx.classes)
             best.learn(pool.latents[picked], pool.answers[picked], log_confidences)
             yield "asking about samples of the prior"
-        here = box.to_units(best.latents)
+        here, loss = box.to_units(best.latents), -best.worth[:, None]  # (N, D) and (N, 1)
         for _ in range(self.steps):
             epsilon = ctx.live(self, "difference")
             e = torch.linalg.qr(streams.normal(here.shape[1], min(self.directions, here.shape[1]))).Q.mT  # (N, b, D)
-            around = box.clamp(box.from_units(torch.cat([here[:, None], here[:, None] + epsilon * e], 1)))
-            loss = -best.learn(around, ask(ctx, question, around), log_confidences)  # (N, 1 + b)
-            slope = (((loss[:, 1:] - loss[:, :1]) / epsilon)[..., None] * e).sum(1)
-            length = slope.norm(dim=1)
+            around = box.clamp(box.from_units(here[:, None] + epsilon * e))
+            differences = -best.learn(around, ask(ctx, question, around), log_confidences) - loss  # (N, b)
+            slope = ((differences / epsilon)[..., None] * e).sum(1)
             step = ctx.live(self, "lr") * slope
             step *= (ctx.live(self, "longest") / step.norm(dim=1, keepdim=True).clamp(min=1e-12)).clamp(max=1)
-            here = box.to_units(box.clamp(box.from_units(here - step)))
-            best.curves["slope"] = length
+            moved = box.clamp(box.from_units(here - step))[:, None]
+            loss = -best.learn(moved, ask(ctx, question, moved), log_confidences)
+            here = box.to_units(moved[:, 0])
+            best.curves["slope"] = slope.norm(dim=1)
             yield ""
 
 

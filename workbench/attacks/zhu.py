@@ -16,7 +16,7 @@ row of the label.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from workbench.attacks.base import AttackContext, attack
-from workbench.attacks.parts.black_box_frames import shown
+from workbench.attacks.parts.black_box_frames import frames_of_steps
 from workbench.attacks.parts.inverse_decoder import BATCH, InverseTraining, class_vectors, to_ask_about, vectors_of
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
@@ -73,34 +73,40 @@ class Zhu:
     )
     width: int = knob(12, 4, 256, log=True, help="Channels of the decoder at full size.")
 
-    def run(self, ctx: AttackContext) -> Iterator[Frame]:
+    def run(self, ctx: AttackContext[None]) -> Iterator[Frame]:
         probing = PROBES * (1 + HALVINGS * COPIES)
         count = min(self.images, max(1, (ctx.target.affordable(MOST) - probing) // (1 + self.copies)))
         inverse = InverseTraining(ctx, asked=count, epochs=self.epochs, lr=self.lr, width=self.width)
         total = HALVINGS + -(-count // BATCH) * self.copies + inverse.steps
-        yield from shown(ctx, self._steps(ctx, inverse, count), lambda step, note: inverse.frame(step, total, note))
+        steps = self._steps(ctx, inverse, count)
+        yield from frames_of_steps(ctx, steps, lambda step, note: inverse.frame(step, total, note))
 
-    def _steps(self, ctx: AttackContext, inverse: InverseTraining, count: int) -> Iterator[str]:
-        sigma = yield from self._noise(ctx)
-        asked, given, fallen = [], [], []
-        for batch in to_ask_about(ctx.public, count, ctx.rng):
-            asked.append(batch)
-            given.append(ctx.target.labels(batch))
-            fallen.append(torch.zeros(len(batch), ctx.target.num_classes, device=ctx.device))
+    def _steps(self, ctx: AttackContext[None], inverse: InverseTraining, count: int) -> Iterator[str]:
+        public = inverse.public.choice(count)
+        sigma = yield from self._noise(ctx, public)
+        images, labels, shares = list[Tensor](), list[Tensor](), list[Tensor]()
+        for batch in to_ask_about(public, count, ctx.rng):
+            images.append(batch)
+            labels.append(ctx.target.labels(batch))
+            shares.append(torch.zeros(len(batch), ctx.target.num_classes, device=ctx.device))
             for _ in range(self.copies):
-                fallen[-1] += self._fell(ctx, batch, sigma, 1) / self.copies
-                yield f"asking about noisy copies, σ = {sigma:.2f}; {ctx.public_note}"
-        images, labels, fallen = torch.cat(asked), torch.cat(given), torch.cat(fallen)
-        steepness = fitted_norms(images, labels, ctx.target.num_classes)[labels]
-        scores = estimated(fallen, labels, sigma * steepness, self.copies)
+                shares[-1] += self._fell(ctx, batch, sigma, 1) / self.copies
+                yield f"asking about noisy copies, σ = {sigma:.2f}; {inverse.public.note}"
+        asked, own, fallen = torch.cat(images), torch.cat(labels), torch.cat(shares)
+        steepness = fitted_norms(asked, own, ctx.target.num_classes)[own]
+        scores = estimated(fallen, own, sigma * steepness, self.copies)
         yield from inverse.train(
-            images, vectors_of(scores, self.kept), class_vectors(ctx, scores, self.kept, self.leaders)
+            asked, vectors_of(scores, self.kept), class_vectors(ctx, scores, self.kept, self.leaders)
         )
 
-    def _noise(self, ctx: AttackContext) -> Iterator[str]:
-        """Take a step for each halving of the range of σ; return the σ at which the mean error rate is as wanted."""
+    def _noise(self, ctx: AttackContext[None], public: Tensor) -> Generator[str, None, float]:
+        """Take a step for each halving of the range of σ; return the σ at which the mean error rate is as wanted.
+
+        Args:
+            public: (M, C, H, W) from which the images to ask about are drawn.
+        """
         low, high = LOUDNESS
-        probes = next(to_ask_about(ctx.public, min(PROBES, len(ctx.public)), ctx.rng))
+        probes = next(to_ask_about(public, min(PROBES, len(public)), ctx.rng))
         labels = ctx.target.labels(probes)
         for _ in range(HALVINGS):
             sigma = (low * high) ** 0.5
@@ -109,7 +115,7 @@ class Zhu:
             yield "looking for the noise that changes enough labels"
         return (low * high) ** 0.5
 
-    def _fell(self, ctx: AttackContext, images: Tensor, sigma: float, copies: int) -> Tensor:
+    def _fell(self, ctx: AttackContext[None], images: Tensor, sigma: float, copies: int) -> Tensor:
         """Return the share of noisy copies of images (M, C, H, W) that fell into each class, (M, K); copies·M queries."""
         share = torch.zeros(len(images), ctx.target.num_classes, device=images.device)
         for _ in range(copies):

@@ -46,7 +46,6 @@ def build_context(
         input_shape=run.scenario.input_shape,
         **released_scores,
     )
-    public, public_note = cache.public(config.scenario) if run.info.public else (None, "")
     return AttackContext(
         target=view,
         prior=run.prior,
@@ -56,8 +55,7 @@ def build_context(
         control=control,
         restarts=config.restarts,
         start=run.start,
-        public=public,
-        public_note=public_note,
+        public=cache.public(config.scenario) if run.info.public else None,
         flips=run.scenario.flips,
     )
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from workbench.attacks.parts.public_images import PublicImages
 from workbench.core.errors import DataMissing, UsageError
 from workbench.defenses import load_target
 from workbench.defenses.plan import under
@@ -19,7 +20,7 @@ from workbench.priors.base import prior_problem
 from workbench.recognisers import Panel
 from workbench.scenarios import SCENARIOS, Scenario
 
-SAMPLES = 4000  # of a prior, that stand in for public images
+SAMPLES, BATCH = 4000, 100  # of a prior, that stand in for public images; drawn at once
 M = TypeVar("M", bound=torch.nn.Module)
 CACHED = ("scenario", "target", "_prior", "public", "evaluation", "ceiling")
 
@@ -72,20 +73,19 @@ class ModelCache:
         key = self.scenario(scenario).default_prior
         return None if prior_problem(scenario, key) else self.prior(scenario, key)
 
-    def public(self, scenario: str) -> tuple[torch.Tensor, str]:
-        """Return images (M, C, H, W) an attacker can ask about, and what they are: public ones, or a prior's samples.
+    def public(self, scenario: str) -> PublicImages:
+        """Return images an attacker can ask about: public ones, or a prior's samples, drawn when they are needed.
 
         Raises:
             DataMissing: the scenario ships neither.
         """
         place = self.scenario(scenario)
         try:
-            return place.public_here().to(self.device), "asks about public images"
+            return PublicImages.at_hand(place.public_here().to(self.device), "asks about public images")
         except DataMissing:
             prior, rng = self.prior(scenario, place.default_prior), torch.Generator().manual_seed(0)
-        with torch.no_grad():
-            images = torch.cat([prior.random_images(100, rng) for _ in range(SAMPLES // 100)])
-        return images, "asks about samples of the prior, for want of public images"
+        batches = (prior.random_images(BATCH, rng) for _ in range(SAMPLES // BATCH))
+        return PublicImages(SAMPLES, batches, "asks about samples of the prior, for want of public images")
 
     def evaluation(self, scenario: str) -> EvalContext | None:
         """Return what judges reconstructions; None without an evaluator or the private images."""

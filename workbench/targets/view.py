@@ -44,7 +44,8 @@ class TargetView:
         k: int = 5,
     ) -> None:
         self.__model = copy.deepcopy(model).eval().requires_grad_(False)
-        self.access, self.num_classes, self.input_shape = access, num_classes, tuple(input_shape)
+        channels, height, width = input_shape
+        self.access, self.num_classes, self.input_shape = access, num_classes, (channels, height, width)
         self.budget, self.k = budget, min(k, num_classes)
         self.__queries = 0
 

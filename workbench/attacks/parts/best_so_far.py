@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from workbench.attacks.base import AttackContext, ensure_finite
+from workbench.attacks.parts.clouds import Cloud
 from workbench.attacks.parts.questions import log_confidences, of_class
 from workbench.core.payloads import Images
 from workbench.core.records import Frame
+from workbench.priors import Prior
 
 SHOWN = 12  # of those tried last, that are drawn as a cloud
 
@@ -28,7 +30,7 @@ class Best:
         confidence: (N,) the target's, in each candidate's class.
     """
 
-    def __init__(self, ctx: AttackContext, start: Tensor, total: int, curves: tuple[str, ...] = ()) -> None:
+    def __init__(self, ctx: AttackContext[Prior], start: Tensor, total: int, curves: tuple[str, ...] = ()) -> None:
         self.ctx, self.total, self.latents = ctx, total, start.clone()
         self.worth, self.confidence = start.new_full((len(start),), -torch.inf), start.new_zeros(len(start))
         self.curves = {name: start.new_zeros(len(start)) for name in curves}
@@ -75,16 +77,11 @@ class Best:
             images = self.ctx.prior.decode(self.latents)
         if step == 0:
             return Frame(0, self.total, Images(images, self.latents))
+        cloud = Cloud.around(self._cloud)
         return Frame(
             step,
             self.total,
-            Images(
-                images,
-                self.latents,
-                self.confidence,
-                cloud=self._cloud.flatten(0, 1),
-                cloud_of=torch.arange(len(images), device=images.device).repeat_interleave(SHOWN),
-            ),
+            Images(images, self.latents, self.confidence, cloud=cloud.points, cloud_of=cloud.owners),
             losses={"cross-entropy": -log_confidences(self.confidence), **self.curves},
             queries=self.ctx.target.queries,
             note=note,

@@ -1,4 +1,4 @@
-"""How a black-box attack shows itself: the start, what is due, and, out of queries, its best so far."""
+"""The frames of a black-box attack: the start, what is due, and, out of queries, its best so far."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator
 from workbench.attacks.base import AttackContext
 from workbench.core.errors import BudgetSpent
 from workbench.core.records import Frame
+from workbench.priors import Prior
 
 
-def shown(ctx: AttackContext, steps: Iterator[str], frame: Callable[[int, str], Frame]) -> Iterator[Frame]:
+def frames_of_steps(
+    ctx: AttackContext[Prior | None], steps: Iterator[str], frame: Callable[[int, str], Frame]
+) -> Iterator[Frame]:
     """Yield the frames of an attack written as a generator of steps.
 
     Args:
@@ -23,7 +26,8 @@ def shown(ctx: AttackContext, steps: Iterator[str], frame: Callable[[int, str], 
     step, due, note = 0, True, ""
     try:
         for step, note in enumerate(steps, 1):
-            if due := ctx.due(step):
+            due = ctx.due(step)
+            if due:
                 yield frame(step, note)
     except BudgetSpent:
         yield frame(step + 1, "out of queries: the best found until here")

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from workbench.attacks.base import AttackContext
+from workbench.priors import Prior
 
 
 class Streams:
     """One generator a candidate, seeded by one draw of ``ctx.rng``, its class, and how many of it came before."""
 
-    def __init__(self, ctx: AttackContext) -> None:
+    def __init__(self, ctx: AttackContext[Prior | None]) -> None:
         base, seen = int(torch.randint(2**31, (), generator=ctx.rng)), Counter[int]()
         self.device, self._generators = ctx.device, []
         for c in ctx.classes.tolist():
@@ -32,6 +33,6 @@ class Streams:
         """Return numbers uniform in [0, 1), (n, *shape)."""
         return torch.stack([torch.rand(shape, generator=g) for g in self.of(rows)]).to(self.device)
 
-    def sample(self, prior, rows: Tensor | None = None) -> Tensor:
+    def sample(self, prior: Prior, rows: Tensor | None = None) -> Tensor:
         """Return a latent of `prior` for each candidate, (n, D)."""
         return torch.cat([prior.sample(1, g) for g in self.of(rows)])

@@ -6,18 +6,21 @@ that searches latents: the logit loss with its feature regulariser (eq. 4) and a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from workbench.attacks.base import AttackContext
 from workbench.attacks.parts.losses import CHOICES, IDENTITY
+from workbench.attacks.parts.search_frames import SearchFrames
 from workbench.attacks.parts.surrogates import MOST, steps_of, surrogates
 from workbench.core.errors import Incompatible
 from workbench.core.knobs import knob
 from workbench.core.records import Frame
+from workbench.priors import Prior
 
 CENTRE = 1000  # public images whose mean feature regularises the logit loss
 
@@ -31,6 +34,14 @@ class IdentityKnobs:
     feature_weight: float = knob(1.0, 0.0, 20.0, help="Pull of the features to their public mean, with the logit loss.")
 
 
+class WithHead(Protocol):
+    """A classifier in two parts: images (n, C, H, W) to features (n, F), and those to logits (n, K)."""
+
+    def features(self, images: Tensor) -> Tensor: ...
+
+    def head(self, features: Tensor) -> Tensor: ...
+
+
 class Identity:
     """Judges images by the target and its surrogates.
 
@@ -39,7 +50,7 @@ class Identity:
     """
 
     def __init__(
-        self, ctx: AttackContext, loss: str, others: list[nn.Module], centre: Tensor | None, weight: float
+        self, ctx: AttackContext[Prior], loss: str, others: list[nn.Module], centre: Tensor | None, weight: float
     ) -> None:
         self.ctx, self.loss, self.others, self.centre, self.weight = ctx, IDENTITY[loss], others, centre, weight
 
@@ -51,9 +62,9 @@ class Identity:
         """
         labels = self.ctx.classes if labels is None else labels
         if self.centre is None:
-            logits, pulled = self.ctx.target.logits(images), 0.0
+            logits, pulled = self.ctx.target.logits(images), torch.zeros((), device=images.device)
         else:
-            module = self.ctx.target.module(images)
+            module = cast(WithHead, self.ctx.target.module(images))
             features = module.features(images)
             logits = module.head(features)
             pulled = self.weight * (features - self.centre).pow(2).mean(1)
@@ -61,36 +72,33 @@ class Identity:
         return torch.stack(losses).mean(0) + pulled, logits
 
 
-def preparing_steps(ctx: AttackContext, knobs: IdentityKnobs) -> int:
+def preparing_steps(ctx: AttackContext[Prior], knobs: IdentityKnobs) -> int:
     """Return the steps that `prepared` takes before the search."""
     return steps_of(knobs.augment, MOST if ctx.public is None else len(ctx.public)) if knobs.augment else 0
 
 
-def prepared(ctx: AttackContext, knobs: IdentityKnobs, frame: Callable[[int, str], Frame]) -> Iterator[Frame]:
-    """Make the identity term ready, and return it: ``identity = yield from prepared(...)``.
-
-    Args:
-        frame: the frame to show after a step of preparation, from its number and a few words.
+def prepared(frames: SearchFrames, knobs: IdentityKnobs) -> Generator[Frame, None, Identity]:
+    """Make the identity term ready, and return it: ``identity = yield from prepared(frames, self)``.
 
     Raises:
         Incompatible: the target has no features for the logit loss, or there is nothing public to distil on.
     """
+    ctx, begun = frames.ctx, frames.done
     others: list[nn.Module] = []
     if knobs.augment:
-        for number, found in enumerate(surrogates(ctx, knobs.augment), 1):
-            if isinstance(found, list):
-                others = found
-            elif ctx.due(number):
-                yield frame(number, found)
-    centre = None
-    if knobs.identity_loss == "logit":
-        centre = _mean_feature(ctx)
+        others = yield from frames.while_preparing(surrogates(ctx, knobs.augment))
+        frames.done = begun + preparing_steps(ctx, knobs)  # those kept on disk took no step
+    centre = _mean_feature(ctx) if knobs.identity_loss == "logit" else None
     return Identity(ctx, knobs.identity_loss, others, centre, knobs.feature_weight)
 
 
 @torch.no_grad()
-def _mean_feature(ctx: AttackContext) -> Tensor:
-    images = ctx.public[:CENTRE].to(ctx.device) if ctx.public is not None else ctx.prior.random_images(256, ctx.rng)
+def _mean_feature(ctx: AttackContext[Prior]) -> Tensor:
+    """Return the target's mean feature, (F,), of public images; a query each, and one more."""
+    if ctx.public is not None:
+        images = ctx.public.take(CENTRE).to(ctx.device)
+    else:
+        images = ctx.prior.random_images(256, ctx.rng)
     if not hasattr(ctx.target.module(images[:1]), "head"):
         raise Incompatible(
             ["The logit loss needs a target with features and a linear head. Choose another identity loss."]

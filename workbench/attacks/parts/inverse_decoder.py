@@ -1,4 +1,4 @@
-"""InverseTraining networks: a decoder trained on what the target said of public images, then shown a class's own vector.
+"""Inverse networks: a decoder trained on what the target said of public images, then shown a class's own vector.
 
 Yang, Zhang, Chang and Liang, CCS 2019, https://arxiv.org/abs/1902.08552. Two attacks differ in where the
 vectors come from: the target's scores, or an estimate from labels.
@@ -23,6 +23,7 @@ from workbench.priors.decoder import Decoder
 
 FAINTEST = 12.0  # nats: a confidence below e^−12 counts as none; the paper's code shifts by 50
 BATCH = 64
+FIRST = 64  # public images among which each candidate finds what is shown before the first query
 HELD_OUT = 10  # one in so many answers judges the decoder and never trains it
 
 
@@ -37,7 +38,7 @@ def vectors_of(scores: Tensor, kept: int) -> Tensor:
     return torch.where(shifted >= least, shifted, 0.0)
 
 
-def class_vectors(ctx: AttackContext, scores: Tensor, kept: int, leaders: int) -> Tensor:
+def class_vectors(ctx: AttackContext[None], scores: Tensor, kept: int, leaders: int) -> Tensor:
     """Return the vector of each candidate's class, (N, K) in [0, 1].
 
     The mean vector of the `leaders` answers (M, K) that were surest of the class: a one-hot vector, which none of
@@ -64,7 +65,7 @@ def varied(images: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def to_ask_about(public: Tensor, count: int, rng: torch.Generator) -> Iterator[Tensor]:
-    """Yield `count` images in batches of up to 64: the public ones in random order, then variations of them."""
+    """Yield `count` images in batches of up to 64: the public ones (M, C, H, W) in random order, then variations."""
     for begun in range(0, count, BATCH):
         places = torch.arange(begun, min(begun + BATCH, count))
         if begun % len(public) < BATCH:
@@ -87,11 +88,12 @@ class InverseTraining:
         steps: batches it will be trained on.
     """
 
-    def __init__(self, ctx: AttackContext, *, asked: int, epochs: int, lr: float, width: int) -> None:
+    def __init__(self, ctx: AttackContext[None], *, asked: int, epochs: int, lr: float, width: int) -> None:
         self.ctx, self.epochs, self.out = ctx, epochs, asked // HELD_OUT
         self.batches = max(1, math.ceil((asked - self.out) / BATCH))
-        pick = (Streams(ctx).uniform(1)[:, 0] * len(ctx.public)).long()
-        self.images = ctx.public[pick] if ctx.start is None else ctx.start.clone()
+        self.public = ctx.images_to_ask_about()
+        few, chance = self.public.take(FIRST), Streams(ctx).uniform(1)[:, 0]
+        self.images = ctx.start_or(lambda: few[(chance * len(few)).long()])
         shape, classes = ctx.target.input_shape, ctx.target.num_classes
         self.decoder = fresh(lambda: Decoder(classes, shape, width), ctx.rng, ctx.device)
         self.optimiser = torch.optim.Adam(self.decoder.parameters(), lr, (0.5, 0.999), amsgrad=True)
@@ -122,7 +124,7 @@ class InverseTraining:
                 self.error = loss.detach()
                 if k % look_every == 0 or k == self.batches:
                     self._look(*held, wanted)
-                yield f"training the decoder, pass {epoch + 1} of {self.epochs}; {self.ctx.public_note}"
+                yield f"training the decoder, pass {epoch + 1} of {self.epochs}; {self.public.note}"
 
     @torch.no_grad()
     def _look(self, images: Tensor, vectors: Tensor, wanted: Tensor) -> None:
@@ -144,7 +146,7 @@ class InverseTraining:
 
     def frame(self, step: int, total: int, note: str) -> Frame:
         ensure_finite(step, error=self.error)
-        n, losses = len(self.images), {}
+        n, losses = len(self.images), dict[str, Tensor]()
         if torch.isfinite(self.least):
             losses = {"training error": self.error.expand(n), "held-out error": self.least.expand(n)}
         return Frame(step, total, Images(self.images), losses=losses, queries=self.ctx.target.queries, note=note)

@@ -9,11 +9,11 @@ Hansen, PPSN 2008 (its separable form); Wierstra et al., JMLR 2014 (NES); Storn 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 import torch
-from cmaes import CMA, SepCMA
 from torch import Tensor
 
 from workbench.attacks.parts.candidate_rng import Streams
@@ -33,11 +33,13 @@ class CovarianceAdaptation:
     """One CMA-ES a candidate; with a diagonal covariance where `separable`, which learns sooner."""
 
     def __init__(self, starts: Tensor, sigma: float, streams: Streams, *, separable: bool = True) -> None:
-        kind, population = SepCMA if separable else CMA, starts.shape[1]
+        from cmaes import CMA, SepCMA  # brings SciPy's statistics, which take seconds; nobody else should wait
+
+        population = starts.shape[1]
         seeds = (streams.uniform(1)[:, 0] * 2**24).long().tolist()
         self.device = starts.device
-        self.searches = [
-            kind(mean, sigma, seed=seed, population_size=population)
+        self.searches: list[CMA | SepCMA] = [
+            (SepCMA if separable else CMA)(mean, sigma, seed=seed, population_size=population)
             for mean, seed in zip(starts[:, 0].double().cpu().numpy(), seeds, strict=True)
         ]
         self._asked: dict[int, np.ndarray] = {}
@@ -182,7 +184,7 @@ def full_covariance(starts: Tensor, sigma: float, streams: Streams) -> Covarianc
     return CovarianceAdaptation(starts, sigma, streams, separable=False)
 
 
-OPTIMISERS = {
+OPTIMISERS: dict[str, Callable[[Tensor, float, Streams], Optimiser]] = {
     "cma-es": full_covariance,
     "sep-cma-es": CovarianceAdaptation,
     "nes": NaturalEvolution,

@@ -55,7 +55,7 @@ class Box:
         return (latents - self.mean) / self.std
 
 
-def ask(ctx: AttackContext, question: Question, latents: Tensor) -> Tensor:
+def ask(ctx: AttackContext[Prior], question: Question, latents: Tensor) -> Tensor:
     """Return the answers (..., A) about the images of latents (..., D), or (...) where an answer is one number."""
     batches = latents.flatten(0, -2).split(BATCH[ctx.device.type])
     with torch.no_grad():
@@ -86,13 +86,13 @@ class AnswerPool:
             among: (P, K) bool, which latents may be picked for a class; all where None or where there are none.
         """
         names = classes.tolist()
-        repeats, turn, picked = Counter(names), Counter[int](), []
+        repeats, turn, picked = Counter(names), Counter[int](), list[Tensor]()
         order = {c: worth[:, c].argsort(descending=True, stable=True) for c in repeats}
         if among is not None:
             order = {c: ranked[among[ranked, c]] if among[:, c].any() else ranked for c, ranked in order.items()}
         for c in names:
-            places = turn[c] + repeats[c] * torch.arange(count, device=worth.device)
-            picked.append(order[c][places % len(order[c])])
+            ranks = turn[c] + repeats[c] * torch.arange(count, device=worth.device)
+            picked.append(order[c][ranks % len(order[c])])
             turn[c] += 1
         return torch.stack(picked)
 
@@ -101,19 +101,21 @@ class AnswerPool:
         return self.latents[self.pick(worth, classes, count, among)]
 
 
-def pools(ctx: AttackContext, question: Question, size: int, place: Callable[[Tensor], Tensor]) -> Iterator[AnswerPool]:
+def pools(
+    ctx: AttackContext[Prior], question: Question, size: int, place: Callable[[Tensor], Tensor]
+) -> Iterator[AnswerPool]:
     """Yield a pool of the prior's samples that grows to `size`, or as far as the budget lets it.
 
     Args:
         place: latents (n, D) to where they are asked about, such as `Box.clamp`.
     """
-    latents, answers = [], []
-    asked = 0
-    while (n := ctx.target.affordable(min(256, size - asked))) > 0:
-        latents.append(place(ctx.prior.sample(n, ctx.rng)))
+    latents, answers = list[Tensor](), list[Tensor]()
+    count = ctx.target.affordable(min(256, size))
+    while count > 0:
+        latents.append(place(ctx.prior.sample(count, ctx.rng)))
         answers.append(ask(ctx, question, latents[-1]))
-        asked += n
         yield AnswerPool(torch.cat(latents), torch.cat(answers))
+        count = ctx.target.affordable(min(256, size - sum(map(len, latents))))
 
 
 SMALLEST = 1e-30  # a confidence below it counts as this, so that its logarithm is a number

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from functools import partial
 
 import torch
@@ -11,25 +11,42 @@ from torch import Tensor
 from workbench.attacks.base import AttackContext
 from workbench.attacks.parts.candidate_rng import Streams
 from workbench.attacks.parts.questions import AnswerPool, ask
+from workbench.attacks.parts.search_frames import SearchFrames, best_of
 from workbench.attacks.parts.views import View, views
+from workbench.core.records import Frame
+from workbench.priors import Prior
 
 CHUNK = 250
 
 
-def sureness(ctx: AttackContext, images: Tensor) -> Tensor:
+def sureness(ctx: AttackContext[Prior], images: Tensor) -> Tensor:
     """Return the target's confidences (n, K); n queries of a white-box attacker."""
     return ctx.target.logits(images).softmax(1)
 
 
-def both_sides(ctx: AttackContext, images: Tensor) -> Tensor:
+def both_sides(ctx: AttackContext[Prior], images: Tensor) -> Tensor:
     """Return the confidences (n, K), averaged over each image and its mirror image; 2n queries."""
     return (sureness(ctx, images) + sureness(ctx, images.flip(3))) / 2
 
 
+def asking_steps(size: int) -> int:
+    """Return the steps that `initial` takes for `size` samples."""
+    return -(-size // CHUNK)
+
+
+def chosen_start(
+    frames: SearchFrames, size: int, tries: int, *, share: float, mirrored: bool
+) -> Generator[Frame, None, Tensor]:
+    """Return latents (N·tries, D) to search from: the run's own start, copied, or what `initial` chooses."""
+    if frames.ctx.start is not None:
+        return frames.ctx.start.clone()
+    return (yield from frames.while_preparing(initial(frames.ctx, size, tries, share=share, mirrored=mirrored)))
+
+
 def initial(
-    ctx: AttackContext, size: int, tries: int, *, share: float = 1.0, mirrored: bool = True
-) -> Iterator[Tensor | str]:
-    """Yield a few words a chunk, then the `tries` best of `size` prior samples for each candidate, (N·tries, D).
+    ctx: AttackContext[Prior], size: int, tries: int, *, share: float = 1.0, mirrored: bool = True
+) -> Generator[str, None, Tensor]:
+    """Choose the `tries` best of `size` prior samples for each candidate, (N·tries, D); yield a few words a chunk.
 
     Struppek et al., ICML 2022 (PPA), section 3.2; An et al., NDSS 2022 (MIRROR), section IV-B. Every class
     looks at the same samples.
@@ -38,18 +55,18 @@ def initial(
         share: truncation of the samples.
         mirrored: average over the mirror image too.
     """
-    latents, answers = [], []
-    while (done := sum(map(len, latents))) < size:
+    latents, answers = list[Tensor](), list[Tensor]()
+    for done in range(0, size, CHUNK):
         latents.append(ctx.prior.truncate(ctx.prior.sample(min(CHUNK, size - done), ctx.rng), share))
         answers.append(ask(ctx, partial(both_sides if mirrored else sureness, ctx), latents[-1]))
         yield f"asking about samples to begin with, {100 * done // size} %"
     pool = AnswerPool(torch.cat(latents), torch.cat(answers))
-    yield pool.best(pool.answers, ctx.classes, tries).flatten(0, 1)
+    return pool.best(pool.answers, ctx.classes, tries).flatten(0, 1)
 
 
 @torch.no_grad()
 def final(
-    ctx: AttackContext, latents: Tensor, labels: Tensor, tries: int, view: View, looks: int
+    ctx: AttackContext[Prior], latents: Tensor, labels: Tensor, tries: int, view: View, looks: int
 ) -> tuple[Tensor, Tensor]:
     """Return the rows (N,) that stay surest over `looks` random views, and that confidence; looks·N·tries queries.
 
@@ -60,6 +77,5 @@ def final(
     for _ in range(looks):
         scores = sureness(ctx, views(view, images, streams, tries))
         total += scores.gather(1, labels[:, None])[:, 0] / looks
-    grouped = total.view(-1, tries)
-    rows = grouped.argmax(1) + tries * torch.arange(len(grouped), device=latents.device)
+    rows = best_of(total, tries)
     return rows, total[rows]

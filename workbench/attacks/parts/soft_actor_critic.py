@@ -100,12 +100,12 @@ class Agents:
     def learn(self, memory: Memory, batch: int) -> Tensor:
         """Take one step on actors, critics and temperatures; return the critics' error (N,)."""
         states, actions, rewards = memory.draw(batch, self.streams)
-        told = torch.cat([states, actions], 2)
-        error = sum((critic(told)[..., 0] - rewards).pow(2).mean(1) for critic in self.critics)
+        pairs = torch.cat([states, actions], 2)
+        error = torch.stack([(critic(pairs)[..., 0] - rewards).pow(2).mean(1) for critic in self.critics]).sum(0)
         self._step(1, error.sum())
         tried, log_prob = self.act(states, self.streams.normal(batch, self.dim))
-        told, alpha = torch.cat([states, tried], 2), self.log_alpha.exp()
-        value = torch.minimum(*(critic(told)[..., 0] for critic in self.critics))
+        pairs, alpha = torch.cat([states, tried], 2), self.log_alpha.exp()
+        value = torch.minimum(*(critic(pairs)[..., 0] for critic in self.critics))
         self._step(0, (alpha.detach()[:, None] * log_prob - value).mean(1).sum())
         # The entropy aimed at is −D in all, and log_prob is a mean over the D coordinates.
         self._step(2, -(self.log_alpha * (log_prob.detach().mean(1) - 1)).sum())

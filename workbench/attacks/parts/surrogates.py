@@ -7,7 +7,7 @@ KL(target's answer ‖ surrogate's) at temperature 1. An image that convinces se
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import torch
@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from workbench.attacks.base import AttackContext
-from workbench.core.errors import Incompatible
 from workbench.core.paths import cache_dir
 from workbench.core.weights import write_atomically
+from workbench.priors import Prior
 from workbench.targets.architectures import Classifier
 
 ARCHITECTURES = ("cnn", "resnet", "cnn")  # of small cost; the last one starts from other weights
@@ -32,67 +32,78 @@ def steps_of(count: int, images: int) -> int:
     return count * PASSES * max(1, min(images, MOST) // BATCH)
 
 
-def asked(ctx: AttackContext) -> tuple[Tensor, Tensor]:
+def answered(ctx: AttackContext[Prior]) -> tuple[Tensor, Tensor]:
     """Return public images (M, C, H, W) and the target's confidences (M, K); M queries.
 
     Raises:
         Incompatible: there is nothing public to ask about.
     """
-    if ctx.public is None:
-        raise Incompatible(["Surrogates are distilled on public images, and this scenario offers none. Set augment=0."])
-    images = ctx.public[:MOST].to(ctx.device)
+    images = ctx.images_to_ask_about("Set augment=0.").take(MOST).to(ctx.device)
     with torch.no_grad():
         return images, torch.cat([ctx.target.logits(part).softmax(1) for part in images.split(256)])
 
 
-def distilled(ctx: AttackContext, images: Tensor, answers: Tensor, arch: str, seed: int) -> Iterator[nn.Module | None]:
-    """Train one surrogate; yield None after every step, then the surrogate, in eval mode with frozen weights."""
+def distilled(
+    ctx: AttackContext[Prior], images: Tensor, answers: Tensor, arch: str, seed: int
+) -> Generator[int, None, nn.Module]:
+    """Train one surrogate on images (M, C, H, W) and the target's confidences (M, K); yield the steps taken so far.
+
+    It is returned in eval mode, its weights frozen.
+    """
     rng = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Classifier(arch, tuple(images.shape[1:]), answers.shape[1]).to(ctx.device)
+        model = Classifier(arch, ctx.target.input_shape, answers.shape[1]).to(ctx.device)
     optimiser = torch.optim.Adam(model.parameters(), 2e-3)
     steps = steps_of(1, len(images))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps + 1)
     model.train()
-    for _ in range(steps):
+    for step in range(steps):
         index = torch.randint(len(images), (BATCH,), generator=rng).to(images.device)
         loss = F.kl_div(model(images[index]).log_softmax(1), answers[index], reduction="batchmean")
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
         schedule.step()
-        yield None
-    yield model.eval().requires_grad_(False)
+        yield step
+    return model.eval().requires_grad_(False)
 
 
-def surrogates(ctx: AttackContext, count: int) -> Iterator[list[nn.Module] | str]:
-    """Yield a few words after every step, then the list of surrogates.
+def surrogates(ctx: AttackContext[Prior], count: int) -> Generator[str, None, list[nn.Module]]:
+    """Return `count` surrogates; yield a few words after every step.
 
     Kept on disk under what the target answered, so that the same target is not distilled twice; it is asked
     all the same, and every question counted.
     """
-    images, answers = asked(ctx)
+    images, answers = answered(ctx)
+    note = ctx.images_to_ask_about().note
     base = int(torch.randint(2**31, (), generator=ctx.rng))
-    found: list[nn.Module] = []
+    models: list[nn.Module] = []
     for number in range(count):
         arch = ARCHITECTURES[number % len(ARCHITECTURES)]
         path = _kept(images, answers, arch, number)
         if path.is_file():
-            model = Classifier(arch, tuple(images.shape[1:]), answers.shape[1])
+            model: nn.Module = Classifier(arch, ctx.target.input_shape, answers.shape[1])
             model.load_state_dict(load_file(path))
-            found.append(model.to(ctx.device).eval().requires_grad_(False))
-            continue
-        for step, model in enumerate(distilled(ctx, images, answers, arch, base + number)):
-            if model is not None:
-                write_atomically(path, save(model.state_dict()))
-                found.append(model)
-            else:
-                yield (
-                    f"distilling surrogate {number + 1} of {count}, {100 * step // steps_of(1, len(images))} %; "
-                    f"{ctx.public_note}"
-                )
-    yield found
+            model = model.to(ctx.device).eval().requires_grad_(False)
+        else:
+            words = f"distilling surrogate {number + 1} of {count}"
+            model = yield from _said(distilled(ctx, images, answers, arch, base + number), words, len(images), note)
+            write_atomically(path, save(model.state_dict()))
+        models.append(model)
+    return models
+
+
+def _said(
+    training: Generator[int, None, nn.Module], words: str, images: int, note: str
+) -> Generator[str, None, nn.Module]:
+    """Go through a training of a surrogate, saying how far it is."""
+    while True:
+        try:
+            step = next(training)
+        except StopIteration as end:
+            return end.value
+        yield f"{words}, {100 * step // steps_of(1, images)} %; {note}"
 
 
 def _kept(images: Tensor, answers: Tensor, arch: str, number: int) -> Path:
