@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 
 import torch
-from scipy.special import stdtrit
 from torch import Tensor
 
 Z95 = 1.959964
@@ -47,6 +46,8 @@ def mean_interval(values: Tensor, persons: Tensor) -> Interval | None:
     n, values = len(counts), values.double()
     if n < 2:
         return None
+    from scipy.special import stdtrit  # takes a while to import, and a start of the application needs none
+
     mean = values.mean()
     apart = torch.zeros(n, dtype=torch.double).index_add(0, of_person, values - mean)  # of a person's sum
     half = float(stdtrit(n - 1, 0.975)) * math.sqrt(n / (n - 1) * apart.pow(2).sum().item()) / len(values)

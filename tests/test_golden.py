@@ -1,0 +1,230 @@
+"""Single steps and choices of the attacks against values worked out apart from them: signs, factors, directions."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from conftest import LinearPrior, QuadrantVictim, frames_of, make_context
+
+from workbench.attacks.ked_mi import around
+from workbench.attacks.parts.best_so_far import Best
+from workbench.attacks.parts.candidate_rng import Streams
+from workbench.attacks.parts.clouds import Cloud
+from workbench.attacks.parts.latent_search import AdamSteps, NesterovSteps, descend
+from workbench.attacks.parts.optimisers import DifferentialEvolution, NaturalEvolution, TiledPerturbation
+from workbench.attacks.parts.questions import Box, log_confidences, margins
+from workbench.attacks.parts.search_frames import Evaluation, SearchFrames, best_of
+from workbench.attacks.rlb_mi import log_gap
+from workbench.attacks.yoshimura import released
+
+INSIDE = torch.tensor([[1.5, -1.0, -1.0, -1.0, 0.0, 0.0]])  # a latent of class 0, not far from the others
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+# BREP-MI
+
+
+@pytest.mark.parametrize(("radius", "length"), [(2.4, 0.8), (12.0, 3.0)])
+def test_brep_mi_steps_a_third_of_the_radius_and_never_more_than_three(radius, length):
+    """Against the directions that leave the class, by min(R/3, 3) times their mean share of the points."""
+    knobs = {"points": 64, "radius": radius, "inside": 1.0, "steps": 1, "bound": 5.0}
+    first, *_, last = frames_of("brep-mi", make_context("brep-mi", classes=(0,), start=INSIDE), **knobs)
+    u = Streams(make_context("brep-mi", classes=(0,))).normal(64, 6)[0]
+    u = u / u.norm(dim=1, keepdim=True)
+    labels = QuadrantVictim()(LinearPrior().decode(INSIDE + radius * u)).argmax(1)
+    push = -((labels != 0).float()[:, None] * u).mean(0)
+    assert 0 < (labels != 0).float().mean() < 1 and push.norm() > 0.05
+    moved = (last.payload.latents - first.payload.latents)[0]
+    assert torch.allclose(moved, length * push, atol=1e-4)
+    assert last.losses["accepted moves"].tolist() == [1.0] and last.queries == 1 + 64 + 1
+
+
+def test_brep_mi_grows_the_sphere_by_its_factor_when_enough_points_stay():
+    knobs = {"points": 16, "radius": 0.1, "growth": 1.5, "inside": 0.5, "steps": 3}
+    *_, last = frames_of("brep-mi", make_context("brep-mi", classes=(0,), start=INSIDE), **knobs)
+    assert last.losses["radius"].item() == pytest.approx(0.1 * 1.5**2), "the largest sphere found, not the next"
+    assert last.losses["share inside"].item() == 1.0 and last.losses["accepted moves"].item() == 0
+
+
+# What of several tries is shown
+
+
+def test_the_best_of_several_tries_is_the_one_of_the_highest_worth():
+    worth = torch.tensor([0.1, 0.9, 0.5, 0.8, 0.2, 0.3])
+    assert best_of(worth, 3).tolist() == [1, 3] and best_of(worth, 2).tolist() == [1, 3, 5]
+    assert best_of(worth, 1).tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_frame_of_several_tries_shows_each_candidates_surest():
+    context = make_context("ppa", classes=(2, 0))
+    frames = SearchFrames(context, torch.zeros(2, 6), 10, tries=2)
+    latents = torch.arange(4.0)[:, None].expand(4, 6)
+    logits = torch.tensor([[0.0, 0.0, 3.0, 0.0], [0.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.0, 0.0], [2.0, 5.0, 0.0, 0.0]])
+    images, loss = LinearPrior().decode(latents), torch.tensor([1.0, 2.0, 3.0, 4.0])
+    frame = frames.searching(Evaluation(images, latents, loss, {"identity": loss}, logits), torch.ones(4, 6))
+    assert torch.equal(frame.payload.latents, latents[[0, 2]]) and torch.equal(frame.payload.images, images[[0, 2]])
+    assert frame.losses["identity"].tolist() == [1.0, 3.0]
+    p = [math.exp(3) / (math.exp(3) + 3), math.exp(1) / (math.exp(1) + 3)]
+    assert frame.payload.confidence.tolist() == pytest.approx(p)
+
+
+@pytest.mark.parametrize("key", ["ppa", "mirror"])
+def test_mid_run_no_try_is_surer_than_the_one_shown(key):
+    """With one step of no size, the tries are the start's: the surest of each class, of which the surest is shown."""
+    crop = {"crop": 1.0} if key == "ppa" else {}
+    frames = frames_of(key, make_context(key), tries=3, samples=250, steps=2, lr=1e-4, **crop)
+    frames = [frame for frame in frames if frame.losses]
+    again = make_context(key)
+    again.prior.sample(4, again.rng)
+    if key == "mirror":
+        again.prior.sample(5000, again.rng)
+    drawn = again.prior.truncate(again.prior.sample(250, again.rng), 0.7)
+    wanted = QuadrantVictim()(LinearPrior().decode(drawn)).softmax(1).amax(0)
+    assert torch.allclose(frames[0].payload.confidence, wanted, atol=0.01)
+
+
+def test_the_best_so_far_is_replaced_by_what_is_worth_more_alone():
+    context = make_context("deep-bmi", classes=(0, 1))
+    best = Best(context, torch.zeros(2, 6), 5)
+    tried = torch.arange(24.0).view(2, 2, 6)
+    scores = torch.tensor([[[0.2, 0.3, 0.5, 0.0], [0.6, 0.2, 0.1, 0.1]], [[0.1, 0.8, 0.1, 0.0], [0.7, 0.1, 0.1, 0.1]]])
+    worth = best.learn(tried, scores, log_confidences)
+    assert torch.allclose(worth.exp(), torch.tensor([[0.2, 0.6], [0.8, 0.1]]))
+    assert torch.equal(best.latents, torch.stack([tried[0, 1], tried[1, 0]]))
+    best.learn(tried + 100, scores * 0.9, log_confidences)
+    assert best.confidence.tolist() == pytest.approx([0.6, 0.8]) and best.latents.max() < 100
+
+
+# Steps
+
+
+def test_a_nesterov_step_is_the_formula_and_stays_in_its_box():
+    value = torch.tensor([[0.5, -0.5]])
+    stepper = NesterovSteps(value, lambda: 0.5, project=lambda z: z.clamp(-1, 1))
+    stepper.step(torch.tensor([[1.0, -2.0]]), 0.1)  # v = −lr·g; z += 1.5·v
+    assert torch.allclose(value, torch.tensor([[0.35, -0.2]]))
+    stepper.step(torch.tensor([[1.0, -20.0]]), 0.1)  # v ← 0.5·v − lr·g; z += 1.5·v − 0.5·v_before
+    assert torch.allclose(value, torch.tensor([[0.35 + 1.5 * -0.15 + 0.05, 1.0]]))
+
+
+def test_adams_first_step_is_the_learning_rate_down_the_slope_and_is_projected():
+    value = torch.tensor([[0.5, 0.95]])
+    AdamSteps(value, project=lambda x: x.clamp(0, 1)).step(torch.tensor([[3.0, -0.2]]), 0.1)
+    assert torch.allclose(value, torch.tensor([[0.4, 1.0]]), atol=1e-6)
+
+
+def test_a_descent_evaluates_once_a_step_and_counts_updates():
+    """On f = x²/2 by steps of lr·x: x_k = (1 − lr)^k; frames k = 1, 2 and three updates done."""
+    context = make_context("gmi", classes=(0,))
+    frames, asked = SearchFrames(context, torch.zeros(1, 6), 3), []
+
+    class Plain:
+        def step(self, gradient, lr):
+            with torch.no_grad():
+                x.sub_(lr * gradient)
+
+    x = torch.ones(1, 6)
+
+    def objective(x):
+        asked.append(x.detach().clone())
+        image = torch.zeros(1, 1, 8, 8)
+        total = x.pow(2).sum(1) / 2
+        return Evaluation(image, x, total, {"square": total}, torch.zeros(1, 4))
+
+    shown = list(descend(frames, x, objective, Plain(), lambda step: 0.1 * step, 3))
+    factors = [1.0, 0.9, 0.9 * 0.8, 0.9 * 0.8 * 0.7]
+    assert [f.step for f in shown] == [1, 2] and frames.done == 3 and not x.requires_grad
+    assert len(asked) == 3 and all(
+        torch.allclose(a, torch.full((1, 6), f)) for a, f in zip(asked, factors, strict=False)
+    )
+    assert torch.allclose(x, torch.full((1, 6), factors[3]))
+    for frame, factor in zip(shown, factors[1:], strict=False):
+        assert frame.losses["square"].item() == pytest.approx(3 * factor**2)
+        assert frame.losses["gradient norm"].item() == pytest.approx(6**0.5 * factor)
+
+
+# Black-box parts
+
+
+def test_a_margin_is_the_log_ratio_to_the_best_other_class():
+    scores = torch.tensor([[0.5, 0.3, 0.2]])
+    wanted = [math.log(0.5 / 0.3), math.log(0.3 / 0.5), math.log(0.2 / 0.5)]
+    assert margins(scores)[0].tolist() == pytest.approx(wanted, abs=1e-5)
+    assert log_gap(scores)[0].exp().tolist() == pytest.approx([0.2, 1e-7, 1e-7], abs=1e-6)
+
+
+def test_hidden_scores_share_evenly_what_the_released_ones_leave():
+    context = make_context("yoshimura")
+    context.target.k = 2
+    images = LinearPrior().decode(LinearPrior().sample(5, seeded()))
+    scores, answers = QuadrantVictim()(images).softmax(1), released(context.target)(images)
+    assert torch.allclose(answers.sum(1), torch.ones(5), atol=1e-5)
+    top, third = scores.topk(2, 1), answers.sort(1).values
+    assert torch.allclose(answers.gather(1, top.indices), top.values)
+    assert torch.allclose(third[:, 0], third[:, 1]) and torch.allclose(
+        third[:, 0], (1 - top.values.sum(1)) / 2, atol=1e-6
+    )
+
+
+def test_yoshimura_walks_down_the_slope_it_has_felt():
+    """One step without a limit, along all directions: z − lr·slope, with the slope of the victim's own formula."""
+    start = torch.tensor([[0.2, 0.1, 0.0, -0.1, 0.0, 0.0]])
+    context = make_context("yoshimura", classes=(0,), start=start)
+    context.target.k = 4
+    knobs = {"steps": 1, "directions": 6, "difference": 1e-2, "lr": 0.5, "longest": 20.0, "bound": 5.0}
+    *_, last = frames_of("yoshimura", context, **knobs)
+    again = make_context("yoshimura", classes=(0,))
+    Streams(again)
+    box = Box.of(LinearPrior(), again.rng, 5.0)
+    units = box.to_units(start).requires_grad_()
+    loss = -QuadrantVictim()(LinearPrior().decode(box.from_units(units))).log_softmax(1)[:, 0].sum()
+    (gradient,) = torch.autograd.grad(loss, units)
+    wanted = box.from_units(units.detach() - 0.5 * gradient)
+    assert torch.allclose(last.payload.latents, wanted, atol=0.05)
+    assert last.losses["slope"].item() == pytest.approx(gradient.norm().item(), rel=0.05)
+
+
+def climbed(optimiser, steps: int = 40) -> float:
+    """Return how far from the top of −‖x − 1‖² an optimiser gets, from zero, for one candidate."""
+    rows, last = torch.tensor([0]), torch.zeros(1, 1, 4)
+    for _ in range(steps):
+        last = optimiser.ask(rows)
+        optimiser.tell(rows, last, -(last - 1).pow(2).sum(2))
+    return (last - 1).norm(dim=2).min().item()
+
+
+@pytest.mark.parametrize("kind", [NaturalEvolution, DifferentialEvolution, TiledPerturbation])
+def test_an_optimiser_climbs(kind):
+    streams = Streams(make_context("deep-bmi", classes=(0,)))
+    starts = 0.5 * torch.randn(1, 12, 4, generator=seeded())
+    assert climbed(kind(starts, 0.3, streams)) < 0.7 < 2.0
+
+
+def test_natural_evolution_takes_the_rank_weighted_step():
+    streams = Streams(make_context("deep-bmi", classes=(0,)))
+    search = NaturalEvolution(torch.zeros(1, 4, 3), 0.5, streams)
+    points = torch.tensor([[[1.0, 0, 0], [0, 1.0, 0], [-1.0, 0, 0], [0, -1.0, 0]]])
+    search.tell(torch.tensor([0]), points, torch.tensor([[4.0, 3.0, 1.0, 2.0]]))
+    # ranks 3, 2, 0, 1 of 3 give weights ½, 1/6, −½, −1/6; their mean over four, times √3
+    wanted = torch.tensor([[(0.5 + 0.5) / 4, (1 / 6 + 1 / 6) / 4, 0.0]]) * 3**0.5
+    assert torch.allclose(search.mean, wanted, atol=1e-6)
+
+
+def test_a_cloud_names_the_owner_of_each_point():
+    cloud = Cloud.around(torch.arange(12.0).view(2, 3, 2))
+    assert cloud.owners.tolist() == [0, 0, 0, 1, 1, 1] and torch.equal(cloud.points, torch.arange(12.0).view(6, 2))
+    assert around(torch.zeros(2, 2, 3)).owners.tolist() == [0] * 12 + [1] * 12
+
+
+def test_a_box_is_the_mean_and_its_reach_in_standard_deviations():
+    samples = torch.tensor([[0.0, 10.0], [2.0, 10.0], [4.0, 16.0]])
+    box = Box.around(samples, 2.0)
+    assert torch.allclose(box.mean, torch.tensor([2.0, 12.0])) and torch.allclose(box.std, torch.tensor([2.0, 12**0.5]))
+    far = torch.tensor([[100.0, -100.0]])
+    assert torch.allclose(box.clamp(far), torch.tensor([[6.0, 12 - 2 * 12**0.5]]))
+    assert torch.allclose(box.from_units(box.to_units(far)), far)
