@@ -1,6 +1,6 @@
 // One line of the table of runs. Names and reasons are other people's text: they are only ever set as text.
 
-import {button, make} from "../dom.js";
+import {$, button, make} from "../dom.js";
 import {NOTHING, count} from "../format.js";
 
 const RED = "wb-plain wb-red";
@@ -23,7 +23,7 @@ export function described(run) {
 export class Row {
   /**
    * run: {id, kind, name, what, state, ended, reason, …}; open: what a person has open, {run, menu, sure, name}, as an
-   * object that is the same for all rows and outlives them; asks: {ask(what, more), redraw()}.
+   * object that is the same for all rows and outlives them; asks: {ask(what, more), redraw(), chosen(), choose(on)}.
    */
   constructor(run, open, asks) {
     Object.assign(this, {run, open, ...asks});
@@ -32,8 +32,19 @@ export class Row {
     this.element = make("tr");
     this.element.dataset.run = run.id;
     this.element.dataset.state = run.state;
-    this.element.append(this.thumb(), this.who(), this.state(), ...this.figures(), this.acts());
+    this.element.append(this.box(), this.thumb(), this.who(), this.state(), ...this.figures(), this.acts());
     if (this.mine.name != null) this.edit(this.mine.name);
+  }
+
+  /** The box by which a line is chosen, to be compared or deleted with others. */
+  box() {
+    const box = make("input");
+    Object.assign(box, {type: "checkbox", checked: this.chosen()});
+    box.setAttribute("aria-label", `Choose ${this.run.name || this.run.what}, ${this.run.id}`);
+    box.addEventListener("change", () => this.choose(box.checked));
+    const cell = make("td", "wb-choose");
+    cell.append(box);
+    return cell;
   }
 
   thumb() {
@@ -101,6 +112,12 @@ export class Row {
     this.more.append(make("summary", "wb-plain", "More"), list);
     this.more.open = Boolean(this.mine.menu);
     this.more.addEventListener("toggle", () => this.toggled());
+    this.more.addEventListener("keydown", event => {
+      if (event.key !== "Escape" || !this.more.open) return;
+      event.stopPropagation();
+      this.more.open = false;
+      $(this.more, "summary").focus();
+    });
     return this.more;
   }
 

@@ -2,9 +2,12 @@
 
 import {$, make} from "../dom.js";
 import {Row} from "./row.js";
+import {Toolbar} from "./toolbar.js";
 
 const STARTS = ["again", "fork"]; // what starts a run is another event than what doesn't
+const EMPTY = "Nothing has run yet. Start an attack in Invert.";
 const COLUMNS = [
+  ["", "wb-choose"],
   ["", "wb-thumb"],
   ["run", ""],
   ["state", ""],
@@ -21,12 +24,36 @@ function heading([text, cls]) {
 }
 
 class Runs {
-  constructor(box, trigger) {
-    this.box = box;
+  constructor(box, props, trigger) {
+    this.props = props;
     this.trigger = trigger;
     this.rows = [];
     this.open = {now: {}}; // what a person has open: a list that is read anew takes none of it away
+    this.chosen = new Set(); // across pages
+    this.toolbar = new Toolbar({
+      look: where => this.look(where),
+      act: what => this.act(what),
+      forget: () => {
+        this.chosen.clear();
+        this.draw(this.props.value);
+      },
+    });
+    this.box = make("div", "wb-scroll");
+    box.append(this.toolbar.element, this.box);
     document.addEventListener("click", event => this.closeOthers(event));
+  }
+
+  /** Asks for another page, or for what a search finds. */
+  look(where) {
+    this.props.value = {...this.props.value, ...where};
+    this.trigger("input");
+  }
+
+  /** Compares or deletes what is chosen. */
+  act(what) {
+    const runs = [...this.chosen];
+    if (what === "delete-all") this.chosen.clear();
+    this.trigger("select", {do: what, runs});
   }
 
   closeOthers(event) {
@@ -40,17 +67,24 @@ class Runs {
       this.trigger(STARTS.includes(what) ? "submit" : "select", {do: what, run: run.id, ...more});
     };
     const redraw = () => {
-      this.draw(this.rows);
+      this.draw(this.props.value);
       $(this.box, ".wb-input")?.focus();
     };
-    return new Row(run, this.open, {ask, redraw}).element;
+    const choose = on => {
+      if (on) this.chosen.add(run.id);
+      else this.chosen.delete(run.id);
+      this.toolbar.draw(this.props.value, this.chosen);
+    };
+    return new Row(run, this.open, {ask, redraw, choose, chosen: () => this.chosen.has(run.id)}).element;
   }
 
-  draw(rows) {
+  draw(value) {
+    const {rows = [], search} = value;
     this.rows = rows;
+    this.toolbar.draw(value, this.chosen);
     const held = this.box.contains(document.activeElement) ? document.activeElement : null;
     if (!rows.length) {
-      this.box.replaceChildren(make("p", "wb-note", "Nothing has run yet. Start an attack in Invert."));
+      this.box.replaceChildren(make("p", "wb-note", search ? `Nothing is called "${search}".` : EMPTY));
       return;
     }
     const [table, head, body, line] = ["table", "thead", "tbody", "tr"].map(tag => make(tag));
@@ -74,10 +108,10 @@ class Runs {
   }
 }
 
-/** value: {rows: [run, …], seq} */
+/** value: {rows: [run, …], page, pages, total, search, said, seq} */
 export function runs(element, props, trigger, watch) {
-  const part = new Runs($(element, ".wb-runs"), trigger);
-  const draw = () => part.draw(props.value.rows || []);
+  const part = new Runs($(element, ".wb-runs"), props, trigger);
+  const draw = () => part.draw(props.value);
   watch("value", draw);
   draw();
 }

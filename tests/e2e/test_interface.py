@@ -236,10 +236,23 @@ def test_runs_are_renamed_compared_and_deleted(shown: dict, served: Served) -> N
     until(lambda: not page.locator(f".wb-runs table[data-stale={listed}]").count(), why="the list is not read anew")
     assert line.get_by_label("New name").input_value() == "half a na", "a new list throws away what is being typed"
     line.get_by_label("New name").press("Escape")
-    for field in ("A", "B"):
-        page.get_by_label(field, exact=True).click()
-        page.get_by_role("option").first.click()
+    line.get_by_text("More").click()
+    line.get_by_text("Rename").wait_for()
+    page.keyboard.press("Escape")
+    until(lambda: not line.get_by_text("Rename").is_visible(), why="Escape does not close the menu")
+    boxes = page.locator(".wb-choose input")
+    assert not page.get_by_role("button", name="Compare", exact=True).is_visible()
+    for at in (0, 1):
+        boxes.nth(at).check()
+    page.get_by_role("button", name="Compare", exact=True).click()
     page.get_by_test_id("compared").wait_for()
+    assert "Attack accuracy" in page.get_by_test_id("compared").inner_text()
+    page.get_by_role("button", name="Choose none").click()
+    search = page.get_by_label("Search runs")
+    search.fill("no-such-run")
+    page.get_by_text('Nothing is called "no-such-run"').wait_for()
+    search.fill("")
+    line.wait_for()
     other = page.locator("tr[data-state=stopped]").first
     doomed = other.get_attribute("data-run")
     other.get_by_text("More").click()
@@ -289,9 +302,11 @@ def test_help_opens_with_a_key(visit: Callable[..., Visit]) -> None:
     page.get_by_role("dialog", name="Help").wait_for(state="hidden")
 
 
-def test_a_wrong_link_says_so(visit: Callable[..., Visit]) -> None:
-    page = visit("?run=0101-000000-gmi-ffff").page
+def test_a_wrong_link_says_so_and_is_not_kept(visit: Callable[..., Visit]) -> None:
+    page = visit("?run=0101-000000-gmi-ffff&__theme=light").page
     page.get_by_text("There is no run '0101-000000-gmi-ffff'").first.wait_for()
+    until(lambda: run_of(page) == "", why="an address that leads nowhere is kept")
+    assert "__theme=light" in page.evaluate("location.href")
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def told(visit: Callable[..., Visit], served: Served) -> dict:
     seen["kept"] = step(page)
     late = visit(f"?run={run_of(page)}").page
     seen["late"] = (
-        until(lambda: (text := late.get_by_label("Attack", exact=True).input_value()) != "GMI" and text),
+        until(lambda: (text := late.get_by_label("Attack", exact=True).input_value()) != "GMI (gmi)" and text),
         rested(lambda: state(late)),
     )
     late.context.close()
@@ -166,7 +166,7 @@ def test_a_run_waits_for_its_target_and_goes_on_by_itself(told: dict) -> None:
 
 
 def test_who_opens_a_waiting_run_finds_its_settings(told: dict) -> None:
-    assert told["late"] == ("BREP-MI", "paused")
+    assert told["late"] == ("BREP-MI (brep-mi)", "paused")
 
 
 def test_judge_tells_the_accuracy_for_a_thousand_queries(told: dict) -> None:

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import sqlite3
 import time
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from workbench.runs.training_folder import TrainingFolder
 
 RUN_ID = re.compile(r"(?=.{1,80}$)[a-z0-9]+(-[a-z0-9]+)*")
 TRAININGS = "trainings"  # the folder of the trainings, beside those of the runs
+
+SEARCHED = ("name", "id", "attack", "scenario", "target", "defense")
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -58,6 +61,18 @@ class RunSummary:
     reason: str
     name: str
     kind: str
+
+
+class RunPage(list[RunSummary]):
+    """Some rows of the index, which know how many there are in all.
+
+    Attributes:
+        total: rows that match, on this page or not.
+    """
+
+    def __init__(self, rows: Iterable[RunSummary], total: int) -> None:
+        super().__init__(rows)
+        self.total = total
 
 
 class RunStore:
@@ -179,20 +194,36 @@ class RunStore:
                     f"UPDATE runs SET {', '.join(f'{c}=?' for c in columns)} WHERE id=?", (*columns.values(), run)
                 )
 
-    def list(self, limit: int = 200, state: RunState | None = None, *, kind: str | None = "run") -> list[RunSummary]:
-        """Return the newest runs first.
+    def list(
+        self,
+        limit: int = 200,
+        state: RunState | None = None,
+        *,
+        offset: int = 0,
+        search: str = "",
+        kind: str | None = "run",
+    ) -> RunPage:
+        """Return the newest runs first, `limit` of them after the first `offset`; the page knows the total.
 
         Args:
+            search: words, each of which a run's name, id, attack, scenario, target or defense contains.
             kind: "run", "training", or None for both.
         """
         asked = {"state": state and state.value, "kind": kind}
-        asked = {column: value for column, value in asked.items() if value}
-        where = "WHERE " + " AND ".join(f"{column}=?" for column in asked) if asked else ""
+        terms = [f"{column}=?" for column, value in asked.items() if value]
+        values: list[Any] = [value for value in asked.values() if value]
+        for word in search.split():
+            terms.append("(" + " OR ".join(f"{column} LIKE ? ESCAPE '!'" for column in SEARCHED) + ")")
+            literal = word.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+            values += [f"%{literal}%"] * len(SEARCHED)
+        where = f"WHERE {' AND '.join(terms)}" if terms else ""
         with closing(self._connect()) as db:
             rows = db.execute(
-                f"SELECT * FROM runs {where} ORDER BY created DESC LIMIT ?", (*asked.values(), limit)
+                f"SELECT * FROM runs {where} ORDER BY created DESC, rowid DESC LIMIT ? OFFSET ?",
+                (*values, limit, offset),
             ).fetchall()
-        return [RunSummary(**{**dict(row), "state": RunState(row["state"])}) for row in rows]
+            (total,) = db.execute(f"SELECT COUNT(*) FROM runs {where}", values).fetchone()
+        return RunPage((RunSummary(**{**dict(row), "state": RunState(row["state"])}) for row in rows), total)
 
     def summary(self, run: str) -> RunSummary:
         with closing(self._connect()) as db:

@@ -41,7 +41,8 @@ class Catalog:
     """What can be chosen, with pictures. Missing data or weights raise the workbench's own errors."""
 
     def __init__(self) -> None:
-        self._lock, self._kept = threading.RLock(), {}
+        self._lock = threading.RLock()
+        self._kept: dict[tuple[Any, ...], Any] = {}
 
     @kept
     def scenario(self, key: str) -> Scenario:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import fastapi
 import gradio as gr
@@ -21,11 +21,35 @@ from workbench.workers.scheduler import Scheduler
 
 FIRST_TAB = "invert"
 Request = gr.Request | fastapi.Request
+
+
+class How(TypedDict, total=False):
+    """How Gradio carries out an event."""
+
+    queue: bool
+    show_progress: Literal["full", "minimal", "hidden"]
+    api_visibility: Literal["public", "private", "undocumented"]
+    trigger_mode: Literal["once", "multiple", "always_last"]
+    concurrency_limit: int | None
+
+
 # For events that must answer at once. Who turns a control again before the answer is there gets the newest one's
 # answer. Gradio reads the controls anew for it, but not the event's own data, and by default drops the event.
-LIGHT = dict(queue=False, show_progress="hidden", api_visibility="private", trigger_mode="always_last")
-COMMAND = LIGHT | {"trigger_mode": "multiple"}  # for events that carry what was asked for: each is carried out
-START = LIGHT | {"trigger_mode": "once"}  # a double click starts one run
+LIGHT: How = {
+    "queue": False,
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "trigger_mode": "always_last",
+}
+COMMAND: How = {**LIGHT, "trigger_mode": "multiple"}  # for events that carry what was asked for: each is carried out
+START: How = {**LIGHT, "trigger_mode": "once"}  # a double click starts one run
+# For events that may take seconds, and are queued. Who picks on before an answer is there gets the newest pick's answer.
+QUIET: How = {
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "concurrency_limit": 4,
+    "trigger_mode": "always_last",
+}
 
 
 @dataclass
@@ -72,7 +96,8 @@ class App:
 
     def when_loaded(self, look: Callable[..., Any], inputs: Any, outputs: Any) -> Any:
         """Call `look` when a browser has loaded the page; the address it asked for is known to queued events only."""
-        return self.page.load(look, inputs, outputs, **LIGHT | {"queue": True})
+        queued: How = {**LIGHT, "queue": True}
+        return self.page.load(look, inputs, outputs, **queued)
 
     def has_run(self, run: str) -> bool:
         """Return whether a run, named by whoever asks, is in the store."""

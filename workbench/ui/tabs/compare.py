@@ -13,8 +13,8 @@ from workbench.engine.compatibility import problems
 from workbench.grids import GRIDS, GridFile
 from workbench.grids.base import gathered
 from workbench.grids.fill import adopt
+from workbench.ui.figures import number
 from workbench.ui.shell import COMMAND, LIGHT, START, App, drawn_by, tab, told
-from workbench.ui.tabs.judge import number
 
 METRICS = {
     "acc@1": "Acc@1",

@@ -11,25 +11,8 @@ from workbench.core.errors import WorkbenchError
 from workbench.metrics import METRICS
 from workbench.runs.run_folder import RunFolder
 from workbench.scenarios import SCENARIOS
+from workbench.ui.figures import arrow, number
 from workbench.ui.shell import LIGHT, App, tab
-
-UNKNOWN = "–"
-
-
-def number(metric: str, value: float | None) -> str:
-    """Return a metric's value in its unit."""
-    if value is None:
-        return UNKNOWN
-    unit = METRICS.entry(metric).info.unit if metric in METRICS else ""
-    if unit == "share":
-        return f"{100 * value:.0f} %"
-    return f"{value:.3g}" + (f" {unit}" if unit == "dB" else "")
-
-
-def arrow(metric: str) -> str:
-    """Return which direction means that more leaked."""
-    best = METRICS.entry(metric).info.best if metric in METRICS else ""
-    return {"higher": "↑", "lower": "↓"}.get(best, "")
 
 
 def row(metric: str, found: dict[str, Any], floor: dict[str, Any] | None, ceiling: dict[str, Any] | None) -> str:

@@ -19,7 +19,7 @@ from workbench.priors.base import lender_of, prior_problem
 from workbench.scenarios import SCENARIOS
 from workbench.ui.components.forms import part
 from workbench.ui.routes.priors import training_config
-from workbench.ui.shell import COMMAND, App, tab, told
+from workbench.ui.shell import COMMAND, QUIET, App, tab, told
 
 FIGURES = {
     "fid": "FID",
@@ -228,11 +228,10 @@ def build(app: App) -> None:
             defense: gr.Dropdown(value=asked.defense, visible=on and len(DEFENSES.keys()) > 1),
         }
 
-    quiet = dict(show_progress="hidden", api_visibility="private", concurrency_limit=4, trigger_mode="always_last")
     outputs = [prior, target, defense, *parts]
-    app.when_opened("prior", opened, pickers, [scenario, *outputs], **quiet)
-    scenario.input(other, scenario, outputs, **quiet)
-    gr.on([prior.input, target.input, defense.input], show, pickers, outputs, **quiet)
+    app.when_opened("prior", opened, pickers, [scenario, *outputs], **QUIET)
+    scenario.input(other, scenario, outputs, **QUIET)
+    gr.on([prior.input, target.input, defense.input], show, pickers, outputs, **QUIET)
 
     def act(event: gr.EventData, request: gr.Request) -> None:
         """Do what the parts' buttons ask for; they then ask for the news themselves."""
@@ -252,4 +251,4 @@ def build(app: App) -> None:
 
     gr.on([training.select, reach.select], act, None, None, **COMMAND)
     # A training has ended, or has published better weights: everything that shows the prior looks again.
-    training.input(show, pickers, outputs, **quiet)
+    training.input(show, pickers, outputs, **QUIET)

@@ -21,7 +21,7 @@ from workbench.ui.comparison import comparison, percent
 from workbench.ui.components.forms import custom, part
 from workbench.ui.routes.trainings import target_training
 from workbench.ui.settings import spec_of
-from workbench.ui.shell import COMMAND, LIGHT, App, tab, told
+from workbench.ui.shell import COMMAND, LIGHT, QUIET, App, tab, told
 
 PAGE = 10  # classes on a page of the gallery
 
@@ -305,16 +305,14 @@ def build(app: App) -> None:
             app.aimed[request.session_hash or ""] = named(key, name, inside, outside, within, beyond)
         return gr.Tabs(selected="invert")
 
-    # Who picks on before an answer is there gets the newest pick's answer; by default it would be dropped.
-    quiet = dict(show_progress="hidden", api_visibility="private", concurrency_limit=4, trigger_mode="always_last")
     shown, given = [card, chance, compared, attack, asked], [asked, *chosen]
-    app.when_opened("target", revisit, given, [*chosen, panels, page, attacker, images, *shown], **quiet)
-    scenario.input(other, given, [arch, page, attacker, images, *shown], **quiet)
-    gr.on([training.input, output.input], pick, given[:5], [knobs, around, panels, *shown], **quiet)
-    gr.on([arch.input, knobs.submit, around.submit, chance.input], show, given, shown, **quiet)
+    app.when_opened("target", revisit, given, [*chosen, panels, page, attacker, images, *shown], **QUIET)
+    scenario.input(other, given, [arch, page, attacker, images, *shown], **QUIET)
+    gr.on([training.input, output.input], pick, given[:5], [knobs, around, panels, *shown], **QUIET)
+    gr.on([arch.input, knobs.submit, around.submit, chance.input], show, given, shown, **QUIET)
     chance.change(
-        measure, chosen, compared, **quiet
+        measure, chosen, compared, **QUIET
     )  # one listener for all of these: the newest measurement is the last
     chance.select(act, None, None, **COMMAND)
     attack.click(aim, chosen, app.tabs, **LIGHT)
-    page.change(lambda key, n: gallery(catalog, key, int(n)), [scenario, page], images, **quiet | LIGHT)
+    page.change(lambda key, n: gallery(catalog, key, int(n)), [scenario, page], images, **LIGHT)
