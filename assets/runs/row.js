@@ -92,11 +92,11 @@ export class Row {
   }
 
   menu() {
-    const {id, ended, accuracy} = this.run;
+    const {id, ended, accuracy, mine = true} = this.run; // what is somebody else's may be watched and taken away
     const list = make("div", "wb-menu");
     const act = (text, what, cls = "wb-plain") => button(text, () => this.ask(what), cls);
-    if (!this.training) list.append(act("Run again", "again"), act("Fork from the end", "fork"));
-    list.append(button("Rename", () => this.rename(), "wb-plain"));
+    if (!this.training) list.append(act("Run again", "again"), ...(mine ? [act("Fork from the end", "fork")] : []));
+    if (mine) list.append(button("Rename", () => this.rename(), "wb-plain"));
     if (!this.training)
       list.append(
         link("Sheet (PNG)", `/wb/runs/${id}/sheet.png`),
@@ -107,7 +107,7 @@ export class Row {
     this.sure = act("Really delete?", "delete", RED);
     this.remove = button("Delete", () => this.makeSure(), RED);
     const removing = this.mine.sure ? this.sure : this.remove;
-    list.append(ended ? removing : act("Stop", "stop", RED));
+    if (mine) list.append(ended ? removing : act("Stop", "stop", RED));
     this.more = make("details");
     this.more.append(make("summary", "wb-plain", "More"), list);
     this.more.open = Boolean(this.mine.menu);
