@@ -391,6 +391,179 @@ def test_an_answer_that_trickles_is_given_up():
         thread.join()
 
 
+def test_a_head_that_trickles_is_given_up():
+    """Each byte of the headers comes in time, their end never does."""
+    hung_up = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def trickle() -> None:
+            line, _ = listener.accept()
+            with line:
+                line.recv(65536)
+                line.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                try:
+                    for _ in range(400):
+                        line.sendall(b"a")
+                        time.sleep(0.02)
+                except OSError:
+                    hung_up.set()
+
+        thread = threading.Thread(target=trickle, daemon=True)
+        thread.start()
+        with pytest.raises(TargetAway, match="did not answer within"):
+            endpoint(f"http://127.0.0.1:{listener.getsockname()[1]}/", seconds=0.3, tries=1)
+        thread.join()
+    assert hung_up.is_set(), "it waited for the end"
+
+
+@pytest.mark.parametrize("words", [b"[" * 200_000, b'{"scores": ' + b"[" * 200_000])
+def test_json_that_is_nested_deeply_is_named(words):
+    with Saying(words) as server, pytest.raises(BadAnswer, match="nested too deeply"):
+        endpoint(server.address)(torch.rand(2, *SHAPE))
+
+
+# Gateways: sizes and tokens
+
+
+class Gateway:
+    """A target behind a gateway that lets through requests of so many bytes, with the right token.
+
+    Args:
+        abrupt: refuse from the headers alone and hang up while the body is still being sent.
+        echo: repeat the token in a refusal, as some services do.
+    """
+
+    def __init__(self, *, limit: int = 1 << 30, token: str = "", abrupt: bool = False, echo: bool = False) -> None:
+        self.rows: list[int] = []
+        self.refused = 0
+        gateway = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                self.say(200, OFFER.to_json()) if self.allowed() else self.shut_out()
+
+            def do_POST(self) -> None:
+                size = int(self.headers["Content-Length"])
+                if size > limit:
+                    gateway.refused += 1
+                    if abrupt:
+                        self.close_connection = True
+                    else:
+                        self.rfile.read(size)
+                    return self.say(413, {"detail": "Request Entity Too Large"})
+                body = self.rfile.read(size)
+                if not self.allowed():
+                    return self.shut_out()
+                images = unpacked(json.loads(body)["images"], SHAPE, 10_000)
+                gateway.rows.append(len(images))
+                return self.say(200, {"scores": QuadrantVictim()(images).softmax(1).tolist()})
+
+            def allowed(self) -> bool:
+                return not token or self.headers.get("Authorization") == f"Bearer {token}"
+
+            def shut_out(self) -> None:
+                self.say(401, {"detail": self.headers["Authorization"] if echo else "missing or wrong token"})
+
+            def say(self, status: int, what: object) -> None:
+                text = json.dumps(what).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *what: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+
+    __enter__, __exit__, address = Saying.__enter__, Saying.__exit__, Saying.address
+
+
+@pytest.mark.parametrize("abrupt", [False, True])
+def test_a_request_that_is_too_large_is_made_in_halves(abrupt):
+    images = torch.rand(100, *SHAPE)
+    with Gateway(limit=5_000, abrupt=abrupt) as server:
+        target = endpoint(server.address)
+        assert torch.allclose(target(images).softmax(1), QuadrantVictim()(images).softmax(1), atol=1e-6)
+        assert sum(server.rows) == 100, "every image is asked about once"
+        refused = server.refused
+        target(images)
+        assert server.refused == refused > 0, "what was learned is kept"
+
+
+def test_a_gateway_that_lets_through_no_image_is_named():
+    with Gateway(limit=50) as server, pytest.raises(BadAnswer, match=r"even one image .*413"):
+        endpoint(server.address)(torch.rand(8, *SHAPE))
+
+
+def test_a_token_opens_the_gateway_and_its_absence_is_explained():
+    images = torch.rand(3, *SHAPE)
+    with Gateway(token="s3cret") as server:
+        assert endpoint(server.address, token="s3cret")(images).shape == (3, CLASSES)
+        with pytest.raises(BadAnswer, match=r"401.*--endpoint-token-env"):
+            endpoint(server.address)
+
+
+def test_a_token_that_a_server_repeats_is_in_no_message():
+    with Gateway(token="another", echo=True) as server, pytest.raises(BadAnswer, match="401") as refusal:
+        endpoint(server.address, token="s3cret")
+    assert "Bearer" in str(refusal.value) and "s3cret" not in str(refusal.value)
+
+
+def test_a_token_comes_from_the_environment_and_is_written_nowhere(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("BANK_TOKEN", "s3cret")
+    with Gateway(token="s3cret") as server:
+        status = main(
+            [
+                *("run", "--scenario", "digits", "--target", "http:bank", "--endpoint", f"bank={server.address}"),
+                *("--endpoint-token-env", "bank=BANK_TOKEN", "--attack", "brep-mi", "--out", str(tmp_path / "run")),
+            ]
+        )
+    said = capsys.readouterr()
+    assert status == 2 and "takes images" in said.err, "it was let in and told what it takes: not these"
+    assert "s3cret" not in said.out + said.err
+    assert not any(b"s3cret" in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_the_token_travels_to_the_worker_by_the_name_of_its_variable(monkeypatch):
+    monkeypatch.setenv("BANK_TOKEN", "s3cret")
+    sources.allow("http", "bank=http://127.0.0.1:9/")
+    sources.allow_token("bank=BANK_TOKEN")
+    words = sources.as_options()
+    assert "bank=BANK_TOKEN" in words and not any("s3cret" in word for word in words)
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    sources.add_options(parser)
+    sources.forget()
+    sources.allow_from(parser.parse_args(words))
+    assert sources.token_of(sources.source_of("http:bank")) == "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "words"),
+    [
+        ("bank=BANK_TOKEN", None, "is not set"),
+        ("bank=BANK_TOKEN", "a b", "no token has"),
+        ("bank=BANK_TOKEN", "a\r\nX-Evil: 1", "no token has"),
+        ("shop=BANK_TOKEN", "s3cret", "no --endpoint shop"),
+        ("bank", "s3cret", "NAME=VARIABLE"),
+        ("bank=s3cret!", "s3cret", "NAME=VARIABLE"),
+    ],
+)
+def test_a_token_that_is_none_is_refused(monkeypatch, text, value, words):
+    monkeypatch.delenv("BANK_TOKEN", raising=False)
+    if value is not None:
+        monkeypatch.setenv("BANK_TOKEN", value)
+    sources.allow("http", "bank=http://127.0.0.1:9/")
+    with pytest.raises(UsageError, match=words) as refusal:
+        sources.allow_token(text)
+    assert value is None or value not in str(refusal.value)
+
+
 def test_nobody_there():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -67,7 +67,7 @@ class OnnxFile(ForeignTarget):
                 [f"{self._title} answers two images with shape {list(first.shape)}. A classifier answers [2, classes]."]
             )
         self._logits = bool((first < 0).any() or (first > 1).any() or ((first.sum(1) - 1).abs() > 1e-3).any())
-        super().__init__(name, RemoteCard(tuple(shape), first.shape[1], Access.SCORES, title=path.name))
+        super().__init__(name, RemoteCard(shape, first.shape[1], Access.SCORES, title=path.name))
 
     def confidences(self, images: Tensor) -> Tensor:
         values = self._run(images)

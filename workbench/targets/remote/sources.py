@@ -1,16 +1,20 @@
 """Targets elsewhere: which ones the command line allows, and opening them.
 
 A run names them ``http:NAME`` and ``onnx:NAME``. What NAME stands for is said once, when the program starts
-(``--endpoint NAME=URL``, ``--onnx NAME=FILE``); neither a page nor a recorded run can add an address.
+(``--endpoint NAME=URL``, ``--onnx NAME=FILE``); neither a page nor a recorded run can add an address. A service that
+wants a token gets the value of an environment variable (``--endpoint-token-env NAME=VARIABLE``): that is read when it is
+asked, and written nowhere.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from workbench.core.errors import Failure, TargetAway, UsageError, WorkbenchError
@@ -20,17 +24,26 @@ from workbench.targets.remote.http import GLANCE, Endpoint
 from workbench.targets.remote.onnx import OnnxFile
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+TOKEN = re.compile(r"[\x21-\x7e]+")  # what may stand in a header
 FLAGS = {"http": "--endpoint", "onnx": "--onnx"}
+TOKEN_FLAG = "--endpoint-token-env"
 REMEMBERED = 2.0  # seconds for which a look at a target holds, so that one click does not ask several times
 
 
 @dataclass(frozen=True)
 class Source:
-    """One target elsewhere; `kind` is "http" or "onnx"."""
+    """One target elsewhere.
+
+    Attributes:
+        kind: "http" or "onnx".
+        variable: the environment variable that holds its token; "" where it wants none.
+    """
 
     kind: str
     name: str
     address: str
+    variable: str = ""
 
     @property
     def key(self) -> str:
@@ -72,6 +85,33 @@ def allow(kind: str, text: str) -> Source:
     return source
 
 
+def allow_token(text: str) -> None:
+    """Let a target on the list have the token in ``NAME=VARIABLE``.
+
+    Raises:
+        UsageError: it is malformed, no such target is on the list, or the variable holds no token.
+    """
+    name, _, variable = text.partition("=")
+    source = _allowed.get(f"http:{name}")
+    if not VARIABLE.fullmatch(variable):
+        raise UsageError(f"{TOKEN_FLAG}: write it as {TOKEN_FLAG} NAME=VARIABLE, the name of an environment variable.")
+    if source is None:
+        raise UsageError(f"{TOKEN_FLAG} {text}: there is no --endpoint {name[:41]}=URL.")
+    _allowed[source.key] = replace(source, variable=variable)
+    token_of(_allowed[source.key])
+
+
+def token_of(source: Source) -> str:
+    """Return the token of a target, "" where it wants none; raises `UsageError` if its variable holds none."""
+    token = os.environ.get(source.variable, "") if source.variable else ""
+    if source.variable and not TOKEN.fullmatch(token):
+        raise UsageError(
+            f"{TOKEN_FLAG} {source.name}={source.variable}: the environment variable {source.variable} "
+            f"{'is not set' if not token else 'holds spaces or other characters that no token has'}."
+        )
+    return token
+
+
 def forget() -> None:
     """Empty the list."""
     _allowed.clear()
@@ -101,6 +141,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--endpoint", action="append", default=[], metavar="NAME=URL", help="allow a target behind HTTP, as http:NAME"
     )
     parser.add_argument(
+        TOKEN_FLAG,
+        dest="endpoint_tokens",
+        action="append",
+        default=[],
+        metavar="NAME=VARIABLE",
+        help="send http:NAME the token in this environment variable (Authorization: Bearer)",
+    )
+    parser.add_argument(
         "--onnx", action="append", default=[], metavar="NAME=FILE", help="allow a target in an ONNX file, as onnx:NAME"
     )
 
@@ -110,11 +158,19 @@ def allow_from(options: argparse.Namespace) -> None:
     for kind, texts in (("http", options.endpoint), ("onnx", options.onnx)):
         for text in texts:
             allow(kind, text)
+    for text in options.endpoint_tokens:
+        allow_token(text)
 
 
 def as_options() -> list[str]:
-    """Return the flags that allow another process the same."""
-    return [word for s in sources() for word in (FLAGS[s.kind], f"{s.name}={s.address}")]
+    """Return the flags that allow another process the same; tokens it finds in its own environment."""
+    words = [word for s in sources() for word in (FLAGS[s.kind], f"{s.name}={s.address}")]
+    return words + [word for s in sources() if s.variable for word in (TOKEN_FLAG, f"{s.name}={s.variable}")]
+
+
+def endpoint_of(source: Source, **how: Any) -> Endpoint:
+    """Return a target behind HTTP, asked with its token; `how` goes to `Endpoint`, whose errors it raises."""
+    return Endpoint(source.key, source.address, token=token_of(source), **how)
 
 
 def open_target(target: str, shape: tuple[int, int, int]) -> ForeignTarget:
@@ -126,14 +182,14 @@ def open_target(target: str, shape: tuple[int, int, int]) -> ForeignTarget:
     """
     source = source_of(target)
     if source.kind == "http":
-        return Endpoint(source.key, source.address)
+        return endpoint_of(source)
     return OnnxFile(source.key, Path(source.address), shape)
 
 
 def answers(target: str) -> bool:
     """Return whether a target behind HTTP is there now; raises `UsageError` if the command line does not allow it."""
     try:
-        Endpoint(target, source_of(target).address, seconds=GLANCE, tries=1)
+        endpoint_of(source_of(target), seconds=GLANCE, tries=1)
     except Failure:
         return False
     return True
@@ -150,15 +206,11 @@ def foreign_problem(target: str, shape: tuple[int, int, int], classes: int, acce
     Looks whether it is there; what was seen holds for a few seconds.
     """
     source = source_of(target)
-    key = (target, source.address, tuple(shape))
+    key = (target, source.address, shape)
     when, seen = _looks.get(key, (-REMEMBERED, None))
     if seen is None or time.monotonic() - when > REMEMBERED:
         try:
-            seen = (
-                Endpoint(source.key, source.address, seconds=GLANCE, tries=1)
-                if source.kind == "http"
-                else open_target(target, shape)
-            )
+            seen = endpoint_of(source, seconds=GLANCE, tries=1) if source.kind == "http" else open_target(target, shape)
         except WorkbenchError as error:
             seen = error
         _looks[key] = time.monotonic(), seen

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-DTYPES = {"float32": np.dtype("<f4"), "uint8": np.dtype("u1")}
+DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype("<f4"), "uint8": np.dtype("u1")}
 
 
 def packed(images: Tensor, dtype: str = "float32") -> dict[str, Any]:
@@ -24,7 +24,7 @@ def packed(images: Tensor, dtype: str = "float32") -> dict[str, Any]:
     if dtype == "uint8":
         plain = (plain.clamp(0, 1) * 255).round().to(torch.uint8)
     pixels = np.ascontiguousarray(plain.numpy(), dtype=DTYPES[dtype])
-    return {"dtype": dtype, "shape": list(images.shape), "data": base64.b64encode(pixels).decode("ascii")}
+    return {"dtype": dtype, "shape": list(images.shape), "data": base64.b64encode(pixels.tobytes()).decode("ascii")}
 
 
 def unpacked(data: Any, shape: tuple[int, int, int], most: int) -> Tensor:
