@@ -23,6 +23,7 @@ from conftest import CLASSES, SHAPE, QuadrantVictim
 from workbench.__main__ import main
 from workbench.core.errors import BadAnswer, BudgetSpent, Incompatible, TargetAway, UsageError
 from workbench.core.records import Access, RunState
+from workbench.core.web.protocol import PromptProtocol
 from workbench.defenses import load_target
 from workbench.defenses.store import load_classifier
 from workbench.engine import away as remote_wait
@@ -53,13 +54,20 @@ def _empty_list() -> Iterator[None]:
 
 @contextmanager
 def serving(
-    model: torch.nn.Module, offer: RemoteCard = OFFER, rate: float | None = None, port: int = 0
+    model: torch.nn.Module,
+    offer: RemoteCard = OFFER,
+    rate: float | None = None,
+    port: int = 0,
+    token: str = "",
+    http: type | str = "auto",
 ) -> Iterator[str]:
     """Serve a target on loopback in a thread; yield its address."""
     with socket.socket() as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         line.bind(("127.0.0.1", port))
-        server = uvicorn.Server(uvicorn.Config(offering(model.eval(), offer, rate), log_level="critical"))
+        server = uvicorn.Server(
+            uvicorn.Config(offering(model.eval(), offer, rate, token=token), http=http, log_level="critical")
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [line]}, daemon=True)
         thread.start()
         while not server.started:
@@ -195,7 +203,9 @@ def test_a_target_releases_no_more_than_it_offers():
         import urllib.request
 
         body = json.dumps({"images": packed(torch.rand(2, *SHAPE))}).encode()
-        with urllib.request.urlopen(urllib.request.Request(address, body), timeout=5) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(address, body, {"Content-Type": "application/json"}), timeout=5
+        ) as answer:
             return json.loads(answer.read())
 
     with serving(QuadrantVictim(), replace(OFFER, access=Access.LABEL)) as address:
@@ -214,11 +224,121 @@ def test_a_senseless_request_is_refused_with_a_reason(body):
 
     with serving(QuadrantVictim()) as address:
         line = http.client.HTTPConnection(address.split("/")[2], timeout=5)
-        line.request("POST", "/", body)
+        line.request("POST", "/", body, {"Content-Type": "application/json"})
         answer = line.getresponse()
         assert answer.status == 400 and json.loads(answer.read())["error"]
         assert endpoint(address)(torch.rand(1, *SHAPE)).shape == (1, CLASSES), "it must go on after that"
         line.close()
+
+
+def asked(address: str, **headers: str) -> tuple[int, dict]:
+    """Return status and answer of one image's request with these headers."""
+    import http.client
+
+    line = http.client.HTTPConnection(address.split("/")[2], timeout=20)
+    body = json.dumps({"images": packed(torch.rand(1, *SHAPE))})
+    sent = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    line.request("POST", "/", body, sent)
+    answer = line.getresponse()
+    try:
+        return answer.status, json.loads(answer.read())
+    finally:
+        line.close()
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://evil.example", "Content_Type": "text/plain"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec_Fetch_Site": "cross-site"}, 403),
+        ({"Host": "evil.example"}, 421),
+        ({"Content_Type": "text/plain"}, 415),
+        ({"Content_Type": "application/x-www-form-urlencoded"}, 415),
+    ],
+)
+def test_another_sites_page_gets_no_answer_and_spends_nothing(headers, status):
+    with serving(QuadrantVictim(), rate=0.5) as address:
+        said, answer = asked(address, **headers)
+        assert said == status and answer["error"]
+        assert asked(address)[0] == 200, "the allowance is still there"
+
+
+def test_a_target_with_a_token_answers_those_who_have_it():
+    with serving(QuadrantVictim(), token="s3cret") as address:
+        assert asked(address)[0] == asked(address, Authorization="Bearer wrong")[0] == 401
+        assert asked(address, Authorization="Bearer s3cret")[0] == 200
+        assert endpoint(address, token="s3cret")(torch.rand(2, *SHAPE)).shape == (2, CLASSES)
+        with pytest.raises(BadAnswer, match="401"):
+            endpoint(address)
+
+
+class Gate(QuadrantVictim):
+    """Counts the batches it answers, and holds up the first until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[int] = []
+        self.go = threading.Event()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.batches.append(len(images))
+        assert self.go.wait(20)
+        return super().forward(images)
+
+
+def test_who_asks_about_one_image_has_a_turn_between_the_slices_of_many(monkeypatch):
+    import asyncio
+
+    import httpx
+
+    monkeypatch.setattr("workbench.targets.remote.service.SLICE", 4)
+    model, images = Gate(), torch.rand(40, *SHAPE)
+
+    async def both() -> tuple[dict, int]:
+        transport = httpx.ASGITransport(offering(model, OFFER))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            many = asyncio.create_task(client.post("/", json={"images": packed(images)}))
+            while not model.batches:
+                await asyncio.sleep(0)
+            one = asyncio.create_task(client.post("/", json={"images": packed(images[:1])}))
+            for _ in range(200):  # turns of the loop, until it stands in the queue
+                await asyncio.sleep(0)
+            model.go.set()
+            assert (await one).status_code == 200
+            before = len(model.batches)
+            return (await many).json(), before
+
+    answer, before = asyncio.run(both())
+    assert before < 11, "the ten slices of the other were answered first"
+    assert torch.allclose(torch.tensor(answer["scores"]), QuadrantVictim()(images).softmax(1), atol=1e-6)
+
+
+@pytest.mark.parametrize("begun", [b"", b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "])
+def test_who_never_finishes_a_head_is_hung_up_on(monkeypatch, begun):
+    monkeypatch.setattr("workbench.core.web.protocol.HEAD_SECONDS", 0.2)
+    with serving(QuadrantVictim(), http=PromptProtocol) as address:
+        with socket.create_connection(("127.0.0.1", int(address.split(":")[2].strip("/"))), timeout=20) as line:
+            line.sendall(begun)
+            assert line.recv(1000) == b""
+        assert asked(address)[0] == 200
+
+
+def test_a_head_in_time_may_be_followed_by_a_slow_body(monkeypatch):
+    monkeypatch.setattr("workbench.core.web.protocol.HEAD_SECONDS", 0.1)
+    body = json.dumps({"images": packed(torch.rand(1, *SHAPE))}).encode()
+    with serving(QuadrantVictim(), http=PromptProtocol) as address:
+        with socket.create_connection(("127.0.0.1", int(address.split(":")[2].strip("/"))), timeout=20) as line:
+            line.sendall(
+                b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+                b"Content-Length: %d\r\n\r\n" % len(body)
+            )
+            for byte in range(6):
+                time.sleep(0.05)  # the body trickles for longer than a head may
+                line.sendall(body[byte : byte + 1])
+            line.sendall(body[6:])
+            assert line.recv(1000).startswith(b"HTTP/1.1 200")
 
 
 def test_the_allowance_lets_in_so_many_a_second():

@@ -63,6 +63,7 @@ class Serve:
 
         import uvicorn
 
+        from workbench.core.web.protocol import PromptProtocol
         from workbench.runs.store import RunStore
         from workbench.ui.server import create
         from workbench.ui.shell import App
@@ -79,4 +80,4 @@ class Serve:
         )
         where = f"[{options.host}]" if ":" in options.host else options.host
         print(f"Model Inversion Workbench: http://{where}:{options.port}", flush=True)
-        uvicorn.run(server, host=options.host, port=options.port, log_level="warning")
+        uvicorn.run(server, host=options.host, port=options.port, http=PromptProtocol, log_level="warning")

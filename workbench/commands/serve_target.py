@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 import torch
 
 from workbench.commands.base import command
 from workbench.core.errors import UsageError
 from workbench.core.records import Access
+from workbench.core.web.hosts import ServedNames
 from workbench.defenses import load_target
 from workbench.engine.model_cache import pick_device
 from workbench.scenarios import SCENARIOS
 from workbench.targets.remote.base import RemoteCard
+from workbench.targets.remote.sources import TOKEN
 from workbench.workers.scheduler import default_threads
+
+CONNECTIONS = 256  # at once; who comes when there are as many is told to come again (503)
 
 
 def card_of(options: argparse.Namespace) -> RemoteCard:
@@ -32,6 +37,14 @@ def card_of(options: argparse.Namespace) -> RemoteCard:
     )
 
 
+def token_in(variable: str | None) -> str:
+    """Return the token in an environment variable, "" for None; raises `UsageError` if there is none in it."""
+    token = os.environ.get(variable, "") if variable else ""
+    if variable and not TOKEN.fullmatch(token):
+        raise UsageError(f"--token-env {variable}: this environment variable holds no token (letters, digits, signs).")
+    return token
+
+
 @command("serve-target", "Offer a target over HTTP, to be attacked from elsewhere", order=7)
 class ServeTarget:
     @staticmethod
@@ -45,6 +58,16 @@ class ServeTarget:
         parser.add_argument("--rate", type=float, metavar="N", help="answer at most N images a second")
         parser.add_argument("--host", default="127.0.0.1", help="who may ask (default: this machine alone)")
         parser.add_argument("--port", type=int, default=7861)
+        parser.add_argument(
+            "--allow-host",
+            action="append",
+            default=[],
+            metavar="NAME[:PORT]",
+            help="answer to this name as well, such as that of a gateway",
+        )
+        parser.add_argument(
+            "--token-env", metavar="VARIABLE", help="answer those alone who send the token in this environment variable"
+        )
         parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
         parser.add_argument("--threads", type=int, help="threads of torch (default: cores - 1)")
 
@@ -54,8 +77,10 @@ class ServeTarget:
 
         import uvicorn
 
+        from workbench.core.web.protocol import PromptProtocol
         from workbench.targets.remote.service import offering
 
+        token = token_in(options.token_env)
         card, device = card_of(options), pick_device(options.device)
         torch.set_num_threads(options.threads or default_threads())
         arch = options.arch or SCENARIOS[options.scenario].default_target
@@ -78,6 +103,10 @@ class ServeTarget:
                 "--target http:it --attack ...",
                 flush=True,
             )
-            server = uvicorn.Server(uvicorn.Config(offering(model, card, options.rate), log_level="warning"))
+            names = ServedNames.of(options.host, listener.getsockname()[1], options.allow_host)
+            served = offering(model, card, options.rate, token=token, names=names)
+            server = uvicorn.Server(
+                uvicorn.Config(served, http=PromptProtocol, limit_concurrency=CONNECTIONS, log_level="warning")
+            )
             server.run(sockets=[listener])
         return 0

@@ -101,6 +101,9 @@ class ServedNames:
         return here is not None and address_of(host) == here
 
 
+HERE = ServedNames(frozenset((name, None) for name in LOOPBACK))  # a server of one machine, whatever its port
+
+
 def same_site(origin: str, authority: str) -> bool:
     """Return whether a page's origin is the server as the request calls it; a gateway before it may speak https."""
     parts, called = urlsplit(origin), split_authority(authority)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from fastapi import FastAPI, Request
@@ -15,10 +17,13 @@ from starlette.concurrency import run_in_threadpool
 from torch import Tensor, nn
 
 from workbench.core.records import Access
+from workbench.core.web.bodies import BodyGuard
+from workbench.core.web.hosts import HERE, NameGuard, ServedNames
 from workbench.targets.remote.base import RemoteCard
 from workbench.targets.remote.wire import unpacked
 
 MOST = 1024  # images in one request
+SLICE = 32  # images after which another request has its turn
 LIMIT = 96 * 2**20  # bytes of a request
 PATIENCE = 30.0  # seconds for a request's body
 
@@ -47,61 +52,80 @@ class RateLimiter:
         return 0.0
 
 
-def answer(model: nn.Module, images: Tensor, offer: RemoteCard) -> dict[str, list]:
+def answer(model: nn.Module, images: Tensor, card: RemoteCard) -> dict[str, list[Any]]:
     """Return what is released about images (n, C, H, W), as plain data."""
     with torch.no_grad():
         scores = model(images.to(next(model.parameters()).device)).softmax(1)
-    if offer.access is Access.SCORES:
+    if card.access is Access.SCORES:
         return {"scores": scores.tolist()}
-    if offer.access is Access.TOP_K:
-        best = scores.topk(offer.k, 1)
+    if card.access is Access.TOP_K:
+        best = scores.topk(card.k, 1)
         return {"classes": best.indices.tolist(), "scores": best.values.tolist()}
     return {"labels": scores.argmax(1).tolist()}
 
 
 def refusal(status: int, message: str, **headers: str) -> Response:
-    return JSONResponse({"error": message}, status, headers)
+    return JSONResponse({"error": message}, status, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
-def offering(model: nn.Module, offer: RemoteCard, rate: float | None = None) -> FastAPI:
+def merged(parts: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:
+    """Return the answers about several batches as one."""
+    return {key: [row for part in parts for row in part[key]] for key in parts[0]}
+
+
+def offering(
+    model: nn.Module,
+    card: RemoteCard,
+    rate: float | None = None,
+    *,
+    token: str = "",
+    names: ServedNames = HERE,
+) -> FastAPI:
     """Return a web application that answers for a target.
 
+    Whoever asks about many images is answered in slices, between which others have their turn.
+
     Args:
-        model: images to logits, in eval mode, with whatever defends its output.
-        offer: what is released of its answers.
+        model: images (n, C, H, W) in [0, 1] to logits (n, K), in eval mode, with whatever defends its output.
+        card: what is released of its answers.
         rate: images a second; None for no limit.
+        token: what has to be sent as ``Authorization: Bearer``; "" for nothing.
+        names: what the server may be called.
     """
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    allowance, one_at_a_time = RateLimiter(rate), threading.Lock()
+    server.add_middleware(BodyGuard, limit=lambda path: LIMIT, patience=PATIENCE)
+    server.add_middleware(NameGuard, names=names)
+    limiter, turn = RateLimiter(rate), asyncio.Lock()  # a lock of asyncio's is had in the order of asking
 
-    def compute(images: Tensor) -> bytes:
-        with one_at_a_time:
-            return json.dumps(answer(model, images, offer)).encode()
+    def shut_out(request: Request) -> Response | None:
+        sent = request.headers.get("authorization", "")
+        if token and not hmac.compare_digest(sent.encode(), f"Bearer {token}".encode()):
+            return refusal(401, "missing or wrong token", WWW_Authenticate="Bearer")
+        return None
 
     @server.get("/")
-    async def describe() -> Response:
-        return JSONResponse(offer.to_json())
+    async def describe(request: Request) -> Response:
+        return shut_out(request) or JSONResponse(card.to_json())
 
     @server.post("/")
     async def ask(request: Request) -> Response:
-        body = bytearray()
+        if refused := shut_out(request):
+            return refused
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            return refusal(415, "send JSON, as Content-Type: application/json")
         try:
-            async with asyncio.timeout(PATIENCE):
-                async for piece in request.stream():
-                    body += piece
-                    if len(body) > LIMIT:
-                        return refusal(413, f"a request may have {LIMIT >> 20} MB")
-        except TimeoutError:
-            return refusal(408, f"the request did not arrive within {PATIENCE:g} s")
-        try:
-            data = json.loads(bytes(body))
+            data = json.loads(await request.body())
             if not isinstance(data, dict):
                 raise ValueError('send {"images": ...}')
-            images = unpacked(data.get("images"), offer.shape, MOST)
+            images = unpacked(data.get("images"), card.shape, MOST)
         except (ValueError, RecursionError) as error:
             return refusal(400, str(error)[:200])
-        if wait := allowance.take(len(images)):
-            return refusal(429, f"at most {rate:g} images a second", **{"Retry-After": f"{wait:.3f}"})
-        return Response(await run_in_threadpool(compute, images), media_type="application/json")
+        if wait := limiter.take(len(images)):
+            return refusal(429, f"at most {rate:g} images a second", Retry_After=f"{wait:.3f}")
+        parts = []
+        for piece in images.split(SLICE):
+            async with turn:
+                parts.append(await run_in_threadpool(answer, model, piece, card))
+        return Response(json.dumps(merged(parts)), media_type="application/json")
 
     return server
