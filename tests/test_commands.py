@@ -110,7 +110,7 @@ def test_run_prints_the_promised_object_last(capsys, tmp_path):
         "target_accuracy",
     } <= set(found)
     assert (found["seed"], found["classes"], found["device"], found["steps"]) == (3, [0, 3], "cpu", 15)
-    assert found["queries"] == 15 * 4 and set(found["metrics"]) == METRICS == set(found["baseline"])
+    assert found["queries"] == (15 + 1) * 4 and set(found["metrics"]) == METRICS == set(found["baseline"])
     assert Image.open(out / "images.png").size
     assert load_file(out / "result.safetensors")["images"].shape == (4, 1, 64, 64)
     assert main(["evaluate", str(out), "--json"]) == 0
