@@ -6,6 +6,7 @@
 
 import {listenToErrors} from "./page/gradio-errors.js";
 import {listenToKeys} from "./page/keys.js";
+import {listenToTabs} from "./page/tabs.js";
 import {watchMachine} from "./page/machine.js";
 import {restoreTheme, turnTheme} from "./page/theme.js";
 import {tell} from "./page/toasts.js";
@@ -21,6 +22,7 @@ function help() {
 
 listenToErrors(tell);
 listenToKeys(help);
+listenToTabs();
 
 document.addEventListener("click", event => {
   const id = event.target.closest("button")?.id;

@@ -45,13 +45,14 @@ class Plots {
     const lines = sweep(points, metric, PALETTE, colours);
     if (dots) {
       const look = layout("target's held-out accuracy", `${metric} of the reconstructions`, colours);
-      await this.set("scatter", dots, {...look, showlegend: dots.length < 14});
+      await this.set("scatter", dots, {...look, showlegend: true});
     } else this.empty("scatter");
     if (lines) {
       const look = layout(axis, metric, colours);
       look.xaxis.type = lines.log ? "log" : "linear";
       await this.set("sweep", lines.traces, look);
     } else this.empty("sweep");
+    this.box("sweep").closest("figure").hidden = !lines; // a table in which nothing is turned has one plot
   }
 }
 

@@ -26,7 +26,7 @@ export function scatter(points, metric, palette) {
   const columns = unique(known.map(p => p.column));
   const rows = unique(known.map(p => p.row));
   if (!known.length) return null;
-  return rows.map((row, i) => {
+  const dots = rows.map((row, i) => {
     const own = known.filter(p => p.row === row);
     return {
       type: "scatter",
@@ -39,6 +39,16 @@ export function scatter(points, metric, palette) {
       hovertemplate: `${row}, %{text}<br>target's accuracy %{x:.3f}, ${metric} %{y:.3g}<extra></extra>`,
     };
   });
+  // A symbol for each column is explained by points that are nowhere.
+  const key = columns.map((name, i) => ({
+    type: "scatter",
+    mode: "markers",
+    name,
+    x: [null],
+    y: [null],
+    marker: {size: 12, color: "rgba(128, 128, 128, .9)", symbol: nth(SYMBOLS, i)},
+  }));
+  return columns.length > 1 ? [...dots, ...key] : dots;
 }
 
 function line(points, key, name, style) {

@@ -115,6 +115,29 @@ def test_the_class_grid_is_one_stop_of_the_tab_key(settled: Visit) -> None:
     assert not grid.locator(":focus").count()
 
 
+def test_arrow_keys_go_through_the_tabs_and_the_help_names_them_all(settled: Visit) -> None:
+    page = settled.page
+    tabs = page.locator("#tabs [role=tab]:visible").all_inner_texts()
+    page.locator("#tabs").get_by_role("tab", name="Invert", exact=True).focus()
+    page.keyboard.press("ArrowRight")
+    page.locator("#tabs [role=tab][aria-selected=true]", has_text="Judge").wait_for()
+    page.keyboard.press("Home")
+    page.locator("#tabs [role=tab][aria-selected=true]", has_text="Target").wait_for()
+    page.locator("#wb-help").click()
+    said = page.get_by_role("dialog", name="Help").locator("dt").all_inner_texts()
+    assert set(tabs) <= set(said), "the help leaves a tab out"
+
+
+def test_the_first_stop_of_the_tab_key_skips_to_the_run(settled: Visit) -> None:
+    page = settled.page
+    link = page.get_by_role("link", name="Skip to the run")
+    link.focus()
+    box = link.bounding_box()
+    assert box["x"] >= 0 and box["y"] >= 0, "the link is not seen when it has the focus"
+    page.keyboard.press("Enter")
+    until(lambda: page.evaluate("location.hash") == "#stage")
+
+
 def post(served: Served, body: bytes) -> tuple[int, dict]:
     request = urllib.request.Request(served.url + "/wb/restore", body, {"Content-Type": "application/octet-stream"})
     try:

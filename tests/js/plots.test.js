@@ -19,6 +19,19 @@ test("rows share a colour between the plots, and columns have symbols of their o
   assert.equal(scatter([{...points[0], utility: null}], "acc@1", PALETTE), null);
 });
 
+test("the legend explains a symbol for each column, beside a colour for each row", () => {
+  const points = [point("GMI", "MID", 1, 0.5), point("GMI", "MID", 2, 0.3)];
+  const [dots, ...key] = scatter(points, "acc@1", PALETTE);
+  assert.deepEqual(
+    key.map(trace => [trace.name, trace.marker.symbol]),
+    [
+      ["MID 1", dots.marker.symbol[0]],
+      ["MID 2", dots.marker.symbol[1]],
+    ],
+  );
+  assert.equal(scatter(points.slice(0, 1), "acc@1", PALETTE).length, 1, "one symbol needs no explaining");
+});
+
 test("a sweep goes from weak to strong, and stands on a log axis where it is wide", () => {
   const points = [point("GMI", "MID", 100, 0.1, 0.5), point("GMI", "MID", 1, 0.9, 0.8)];
   const {traces, log} = sweep(points, "acc@1", PALETTE, INK);

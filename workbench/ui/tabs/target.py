@@ -207,11 +207,11 @@ def build(app: App) -> None:
             chance = part("training", "target-training-part")
             compared = gr.HTML(apply_default_css=False, elem_id="target-compared")
             attack = gr.Button("Attack this target", elem_id="target-attack", visible=False)
+            attacker = gr.HTML(apply_default_css=False, elem_id="target-known")
+            gr.HTML(elsewhere(), apply_default_css=False)
         with gr.Column(scale=1, min_width=420):
             images = gr.HTML(apply_default_css=False, elem_id="target-gallery")
             card = gr.HTML(apply_default_css=False, elem_id="target-card")
-            attacker = gr.HTML(apply_default_css=False, elem_id="target-known")
-            gr.HTML(elsewhere(), apply_default_css=False)
 
     asked = gr.State(())  # what the comparison is of
     chosen = [scenario, arch, training, output, knobs, around]
