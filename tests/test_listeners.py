@@ -12,6 +12,7 @@ from workbench.runs.store import RunStore
 from workbench.ui.page import build
 from workbench.ui.shell import App
 from workbench.ui.tabs.invert import listen
+from workbench.ui.tabs.target import build as build_target
 from workbench.workers.scheduler import Scheduler
 
 
@@ -52,6 +53,6 @@ def test_only_what_starts_something_drops_a_second_click(listeners):
     assert not [f.name for f in dropping if not submits(f)]
 
 
-@pytest.mark.parametrize("function", [listen])
+@pytest.mark.parametrize("function", [listen, build_target])
 def test_what_connects_the_controls_is_short(function):
     assert len(inspect.getsource(function).splitlines()) < 40
