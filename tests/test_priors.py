@@ -503,7 +503,7 @@ def test_truncation_and_bounds_treat_each_layers_w_alike(style):
 
 def test_the_mapping_sees_the_direction_of_z_alone(style):
     z = torch.randn(4, 8, generator=rng())
-    assert torch.allclose(style.map(z), style.map(3 * z), atol=1e-5)
+    assert torch.allclose(style.to_w(z), style.to_w(3 * z), atol=1e-5)
 
 
 @pytest.mark.parametrize("doubles", [False, True])

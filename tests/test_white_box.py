@@ -244,7 +244,7 @@ def test_p_space_undoes_the_last_activation_and_clips_there():
     space = PSpace.of(prior, seeded(), 1.0)
     noise = torch.randn(5, 16, generator=seeded(2))
     with torch.no_grad():
-        w = prior.map(noise)
+        w = prior.to_w(noise)
         p = prior.mapping[:-1](noise * noise.pow(2).mean(1, keepdim=True).add(1e-8).rsqrt())
     assert torch.allclose(space.to_p(w), p, atol=1e-5) and torch.allclose(space.to_w(p), w, atol=1e-5)
     clipped = space.clip(4 * w)

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from workbench.core.errors import DataMissing, Incompatible
 from workbench.core.records import UNDEFENDED, TrainedUnder
 from workbench.core.registry import Info, Registry
+from workbench.core.shapes import Shape
 from workbench.core.weights import has_weights, load_weights, read_card
 from workbench.priors.plane import Plane, telling_plane
 from workbench.scenarios import SCENARIOS
@@ -37,16 +38,16 @@ class Prior(nn.Module):
         shown: how many samples fix the planes; fewer where sampling is slow.
     """
 
-    key: ClassVar[str]
-    discriminates: ClassVar[bool] = False
-    conditional: ClassVar[bool] = False
-    tuned: ClassVar[bool] = False
-    space: ClassVar[str] = "z"
-    bound: ClassVar[float] = 3.0
-    shown: ClassVar[int] = 1000
+    key: str
+    discriminates: bool = False
+    conditional: bool = False
+    tuned: bool = False
+    space: str = "z"
+    bound: float = 3.0
+    shown: int = 1000
 
     latent_dim: int
-    shape: tuple[int, int, int]
+    shape: Shape
     num_classes: int = 0
     plane: Plane | None = None
     image_plane: Plane | None = None
@@ -81,7 +82,7 @@ class Prior(nn.Module):
         raise NotImplementedError
 
     def project(self, latents: Tensor) -> Tensor:
-        """Return the nearest latents that `decode` was trained for; idempotent."""
+        """Return the nearest latents that `decode` was trained for, both (n, D); idempotent."""
         return latents.clamp(-self.bound, self.bound)
 
     def latent_plane(self, latents: Tensor, images: Tensor) -> Plane:
@@ -89,7 +90,7 @@ class Prior(nn.Module):
         return telling_plane(latents, images)
 
     def random_images(self, n: int, rng: torch.Generator) -> Tensor:
-        """Return images of `n` random latents, of random classes where the prior is conditional."""
+        """Return images (n, C, H, W) in [0, 1] of random latents, of random classes where the prior is conditional."""
         labels = torch.randint(self.num_classes, (n,), generator=rng).to(self.device) if self.conditional else None
         return self.decode(self.sample(n, rng), labels)
 
@@ -172,6 +173,12 @@ def prior_problem(scenario: str, key: str, target: str | None = None, under: Tra
     )
 
 
+class Pictures(Protocol):
+    """What a diffusion prior offers besides: see `workbench.priors.diffusion.Diffusion.picture`."""
+
+    def picture(self, x: Tensor) -> Tensor: ...
+
+
 class Luminance(Prior):
     """A colour prior seen through its luminance (ITU-R BT.601), for a scenario of grey images."""
 
@@ -188,7 +195,7 @@ class Luminance(Prior):
         try:
             return super().__getattr__(name)
         except AttributeError:
-            return getattr(super().__getattr__("inner"), name)  # what only this kind of prior offers, such as `map`
+            return getattr(super().__getattr__("inner"), name)  # what only this kind of prior offers, such as `to_w`
 
     def sample(self, n: int, rng: torch.Generator) -> Tensor:
         return self.inner.sample(n, rng)
@@ -203,8 +210,11 @@ class Luminance(Prior):
         return luminance(self.inner.decode(latents, labels))
 
     def picture(self, x: Tensor) -> Tensor:
-        """Return grey images of a diffusion prior's clean ones, which stay in colour while noise is taken off."""
-        return luminance(self.inner.picture(x))
+        """Return grey images (n, 1, H, W) in [0, 1] of a diffusion prior's clean ones (n, 3, H, W).
+
+        They stay in colour while noise is taken off.
+        """
+        return luminance(cast(Pictures, self.inner).picture(x))
 
     def discriminate(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.inner.discriminate(images.expand(-1, 3, -1, -1), labels)
@@ -215,7 +225,7 @@ def luminance(images: Tensor) -> Tensor:
     return (images * images.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
 
 
-def _grey_plane(plane: Plane, shape: tuple[int, int, int]) -> Plane:
+def _grey_plane(plane: Plane, shape: Shape) -> Plane:
     """Return an orthonormal plane of grey images close to one of colour images."""
     centre = luminance(plane.centre.reshape(1, *shape)).flatten()
     basis = torch.linalg.qr(luminance(plane.basis.T.reshape(3, *shape)).flatten(1).T).Q.contiguous()
@@ -261,5 +271,5 @@ def load_prior(
 
 def prior_card(scenario: str, key: str, target: str | None = None, under: TrainedUnder = UNDEFENDED) -> dict[str, Any]:
     """Return what is known of a trained prior: data, recipe, figures."""
-    place = lender_of(scenario, key) or scenario
-    return read_card(weights_name(place, key, target, under))
+    owner = lender_of(scenario, key) or scenario
+    return read_card(weights_name(owner, key, target, under))

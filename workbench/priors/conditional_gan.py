@@ -10,7 +10,7 @@ convolutions start from the scenario's plain GAN, every class alike.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,39 +21,33 @@ from torch.nn import functional as F  # noqa: N812
 from torch.nn.utils.parametrizations import spectral_norm
 
 from workbench.core.errors import DataMissing
+from workbench.core.shapes import image_shape
 from workbench.priors.base import Prior, Setting, prior
 from workbench.priors.gan import GAN, LAST
 from workbench.priors.layers import shrinking
 from workbench.priors.losses import max_margin
+from workbench.priors.sizes import first_side
 from workbench.priors.training.loop import augmented
 from workbench.priors.training.registry import trainer
-from workbench.priors.training.tuned import Tuning, grown_from, start_of
+from workbench.priors.training.tuned import Tuning, TuningRecipe, grown_from, start_of
 from workbench.priors.transforms import color_jitter, flip, random_resized_crop, rotate
 
 
 @dataclass(frozen=True)
-class ConditionalRecipe:
+class ConditionalRecipe(TuningRecipe):
     """How a conditional GAN is trained; stored on its card.
 
     Attributes:
-        steps: of the generator.
-        critic_steps: of the discriminator before each.
         per_class: public images that each class is given, those of which the target is surest.
         lr_class: of what the classes do not share; each class is drawn in one image of K only.
         margin: weight of the max-margin term.
     """
 
-    steps: int = 400
-    critic_steps: int = 1
-    batch: int = 64
-    lr: float = 2e-4
     lr_class: float = 5e-3
-    lr_critic: float = 2e-4
     beta1: float = 0.0
     beta2: float = 0.9
     per_class: int = 30
     margin: float = 0.2
-    ema: float = 0.99
 
 
 # 30,000 steps of the discriminator, one of the generator for every five.
@@ -74,10 +68,13 @@ def pseudo_labels(shares: Tensor, per_class: int) -> Tensor:
     return shares.topk(per_class, dim=0).indices.T.contiguous()
 
 
+BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d
+
+
 class ClassNorm(nn.Module):
     """Batch norm whose gain and shift are the class's own."""
 
-    def __init__(self, num_classes: int, norm: nn.Module) -> None:
+    def __init__(self, num_classes: int, norm: BatchNorm) -> None:
         """`norm` is a batch norm without gain and shift of its own."""
         super().__init__()
         self.norm = norm
@@ -90,12 +87,11 @@ class ClassNorm(nn.Module):
         return self.norm(x) * self.class_gain[labels].view(wide) + self.class_shift[labels].view(wide)
 
     @torch.no_grad()
-    def start_from(self, norm: nn.Module) -> None:
+    def start_from(self, norm: BatchNorm) -> None:
         """Become a plain batch norm, the same for every class."""
         self.class_gain.copy_(norm.weight.expand_as(self.class_gain))
         self.class_shift.copy_(norm.bias.expand_as(self.class_shift))
-        self.norm.running_mean.copy_(norm.running_mean)
-        self.norm.running_var.copy_(norm.running_var)
+        self.norm.load_state_dict(dict(norm.named_buffers()))
 
 
 @prior("conditional-gan", title="Conditional GAN", paper="Yuan et al., AAAI 2023", order=3)
@@ -103,9 +99,10 @@ class ConditionalGAN(Prior):
     """A DCGAN-type generator with class-conditional batch norm beside a projection discriminator.
 
     Args:
-        shape: (C, H, W) of an image; H = W = 4·2^len(widths).
+        shape: (C, H, W) of an image; H = W, a multiple of 2^len(widths).
         latent_dim: D.
-        widths: channels from the 4x4 start towards the image, one per doubling.
+        widths: channels from the first map towards the image, one per doubling.
+        critic_widths: channels from the image down, one per halving.
         num_classes: K.
     """
 
@@ -115,17 +112,18 @@ class ConditionalGAN(Prior):
 
     def __init__(
         self,
-        shape: tuple[int, int, int],
+        shape: Sequence[int],
         latent_dim: int,
-        widths: list[int],
-        critic_widths: list[int],
+        widths: Sequence[int],
+        critic_widths: Sequence[int],
         num_classes: int,
     ) -> None:
         super().__init__()
-        self.shape, self.latent_dim, self.num_classes = tuple(shape), latent_dim, num_classes
+        self.shape, self.latent_dim, self.num_classes = image_shape(shape), latent_dim, num_classes
         self.widths, self.critic_widths = list(widths), list(critic_widths)
-        self.start = nn.Linear(latent_dim, widths[0] * 16, bias=False)
-        self.start_norm = ClassNorm(num_classes, nn.BatchNorm1d(widths[0] * 16, affine=False))
+        self.first = first_side(self.shape, len(widths))
+        self.start = nn.Linear(latent_dim, widths[0] * self.first**2, bias=False)
+        self.start_norm = ClassNorm(num_classes, nn.BatchNorm1d(widths[0] * self.first**2, affine=False))
         after = [*widths[1:], LAST]
         self.grow = nn.ModuleList(
             nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False) for a, b in zip(widths, after, strict=True)
@@ -133,9 +131,9 @@ class ConditionalGAN(Prior):
         self.norms = nn.ModuleList(ClassNorm(num_classes, nn.BatchNorm2d(b, affine=False)) for b in after)
         self.paint = nn.Conv2d(LAST, shape[0], 3, padding=1)
         self.critic = shrinking(shape[0], critic_widths)
-        for layer in self.critic[::2]:
+        for layer in _convolutions(self.critic):
             spectral_norm(layer)
-        width = critic_widths[-1] * 16
+        width = critic_widths[-1] * first_side(self.shape, len(critic_widths)) ** 2
         self.critic_head = spectral_norm(nn.Linear(width, 1))
         self.critic_classes = spectral_norm(nn.Embedding(num_classes, width))
 
@@ -151,7 +149,7 @@ class ConditionalGAN(Prior):
 
     def decode(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         labels = self._checked(labels)
-        x = self.start_norm(self.start(latents), labels).relu().unflatten(1, (self.widths[0], 4, 4))
+        x = self.start_norm(self.start(latents), labels).relu().unflatten(1, (self.widths[0], self.first, self.first))
         for grow, norm in zip(self.grow, self.norms, strict=True):
             x = norm(grow(x), labels).relu()
         return self.paint(x).sigmoid()
@@ -170,21 +168,26 @@ class ConditionalGAN(Prior):
     @torch.no_grad()
     def start_from(self, base: GAN) -> None:
         """Become `base`, the same for every class; the discriminator starts from its convolutions."""
-        linear, norm, _ = base.start
-        self.start.load_state_dict(linear.state_dict())
-        self.start_norm.start_from(norm)
-        *blocks, paint = base.grow
-        for own, layer in zip(self.grow, blocks[::3], strict=True):
+        self.start.load_state_dict(base.start[0].state_dict())
+        grown = [layer for layer in base.grow if isinstance(layer, nn.ConvTranspose2d)]
+        for own, layer in zip(self.grow, grown, strict=True):
             own.load_state_dict(layer.state_dict())
-        for own, layer in zip(self.norms, blocks[1::3], strict=True):
-            own.start_from(layer)
-        self.paint.load_state_dict(paint.state_dict())
-        for own, layer in zip(self.critic[::2], base.critic[::2], strict=True):
-            own.weight = layer.weight.clone()  # through the spectral norm, which may keep what it is given
-            own.bias.copy_(layer.bias)
+        norms = [norm for norm in (*base.start, *base.grow) if isinstance(norm, BatchNorm)]
+        class_norms = [norm for norm in (self.start_norm, *self.norms) if isinstance(norm, ClassNorm)]
+        for class_norm, norm in zip(class_norms, norms, strict=True):
+            class_norm.start_from(norm)
+        self.paint.load_state_dict(base.grow[-1].state_dict())
+        for conv, plain in zip(_convolutions(self.critic), _convolutions(base.critic), strict=True):
+            conv.weight = plain.weight.clone()  # through the spectral norm, which may keep what it is given
+            if conv.bias is not None and plain.bias is not None:
+                conv.bias.copy_(plain.bias)
 
 
-class ConditionalTrainer(Tuning):
+def _convolutions(layers: nn.Sequential) -> list[nn.Conv2d]:
+    return [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+
+
+class ConditionalTrainer(Tuning[ConditionalGAN, ConditionalRecipe, Tensor]):
     paper = "Yuan et al., AAAI 2023 (PLG-MI)"
 
     def __init__(self, model: ConditionalGAN, setting: Setting, how: ConditionalRecipe) -> None:
@@ -237,6 +240,7 @@ class ConditionalTrainer(Tuning):
 
 @trainer("conditional-gan")
 def conditional_trainer(setting: Setting, recipe: Mapping[str, Any]) -> ConditionalTrainer:
+    """Return what trains a conditional GAN; raises `DataMissing` where there is no plain GAN to start from."""
     torch.manual_seed(setting.seed)
     base, how = start_of(ConditionalGAN, setting, RECIPES, recipe)
     model = ConditionalGAN(**{**base.architecture, "num_classes": setting.num_classes})

@@ -22,7 +22,7 @@ and a refinement starts anywhere: ``x = prior.noised(found, fresh_noise, t)``, t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -30,6 +30,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from torch.utils.checkpoint import checkpoint
 
+from workbench.core.shapes import image_shape
 from workbench.priors.base import Prior, prior
 from workbench.priors.plane import Plane, principal_plane
 
@@ -63,18 +64,22 @@ class Diffusion(Prior):
     bound = 4.0  # one in 16,000 coordinates of N(0, I) is beyond
     shown = 64
 
+    levels: Tensor
+
     def __init__(
         self,
-        shape: tuple[int, int, int],
+        shape: Sequence[int],
         unet: Mapping[str, Any],
         scheduler: Mapping[str, Any],
         patch: int = 1,
         steps: int = 15,
     ) -> None:
-        from diffusers import DDIMScheduler, UNet2DModel  # takes seconds; nobody else should wait for it
+        # Takes seconds; nobody else should wait for it.
+        from diffusers.models.unets.unet_2d import UNet2DModel
+        from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
         super().__init__()
-        self.shape, self.patch, self.steps = tuple(shape), patch, steps
+        self.shape, self.patch, self.steps = image_shape(shape), patch, steps
         self.latent_dim = shape[0] * shape[1] * shape[2]
         self.settings = {"unet": dict(unet), "scheduler": dict(scheduler)}
         plan = DDIMScheduler(**scheduler)
@@ -90,7 +95,7 @@ class Diffusion(Prior):
         return dict(shape=list(self.shape), **self.settings, patch=self.patch, steps=self.steps)
 
     def alpha(self, t: int | Tensor) -> Tensor:
-        """Return ᾱ of step `t`, one number or one for each row, shaped to scale images."""
+        """Return ᾱ of step `t`, (1, 1, 1, 1) for a number or (n, 1, 1, 1) for one for each row, to scale images."""
         return self.levels[t + 1].reshape(-1, 1, 1, 1)
 
     def schedule(self, steps: int | None = None) -> list[int]:
@@ -117,7 +122,7 @@ class Diffusion(Prior):
         return (x / 2 + 0.5).clamp(0, 1)
 
     def output(self, x: Tensor, t: int | Tensor) -> Tensor:
-        """Return what the network itself says of x (n, C, H, W), as its kind of prediction has it."""
+        """Return what the network itself says of x, both (n, C, H, W), as its kind of prediction has it."""
         return F.pixel_shuffle(self.unet(F.pixel_unshuffle(x, self.patch), t).sample.float(), self.patch)
 
     def predict(self, x: Tensor, t: int | Tensor) -> Denoised:
@@ -137,13 +142,13 @@ class Diffusion(Prior):
         return Denoised(clean if self.limit is None else clean.clamp(-self.limit, self.limit), noise)
 
     def clean_of(self, x: Tensor, noise: Tensor, t: int | Tensor) -> Tensor:
-        """Return the clean image that `noise`, changed by guidance perhaps, leaves of `x` at step `t`."""
+        """Return the clean image that `noise`, changed by guidance perhaps, leaves of `x` at step `t`; all (n, C, H, W)."""
         alpha = self.alpha(t)
         clean = (x - (1 - alpha).sqrt() * noise) / alpha.clamp_min(1e-8).sqrt()
         return clean if self.limit is None else clean.clamp(-self.limit, self.limit)
 
     def noised(self, clean: Tensor, noise: Tensor, t: int | Tensor) -> Tensor:
-        """Return x at step `t`; with a predicted pair, this is the DDIM step to `t`."""
+        """Return x (n, C, H, W) at step `t` of a pair of that shape; with a predicted pair, this is the DDIM step to `t`."""
         alpha = self.alpha(t)
         return alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
 

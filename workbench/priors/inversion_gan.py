@@ -9,7 +9,7 @@ Departs from the paper: the generator and the discriminator's convolutions start
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,35 +19,26 @@ from torch import Tensor, nn
 from workbench.priors.base import Setting, prior
 from workbench.priors.gan import GAN
 from workbench.priors.losses import entropy, feature_matching, log_fakeness, log_realness, soft_cross_entropy
+from workbench.priors.sizes import first_side
 from workbench.priors.training.loop import batch_of
 from workbench.priors.training.registry import trainer
-from workbench.priors.training.tuned import Tuning, grown_from, start_of
+from workbench.priors.training.tuned import Tuning, TuningRecipe, grown_from, start_of
 
 
 @dataclass(frozen=True)
-class InversionRecipe:
+class InversionRecipe(TuningRecipe):
     """How an inversion-specific GAN is trained; stored on its card.
 
     Attributes:
-        steps: of the generator.
-        critic_steps: of the discriminator before each.
         kernels, kernel_dim: of the minibatch discrimination; the paper's are 64 and 50.
         unlabelled: weight of telling photographs from samples, against predicting the target's answers.
         entropy: weight of the summed entropy of the discriminator's opinion of samples.
     """
 
-    steps: int = 400
-    critic_steps: int = 1
-    batch: int = 64
-    lr: float = 2e-4
-    lr_critic: float = 2e-4
-    beta1: float = 0.5
-    beta2: float = 0.999
     kernels: int = 16
     kernel_dim: int = 8
     unlabelled: float = 0.5
     entropy: float = 1e-4
-    ema: float = 0.99
 
 
 # 120 epochs of 30,000 images, a generator step every fifth batch.
@@ -65,6 +56,8 @@ class ClassHead(nn.Module):
             depend on the images beside it: public images, as the training's last batch was.
     """
 
+    peers: Tensor
+
     def __init__(self, width: int, num_classes: int, kernels: int, kernel_dim: int, peers: int) -> None:
         super().__init__()
         self.kernels = nn.Parameter(torch.randn(width, kernels, kernel_dim) * width**-0.5)
@@ -76,6 +69,7 @@ class ClassHead(nn.Module):
         return (features @ self.kernels.flatten(1)).unflatten(1, self.kernels.shape[1:])
 
     def forward(self, features: Tensor) -> Tensor:
+        """Return class logits (n, K) of features (n, F)."""
         placed = self.place(features)
         among = placed if self.training else self.peers
         near = (-(placed[:, None] - among[None]).abs().sum(3)).exp().sum(1)  # (n, B)
@@ -93,12 +87,14 @@ class InversionGAN(GAN):
 
     tuned = True
 
+    critic_head: ClassHead
+
     def __init__(
         self,
-        shape: tuple[int, int, int],
+        shape: Sequence[int],
         latent_dim: int,
-        widths: list[int],
-        critic_widths: list[int],
+        widths: Sequence[int],
+        critic_widths: Sequence[int],
         num_classes: int,
         kernels: int,
         kernel_dim: int,
@@ -106,7 +102,8 @@ class InversionGAN(GAN):
     ) -> None:
         super().__init__(shape, latent_dim, widths, critic_widths)
         self.num_classes, self.kernels, self.kernel_dim, self.peers = num_classes, kernels, kernel_dim, peers
-        self.critic_head = ClassHead(critic_widths[-1] * 16, num_classes, kernels, kernel_dim, peers)
+        width = critic_widths[-1] * first_side(self.shape, len(critic_widths)) ** 2
+        self.critic_head = ClassHead(width, num_classes, kernels, kernel_dim, peers)
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -126,7 +123,7 @@ class InversionGAN(GAN):
         return log_realness(self.critic_head(self.features(images)))
 
 
-class InversionTrainer(Tuning):
+class InversionTrainer(Tuning[InversionGAN, InversionRecipe, None]):
     paper = "Chen et al., ICCV 2021 (KED-MI)"
 
     def draw(self, rng: torch.Generator) -> tuple[Tensor, None]:
@@ -137,10 +134,10 @@ class InversionTrainer(Tuning):
         with torch.no_grad():
             shares = self.target(labelled).softmax(1)
         agreed = soft_cross_entropy(model.critic_head(model.features(labelled)), shares).mean()
-        told_real = log_realness(model.critic_head(model.features(real))).mean()
-        told_fake = log_fakeness(model.critic_head(model.features(images))).mean()
-        loss = agreed - self.how.unlabelled * (told_real + told_fake)
-        return loss, {"labels": agreed, "critic": -(told_real + told_fake)}
+        real_score = log_realness(model.critic_head(model.features(real))).mean()
+        fake_score = log_fakeness(model.critic_head(model.features(images))).mean()
+        loss = agreed - self.how.unlabelled * (real_score + fake_score)
+        return loss, {"labels": agreed, "critic": -(real_score + fake_score)}
 
     def drawn(self, images: Tensor, labels: None, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         features = self.model.features(images)
@@ -162,6 +159,7 @@ class InversionTrainer(Tuning):
 
 @trainer("inversion-gan")
 def inversion_trainer(setting: Setting, recipe: Mapping[str, Any]) -> InversionTrainer:
+    """Return what trains an inversion-specific GAN; raises `DataMissing` where there is no plain GAN to start from."""
     torch.manual_seed(setting.seed)
     base, how = start_of(InversionGAN, setting, RECIPES, recipe)
     model = InversionGAN(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import nn
 
 
-def shrinking(channels: int, widths: list[int]) -> nn.Sequential:
+def shrinking(channels: int, widths: Sequence[int]) -> nn.Sequential:
     """Return stride-2 convolutions halving the image once per width, without normalisation."""
     layers: list[nn.Module] = []
     for width in widths:

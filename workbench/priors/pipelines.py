@@ -167,7 +167,8 @@ def write_pipeline(model: Diffusion, scenario: str, folder: Path) -> None:
     Raises:
         UsageError: the folder is there already.
     """
-    from diffusers import DDIMScheduler, __version__
+    from diffusers import __version__
+    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
     if folder.exists():
         raise UsageError(f"{folder} is there already. Name a folder that is not, or remove it.")

@@ -8,17 +8,22 @@ hour, where the Wasserstein recipe of the GMI paper (280 epochs) would need days
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from workbench.priors.base import Prior, Setting
+from workbench.core.shapes import Shape
+from workbench.priors.base import Setting
+from workbench.priors.critic import Adversary
 from workbench.priors.layers import shrinking
+from workbench.priors.sizes import first_side
 from workbench.priors.training.loop import MovingAverage, augmented, batch_of, settle_norms
+
+ModelT = TypeVar("ModelT", bound=Adversary)
 
 PENALTY_EVERY = 8  # as StyleGAN2: seldom, and as many times stronger
 
@@ -56,23 +61,13 @@ class AdversarialRecipe:
 FULL = AdversarialRecipe(vae_steps=6000, gan_steps=60000, batch=128, ema=0.9995)
 
 
-class Painter(Protocol):
-    """What the trainer needs of a prior: `paint` maps N(0, I) to images, `critic` sees, `critic_head` judges."""
-
-    noise_dim: int
-    critic: nn.Module
-    critic_head: nn.Module
-
-    def paint(self, noise: Tensor) -> Tensor: ...
-
-
 class Encoder(nn.Module):
     """Image to the mean and log-variance of its latent; used in training only."""
 
-    def __init__(self, shape: tuple[int, int, int], latent_dim: int, widths: list[int]) -> None:
+    def __init__(self, shape: Shape, latent_dim: int, widths: Sequence[int]) -> None:
         super().__init__()
         self.body = shrinking(shape[0], widths[::-1])
-        self.head = nn.Linear(widths[0] * 16, 2 * latent_dim)
+        self.head = nn.Linear(widths[0] * first_side(shape, len(widths)) ** 2, 2 * latent_dim)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log-variance, each (n, D), of images (n, C, H, W) in [0, 1]."""
@@ -80,19 +75,28 @@ class Encoder(nn.Module):
         return mean, logvar.clamp(-8, 4)
 
 
-class Adversarial:
-    """Trains a `Painter`; implements `workbench.priors.training.loop.Trainer`."""
+class Adversarial(Generic[ModelT]):
+    """Trains an `Adversary`; implements `workbench.priors.training.loop.Trainer`.
+
+    Args:
+        widths: channels of the encoder's maps, from the smallest to the one next to the image.
+    """
 
     paper = "Larsen et al., ICML 2016; Radford et al., ICLR 2016"
 
     def __init__(
-        self, model: Prior, widths: list[int], setting: Setting, recipe: AdversarialRecipe, overrides: Mapping[str, Any]
+        self,
+        model: ModelT,
+        widths: Sequence[int],
+        setting: Setting,
+        recipe: AdversarialRecipe,
+        overrides: Mapping[str, Any],
     ) -> None:
         self.how = how = replace(recipe, **overrides)
         self.total, self.recipe = how.vae_steps + how.gan_steps, asdict(how)
-        form = dict(device=setting.device, memory_format=torch.channels_last)
-        self.model = model.to(**form)
-        self.encoder = Encoder(model.shape, model.noise_dim, widths).to(**form)
+        self.model = model.to(setting.device).to(memory_format=torch.channels_last)
+        encoder = Encoder(model.shape, model.noise_dim, widths)
+        self.encoder = encoder.to(setting.device).to(memory_format=torch.channels_last)
         self.public, self.flips, self.device = setting.public.to(setting.device), setting.flips, setting.device
         self.seed = setting.seed
         self.critic = [*model.critic.parameters(), *model.critic_head.parameters()]
@@ -104,7 +108,7 @@ class Adversarial:
         )
         self.judging = torch.optim.Adam(self.critic, how.lr_gan, betas=(0.0, 0.99))
         self.average = MovingAverage(model, how.ema)
-        self.parts = {
+        self.parts: dict[str, nn.Module | torch.optim.Optimizer] = {
             "model": model,
             "encoder": self.encoder,
             "average": self.average.kept,
@@ -112,7 +116,7 @@ class Adversarial:
             "judging": self.judging,
         }
 
-    def prior(self) -> Prior:
+    def prior(self) -> ModelT:
         model = copy.deepcopy(self.average.kept).eval()
         settle_norms(model, torch.Generator().manual_seed(self.seed + 1))
         return model
@@ -127,17 +131,17 @@ class Adversarial:
         latent = mean + (logvar / 2).exp() * self._noise(how.batch, rng)
         kl = 0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum(1).mean()
         if adversarial:
-            loss, told = self._adversarial(step, real, latent, kl, rng)
+            loss, losses = self._adversarial(step, real, latent, kl, rng)
         else:
-            error = (self.model.paint(latent) - real).pow(2).sum((1, 2, 3)).mean()
-            loss, told = 0.5 / how.noise**2 * error + how.kl * kl, {"reconstruction": error}
+            error = (self.model.generate(latent) - real).pow(2).sum((1, 2, 3)).mean()
+            loss, losses = 0.5 / how.noise**2 * error + how.kl * kl, {"reconstruction": error}
         self.drawing.zero_grad(set_to_none=True)
         loss.backward()
         self.drawing.step()
         for p in self.critic:
             p.requires_grad_(True)
         self.average.update(self.model, step)
-        return {name: value.detach() for name, value in {**told, "kl": kl}.items()}
+        return {name: value.detach() for name, value in {**losses, "kl": kl}.items()}
 
     def _noise(self, n: int, rng: torch.Generator) -> Tensor:
         return torch.randn(n, self.model.noise_dim, generator=rng).to(self.device)
@@ -151,7 +155,7 @@ class Adversarial:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Train the critic once; return the generator's loss, the critic's weights held still."""
         how, model = self.how, self.model
-        both = model.paint(torch.cat([latent, self._noise(how.batch, rng)]))
+        both = model.generate(torch.cat([latent, self._noise(how.batch, rng)]))
         copied, invented = both.split(how.batch)
         judged = self._judge(step, real, both.detach())
         for p in self.critic:

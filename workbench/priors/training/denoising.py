@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from workbench.core.errors import Incompatible
+from workbench.core.shapes import Shape, image_shape
 from workbench.priors.base import Setting
 from workbench.priors.diffusion import Diffusion
 from workbench.priors.training.loop import MovingAverage, batch_of
@@ -85,7 +87,33 @@ SIZES = {
 }
 
 
-def unet_of(shape: tuple[int, int, int], size: UNetSize) -> dict[str, Any]:
+def size_of(shape: Shape, quality: str) -> UNetSize:
+    """Return how large the U-Net for images (C, H, W) is to be: as many maps as the image can be halved into, up to four.
+
+    Raises:
+        Incompatible: the image cannot be halved even once.
+    """
+    _, height, width = shape
+    size = SIZES[quality][is_large(shape)]
+    maps = 1
+    while maps < len(size.widths) and not (height % (size.patch * 2**maps) or width % (size.patch * 2**maps)):
+        maps += 1
+    if maps == 1:
+        raise Incompatible(
+            [
+                f"No diffusion prior can be built for images of {height}x{width} pixels: their sides must be multiples of "
+                f"{2 * size.patch} pixels."
+            ]
+        )
+    return replace(size, widths=size.widths[:maps], attends=size.attends[:maps])
+
+
+def is_large(shape: Shape) -> bool:
+    """Return whether images (C, H, W) are of 64 pixels a side or more."""
+    return shape[-1] >= 64
+
+
+def unet_of(shape: Shape, size: UNetSize) -> dict[str, Any]:
     """Return the configuration of a `UNet2DModel` for images (C, H, W)."""
     channels = shape[0] * size.patch**2
     down = ["AttnDownBlock2D" if a else "DownBlock2D" for a in size.attends]
@@ -105,12 +133,11 @@ def unet_of(shape: tuple[int, int, int], size: UNetSize) -> dict[str, Any]:
 
 @trainer("diffusion")
 def diffusion_trainer(setting: Setting, overrides: Mapping[str, Any]) -> Denoising:
-    """Return what trains a diffusion prior of the setting's images and quality."""
-    shape = tuple(setting.public.shape[1:])
-    large = shape[-1] >= 64
-    size = SIZES[setting.quality][large]
+    """Return what trains a diffusion prior of the setting's images and quality; raises `Incompatible` as `size_of` does."""
+    shape = image_shape(setting.public.shape[1:])
+    size = size_of(shape, setting.quality)
     model = Diffusion(shape, unet_of(shape, size), SCHEDULER, size.patch)
-    return Denoising(model, setting, RECIPES[setting.quality][large], overrides)
+    return Denoising(model, setting, RECIPES[setting.quality][is_large(shape)], overrides)
 
 
 class Denoising:
@@ -123,11 +150,15 @@ class Denoising:
     ) -> None:
         self.how = how = replace(recipe, **overrides)
         self.total, self.recipe = how.steps, asdict(how)
-        self.model = model.to(device=setting.device, memory_format=torch.channels_last)
+        self.model = model.to(setting.device).to(memory_format=torch.channels_last)
         self.public, self.flips, self.device = setting.public.to(setting.device), setting.flips, setting.device
         self.optimiser = torch.optim.AdamW(model.parameters(), how.lr, betas=(0.9, 0.99), weight_decay=1e-4)
         self.average = MovingAverage(model, how.ema)
-        self.parts = {"model": model, "average": self.average.kept, "optimiser": self.optimiser}
+        self.parts: dict[str, nn.Module | torch.optim.Optimizer] = {
+            "model": model,
+            "average": self.average.kept,
+            "optimiser": self.optimiser,
+        }
 
     def prior(self) -> Diffusion:
         return copy.deepcopy(self.average.kept).eval()
@@ -140,9 +171,9 @@ class Denoising:
         t = self._steps(rng)
         noise = torch.randn_like(clean)  # from the generator that `train` seeds at every step
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            found = model.output(model.noised(clean, noise, t), t)
+            predicted = model.output(model.noised(clean, noise, t), t)
         alpha = model.alpha(t)
-        error = (found - alpha.sqrt() * noise + (1 - alpha).sqrt() * clean).pow(2).mean((1, 2, 3))
+        error = (predicted - alpha.sqrt() * noise + (1 - alpha).sqrt() * clean).pow(2).mean((1, 2, 3))
         loss = (error * (how.gamma * (1 - alpha.flatten())).clamp_max(1)).mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()

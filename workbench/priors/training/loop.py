@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ from workbench.core.records import UNDEFENDED, TrainedUnder
 from workbench.core.weights import save_weights, write_atomically
 from workbench.priors.base import Prior, Setting, weights_name
 from workbench.priors.plane import principal_plane
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 EVERY = 20  # steps between reports
 SAVE_EVERY = 250  # steps between checkpoints
@@ -35,10 +37,17 @@ class Trainer(Protocol):
         paper: where the recipe comes from.
     """
 
-    total: int
-    recipe: Mapping[str, Any]
-    parts: Mapping[str, nn.Module | torch.optim.Optimizer]
-    paper: str
+    @property
+    def total(self) -> int: ...
+
+    @property
+    def recipe(self) -> Mapping[str, Any]: ...
+
+    @property
+    def parts(self) -> Mapping[str, nn.Module | torch.optim.Optimizer]: ...
+
+    @property
+    def paper(self) -> str: ...
 
     def step(self, step: int, rng: torch.Generator) -> dict[str, Tensor]:
         """Take one optimiser step, counted from 0; return its losses, each a scalar tensor."""
@@ -62,14 +71,14 @@ class TrainingProgress:
     samples: Tensor | None = None
 
 
-class MovingAverage:
+class MovingAverage(Generic[ModuleT]):
     """An exponential moving average of a module's parameters; buffers are copied."""
 
-    def __init__(self, module: nn.Module, rate: float) -> None:
+    def __init__(self, module: ModuleT, rate: float) -> None:
         self.kept, self.rate = copy.deepcopy(module).requires_grad_(False), rate
 
     @torch.no_grad()
-    def update(self, module: nn.Module, step: int) -> None:
+    def update(self, module: ModuleT, step: int) -> None:
         """Take in what step `step`, counted from 0, has made of `module`; the first steps count for little."""
         rate = min(self.rate, (step + 1) / (step + 11))
         torch._foreach_lerp_([*self.kept.parameters()], [*module.parameters()], 1 - rate)
