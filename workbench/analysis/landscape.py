@@ -99,7 +99,7 @@ def landscape(
         seconds: no chunk is begun later than this; the coarsest picture is finished nevertheless.
         clock: seconds, monotonic.
     """
-    plane = prior.plane
+    plane = plane_of(prior)
     latents = spread_out(
         latent, Plane(*(t.to(latent) for t in (plane.centre, plane.basis, plane.cloud))), extent, cells
     )
@@ -158,16 +158,24 @@ def landscape_of(
     target = cache.target(config.scenario, config.target, config.defense, released=not attacked.info.access.inside)
     path = _path(run, candidate)
     latent = run.tensors(frame)["latents"][candidate].to(cache.device)
-    here = prior.plane.project(latent[None].to(prior.plane.centre)).cpu()
+    plane = plane_of(prior)
+    here = plane.project(latent[None].to(plane.centre)).cpu()
     yield from landscape(
         prior,
         lambda images: target(images).softmax(1),
         latent,
         int(attacked.labels[candidate]),
-        extent_of(torch.cat([path, here]), prior.plane.cloud.cpu()),
+        extent_of(torch.cat([path, here]), plane.cloud.cpu()),
         cells=cells,
         seconds=seconds,
     )
+
+
+def plane_of(prior: Prior) -> Plane:
+    """Return the plane on which a prior's latents are drawn; raises `Incompatible` where it has none."""
+    if prior.plane is None:
+        raise Incompatible(["This prior was saved without a plane, so its latents cannot be mapped. Train it again."])
+    return prior.plane
 
 
 def _path(run: RunFolder, candidate: int) -> Tensor:

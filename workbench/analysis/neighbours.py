@@ -59,7 +59,7 @@ class NeighbourPool:
     def nearest(self, point: Tensor) -> tuple[int, float]:
         """Return the index of the image nearest to `point` (F,), and its distance."""
         distances = torch.cdist(point[None], self.points, compute_mode=EXACT)[0]
-        index = distances.argmin().item()
+        index = int(distances.argmin())
         return index, distances[index].item()
 
     def image(self, index: int) -> Tensor:

@@ -179,7 +179,7 @@ class Explorer:
         if not 0 <= point.index < len(latents):
             raise UsageError(f"A seed has samples 0 to {len(latents) - 1}; there is no sample {point.index}.")
         labels = labels_of(prior, draw.label, len(latents))
-        return latents[point.index], None if labels is None else labels[point.index].item()
+        return latents[point.index], None if labels is None else int(labels[point.index])
 
     def between(self, chosen: PriorChoice, a: SampleIndex, b: SampleIndex, draw: SampleRequest) -> Tensor:
         """Return the images (25, C, H, W) on the way from sample `a` to sample `b`, in the class of `a`."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from torch import Tensor
 from workbench.metrics.base import EvalContext, Judged
 from workbench.metrics.pixels import psnr, ssim
 from workbench.priors import Prior
+from workbench.priors.base import Layered
 from workbench.scenarios import Labelled
 
 MOST = 8  # photographs at once
@@ -89,7 +90,7 @@ def search(
     goal = wanted.repeat_interleave(TRIES, 0)
     latents, spread = _starts(prior, wanted, labels, rng)
     if wide:
-        latents = prior.widen(latents)
+        latents = cast(Layered, prior).widen(latents)
     latents = latents.requires_grad_()
     adam = torch.optim.Adam([latents], lr * spread)
     best, lowest = goal.clone(), goal.new_full((len(goal),), torch.inf)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from workbench.core.knobs import knobs_of
 from workbench.core.records import Access
 from workbench.core.registry import Info, Registry
+from workbench.defenses.parts.output import Released
 from workbench.targets import Classifier
 from workbench.targets.training import DefenseSetting, EpochProgress, Shaping
 
@@ -48,7 +49,7 @@ class Defense:
             return "This defense leaves the predicted class as it is, and the attack asks for nothing else."
         return None
 
-    def wrap(self, target: nn.Module, trained: Mapping[str, Tensor] | None = None) -> nn.Module:
+    def wrap(self, target: Classifier, trained: Mapping[str, Tensor] | None = None) -> nn.Module:
         """Return the target as it answers queries; images (n, C, H, W) to logits (n, K).
 
         Args:
@@ -56,8 +57,8 @@ class Defense:
         """
         return target
 
-    def learn(self, released: nn.Module, case: DefenseSetting) -> Iterator[EpochProgress]:
-        """Train in place what `wrap` put around the target, yielding progress."""
+    def learn(self, released: Released, case: DefenseSetting) -> Iterator[EpochProgress]:
+        """Train in place what `wrap` put around the target, yielding progress; only where `learns`."""
         raise NotImplementedError
 
 

@@ -108,7 +108,7 @@ class PrivateShaping(Shaping):
         from opacus.validators import ModuleValidator
 
         ModuleValidator.validate(model, strict=True)
-        how, rng = self.how, torch.Generator(model.head.weight.device).manual_seed(recipe.seed)
+        how, rng = self.how, torch.Generator(next(model.parameters()).device).manual_seed(recipe.seed)
         size = math.ceil(rows / max(1, rows // recipe.batch))  # as many steps as the loop counts on
         loader = torch.utils.data.DataLoader(
             torch.utils.data.TensorDataset(torch.arange(rows)),
@@ -150,7 +150,8 @@ class PrivateShaping(Shaping):
         return F.cross_entropy(model(images.requires_grad_(True)), labels)
 
     def end(self, model: nn.Module) -> None:
-        model.to_standard_module()
+        if (undo := getattr(model, "to_standard_module", None)) is not None:
+            undo()
 
     def facts(self) -> dict[str, Any]:
         with quietly():

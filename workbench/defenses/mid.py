@@ -38,6 +38,7 @@ class StochasticHead(nn.Module):
         self.paid: Tensor | None = None
 
     def forward(self, features: Tensor) -> Tensor:
+        """Return logits (n, K) of features (n, F)."""
         mean, raw = self.encode(features).chunk(2, 1)
         if not self.training:
             return self.classify(mean)
@@ -62,7 +63,7 @@ class MID(Defense):
     code: int = knob(64, 2, 512, help="Length k of the code.")
 
     def build(self, model: Classifier) -> Classifier:
-        model.head = StochasticHead(model.head.in_features, self.code, model.num_classes)
+        model.head = StochasticHead(model.width, self.code, model.num_classes)
         return model
 
     def shaping(self, case: DefenseSetting) -> Shaping:
@@ -76,8 +77,17 @@ class BottleneckShaping(Shaping):
         self.beta = beta
 
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor, done: float) -> Tensor:
-        logits = model(images)
-        return F.cross_entropy(logits, labels) + self.beta * model.head.paid.mean()
+        logits, head = model(images), _head(model)
+        if head.paid is None:
+            raise RuntimeError("MID's head pays for its code in training mode only")
+        return F.cross_entropy(logits, labels) + self.beta * head.paid.mean()
 
     def end(self, model: nn.Module) -> None:
-        model.head.paid = None
+        _head(model).paid = None
+
+
+def _head(model: nn.Module) -> StochasticHead:
+    head = model.get_submodule("head")
+    if not isinstance(head, StochasticHead):
+        raise TypeError(f"MID trains a classifier with a stochastic head, not one with {type(head).__name__}")
+    return head

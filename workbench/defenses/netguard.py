@@ -115,17 +115,18 @@ class Misled(Shaping):
         centres = torch.stack(
             [features[(train.labels == c).to(features.device)].mean(0) for c in range(scenario.num_classes)]
         )
-        rng, images = torch.Generator().manual_seed(self.case.seed), None
+        rng = torch.Generator().manual_seed(self.case.seed)
         frozen = load_classifier(scenario.key, arch, device=self.case.device)
-        for step, loss, found in find_fakes(frozen, judge, prior, centres, self.how, rng):
-            images = found
+        images = torch.empty(0)
+        for step, loss, fakes in find_fakes(frozen, judge, prior, centres, self.how, rng):
+            images = fakes
             yield EpochProgress(step, STEPS, loss, float("nan"), "fakes that the target believes")
         labels = torch.arange(scenario.num_classes).repeat_interleave(self.how.fakes)
         with torch.no_grad():
             sure = frozen(images).softmax(1).cpu().gather(1, labels[:, None])[:, 0]
             judged = judge(images).argmax(1).cpu() == labels
         kept = sure >= CONFIDENT
-        self.fakes = Labelled(images.detach().cpu()[kept], labels[kept])
+        self.fakes = Labelled(images.cpu()[kept], labels[kept])
         self.told = {
             "fakes": int(kept.sum()),
             "fakes_unbelieved": int((~kept).sum()),

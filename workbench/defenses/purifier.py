@@ -21,6 +21,7 @@ from workbench.core.knobs import knob
 from workbench.core.records import Access
 from workbench.defenses.base import Defense, defense
 from workbench.defenses.parts.output import Released
+from workbench.targets import Classifier
 from workbench.targets.training import ClassifierRecipe, DefenseSetting, EpochProgress, accuracy, warp
 
 STEPS, REPORTS, BATCH, LATENT, WIDTH = 1500, 15, 128, 4, 64
@@ -58,10 +59,12 @@ class Purifier(Defense):
             return "Purifier swaps the labels of a few training images; every other label is the target's own."
         return None
 
-    def wrap(self, target: nn.Module, trained: Mapping[str, Tensor] | None = None) -> nn.Module:
+    def wrap(self, target: Classifier, trained: Mapping[str, Tensor] | None = None) -> nn.Module:
         return Purified(target, self.radius, trained)
 
-    def learn(self, released: Purified, case: DefenseSetting) -> Iterator[EpochProgress]:
+    def learn(self, released: Released, case: DefenseSetting) -> Iterator[EpochProgress]:
+        if not isinstance(released, Purified):
+            raise TypeError(f"Purifier is learnt by what it wraps, not by {type(released).__name__}")
         private, rng = case.scenario.private, torch.Generator().manual_seed(case.seed)
         flips = case.scenario.flips
         unseen = confidences(
@@ -89,7 +92,7 @@ class Purifier(Defense):
 
 @torch.no_grad()
 def confidences(target: nn.Module, images: Tensor) -> Tensor:
-    """Return (n, K) on the CPU."""
+    """Return the confidences (n, K) of images (n, C, H, W) in [0, 1], on the CPU."""
     device = next(target.parameters()).device
     return torch.cat([target(part.to(device)).softmax(1).cpu() for part in images.split(200)])
 
@@ -97,7 +100,10 @@ def confidences(target: nn.Module, images: Tensor) -> Tensor:
 class Purified(Released):
     """Releases redrawn confidences; in eval mode by the mean code, so that equal questions get equal answers."""
 
-    def __init__(self, target: nn.Module, radius: float, trained: Mapping[str, Tensor] | None) -> None:
+    members: Tensor
+    swapped: Tensor
+
+    def __init__(self, target: Classifier, radius: float, trained: Mapping[str, Tensor] | None) -> None:
         super().__init__(target)
         classes, self.radius = target.num_classes, radius
         self.encoder = nn.Sequential(nn.Linear(2 * classes, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 2 * LATENT))
@@ -113,19 +119,24 @@ class Purified(Released):
 
     def redraw(self, p: Tensor, labels: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return logits (n, K) and the code's divergence (n,), given confidences (n, K) and their labels (n,)."""
-        given = F.one_hot(labels, p.shape[1]).to(p.dtype)
-        mean, logvar = self.encoder(torch.cat([p, given], 1)).chunk(2, 1)
+        label = F.one_hot(labels, p.shape[1]).to(p.dtype)
+        mean, logvar = self.encoder(torch.cat([p, label], 1)).chunk(2, 1)
         kl = 0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum(1)
         code = mean if noise is None else mean + (logvar / 2).exp() * noise
-        return self.decoder(torch.cat([code, given], 1)), kl
+        return self.decoder(torch.cat([code, label], 1)), kl
 
     def swap(self, images: Tensor, labels: Tensor, elsewhere: float, rng: torch.Generator) -> None:
-        """Choose the members whose labels are swapped, so that they are classified as well as others: `elsewhere`, 0 to 1."""
-        found = confidences(self.target, images)
-        right = found.argmax(1) == labels
+        """Choose the members whose labels are swapped, so that they are classified as well as others.
+
+        Args:
+            images, labels: of the members, (n, C, H, W) in [0, 1] and (n,).
+            elsewhere: the share of other images that is classified rightly, 0 to 1.
+        """
+        answers = confidences(self.target, images)
+        right = answers.argmax(1) == labels
         count = max(0, round((right.float().mean().item() - elsewhere) * len(labels)))
         chosen = right.nonzero()[:, 0][torch.randperm(int(right.sum()), generator=rng)[:count]]
-        self.members = found.to(self.members.device)
+        self.members = answers.to(self.members.device)
         self.swapped = torch.zeros(len(labels), dtype=torch.bool).index_fill(0, chosen, True).to(self.swapped.device)
 
     def labels(self, confidences: Tensor) -> Tensor:

@@ -49,22 +49,20 @@ def target_problem(scenario: str, arch: str, defense: str = "none") -> str | Non
     ARCHITECTURES.entry(arch)
     plan = Plan.of(defense)
     trained, around = weights_name(scenario, arch, defense), release_name(scenario, arch, defense)
+    under = f" under {plan.training}" if plan.training else ""
     if not has_weights(trained):
-        what, defended = f"trained {arch} for {scenario}", plan.training and str(plan.training)
-    elif around is not None and not has_weights(around):
-        what, defended = f"{plan.output.key} around the {arch} for {scenario}", str(plan)
-    elif around is not None and read_card(around)["target_sha256"] != read_card(trained)["sha256"]:
-        return (
-            f"The {arch} for {scenario} was trained again after {plan.output.key} was fitted to it. Fit it anew with: "
-            f"{_remedy(scenario, arch, str(plan))}"
-        )
-    else:
+        remedy = _remedy(scenario, arch, str(plan.training) if plan.training else None)
+        return f"There is no trained {arch} for {scenario}{under}. Train it with: {remedy}"
+    if around is None or plan.output is None:
         return None
-    return (
-        f"There is no {what}"
-        + (f" under {plan.training}" if plan.training else "")
-        + f". Train it with: {_remedy(scenario, arch, defended)}"
-    )
+    remedy, output = _remedy(scenario, arch, str(plan)), plan.output.key
+    if not has_weights(around):
+        return f"There is no {output} around the {arch} for {scenario}{under}. Train it with: {remedy}"
+    if read_card(around)["target_sha256"] != read_card(trained)["sha256"]:
+        return (
+            f"The {arch} for {scenario} was trained again after {output} was fitted to it. Fit it anew with: {remedy}"
+        )
+    return None
 
 
 def _remedy(scenario: str, arch: str, defense: str | None) -> str:

@@ -12,6 +12,7 @@ import torch
 from workbench.core.errors import Incompatible
 from workbench.core.knobs import values_of
 from workbench.core.weights import read_card, save_weights
+from workbench.defenses.parts.output import Released
 from workbench.defenses.plan import DEFENSES, Plan
 from workbench.defenses.store import load_classifier, release_name, weights_name
 from workbench.scenarios import Scenario
@@ -98,14 +99,19 @@ def _train_release(
     scenario: Scenario, arch: str, defense: str, case: DefenseSetting, name: str | None
 ) -> Iterator[EpochProgress]:
     start, plan = time.monotonic(), Plan.of(defense)
-    part, model = plan.output, load_classifier(scenario.key, arch, defense, case.device)
+    part, around = plan.output, name or release_name(scenario.key, arch, defense)
+    if part is None or around is None:
+        raise ValueError(f"'{defense}' puts nothing around the output that could be trained")
+    model = load_classifier(scenario.key, arch, defense, case.device)
     torch.manual_seed(case.seed)
     released = part.defense.wrap(model).to(case.device)
+    if not isinstance(released, Released):
+        raise TypeError(f"what {part.title} puts around the output cannot be trained: it is no Released")
     yield from part.defense.learn(released, case)
     released.eval()
     private, of = scenario.private, weights_name(scenario.key, arch, defense)
     save_weights(
-        name or release_name(scenario.key, arch, defense),
+        around,
         released.own_weights(),
         {
             "what": f"{part.title} around {of}",

@@ -10,6 +10,7 @@ Departs from the paper: G is trained on the private images, which the owner has,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -17,8 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from workbench.core.knobs import knob
+from workbench.core.shapes import Shape
 from workbench.defenses.base import Defense, defense
 from workbench.defenses.parts.output import Released
+from workbench.targets import Classifier
 from workbench.targets.training import ClassifierRecipe, DefenseSetting, EpochProgress, warp
 
 STEPS, REPORTS, BATCH = 600, 12, 64
@@ -42,13 +45,15 @@ class AdversarialNoise(Defense):
     size: float = knob(0.5, 0.01, 5.0, log=True, help="Length of a step in each log-confidence.", unit="nats")
     learns = True
 
-    def wrap(self, target: nn.Module, trained: Mapping[str, Tensor] | None = None) -> nn.Module:
+    def wrap(self, target: Classifier, trained: Mapping[str, Tensor] | None = None) -> nn.Module:
         released = Misleading(target, self)
         if trained:
             released.load_state_dict(trained, strict=False)
         return released
 
-    def learn(self, released: Misleading, case: DefenseSetting) -> Iterator[EpochProgress]:
+    def learn(self, released: Released, case: DefenseSetting) -> Iterator[EpochProgress]:
+        if not isinstance(released, Misleading):
+            raise TypeError(f"adversarial noise is learnt by what it wraps, not by {type(released).__name__}")
         train, rng = case.scenario.private.train, torch.Generator().manual_seed(case.seed)
         optimiser = torch.optim.Adam(released.inverse.parameters(), 1e-3)
         released.inverse.train()
@@ -69,26 +74,31 @@ class AdversarialNoise(Defense):
 class InversionNetwork(nn.Module):
     """Confidences (n, K) to images (n, C, H, W) in [0, 1]."""
 
-    def __init__(self, classes: int, shape: tuple[int, int, int]) -> None:
+    def __init__(self, classes: int, shape: Shape) -> None:
         super().__init__()
-        channels, side, _ = shape
-        width, layers = 96, []
-        self.start = nn.Linear(classes, width * 16)
-        for _ in range((side // 4).bit_length() - 1):
+        channels, height, across = shape
+        doublings = (min(height, across) // 4).bit_length() - 1
+        self.size, self.first = (height, across), (-(-height // 2**doublings), -(-across // 2**doublings))
+        width = 96
+        layers: list[nn.Module] = []
+        self.start = nn.Linear(classes, width * math.prod(self.first))
+        for _ in range(doublings):
             layers += [nn.ConvTranspose2d(width, max(24, width // 2), 4, 2, 1), nn.ReLU()]
             width = max(24, width // 2)
         self.grow = nn.Sequential(*layers, nn.Conv2d(width, channels, 3, padding=1))
 
     def forward(self, confidences: Tensor) -> Tensor:
+        """Return images (n, C, H, W) in [0, 1] of confidences (n, K)."""
         logs = confidences.clamp_min(FAINTEST).log()
         code = self.start((logs - logs.mean(1, keepdim=True)) / 5)
-        return self.grow(code.unflatten(1, (-1, 4, 4)).relu()).sigmoid()
+        images = self.grow(code.unflatten(1, (-1, *self.first)).relu()).sigmoid()
+        return images[..., : self.size[0], : self.size[1]]
 
 
 class Misleading(Released):
     """Releases confidences that its own inversion network gets most wrong."""
 
-    def __init__(self, target: nn.Module, how: AdversarialNoise) -> None:
+    def __init__(self, target: Classifier, how: AdversarialNoise) -> None:
         super().__init__(target)
         self.how, self.inverse = how, InversionNetwork(target.num_classes, target.shape)
 

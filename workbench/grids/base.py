@@ -74,23 +74,23 @@ def weights_of(config: RunConfig) -> dict[str, str]:
 
     "source" is the undefended target's prior, from which that of a defended one is tuned.
     """
-    found = {}
-    looks = {
+    looks: dict[str, Callable[[], dict[str, Any]]] = {
         "target": lambda: target_card(config.scenario, config.target, config.defense),
         "evaluator": lambda: target_card(config.scenario, EVALUATOR),
     }
     if around := release_name(config.scenario, config.target, config.defense):
         looks["release"] = lambda: read_card(around)
-    if config.prior:
-        looks["prior"] = lambda: prior_card(config.scenario, config.prior, config.target, under(config.defense))
+    if prior := config.prior:
+        looks["prior"] = lambda: prior_card(config.scenario, prior, config.target, under(config.defense))
         if config.defense != "none":
-            looks["source"] = lambda: prior_card(config.scenario, config.prior, config.target)
+            looks["source"] = lambda: prior_card(config.scenario, prior, config.target)
+    hashes = {}
     for name, look in looks.items():
         try:
-            found[name] = look()["sha256"]
+            hashes[name] = look()["sha256"]
         except WorkbenchError:
-            found[name] = ""
-    return found
+            hashes[name] = ""
+    return hashes
 
 
 def training_seconds(config: RunConfig) -> float | None:

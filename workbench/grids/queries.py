@@ -25,7 +25,7 @@ def unlimited(attack: str) -> dict[str, Any]:
     """Return knob values with which the budget alone ends an attack: asking as much as it may, or enough steps."""
     declared = knobs_of(ATTACKS[attack])
     named = [name for name in ASK_FIRST if name in declared] or ["steps"]
-    return {name: min(LONGEST, int(declared[name].hi)) for name in named}
+    return {name: LONGEST if (most := declared[name].hi) is None else min(LONGEST, int(most)) for name in named}
 
 
 @grid(

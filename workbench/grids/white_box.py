@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from workbench.attacks import ATTACKS
 from workbench.engine.presets import default_config
@@ -11,7 +12,10 @@ from workbench.grids.base import Cell, grid
 ROWS = ("random", "mi-face", "pixel", "gmi", "ked-mi", "vmi", "ppa", "plg-mi", "mirror", "diffusion")
 RESTARTS = {"digits": 4}
 # The two halves of LOMMA: its loss alone, and with the augmented models.
-OPTIONS = {"logit loss": {"identity_loss": "logit"}, "LOMMA": {"identity_loss": "logit", "augment": 3}}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "logit loss": {"identity_loss": "logit"},
+    "LOMMA": {"identity_loss": "logit", "augment": 3},
+}
 
 
 @grid(

@@ -179,6 +179,12 @@ class Pictures(Protocol):
     def picture(self, x: Tensor) -> Tensor: ...
 
 
+class Layered(Protocol):
+    """What a style-based prior offers besides: see `workbench.priors.style.Style.widen`."""
+
+    def widen(self, latents: Tensor) -> Tensor: ...
+
+
 class Luminance(Prior):
     """A colour prior seen through its luminance (ITU-R BT.601), for a scenario of grey images."""
 

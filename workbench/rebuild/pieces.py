@@ -76,13 +76,13 @@ def _registered(scenario: str) -> Iterator[WeightFile]:
         if entry.key != EVALUATOR and entry.info.role == EVALUATOR:
             continue  # a scenario may choose it as its evaluator
         yield WeightFile("evaluator" if entry.key == EVALUATOR else "target", scenario, entry.key)
-    for entry in PRIORS:
-        kind = entry.item
-        if entry.key not in TRAINERS:
+    for prior in PRIORS:
+        kind = prior.item
+        if prior.key not in TRAINERS:
             continue  # it is not trained but brought along
-        piece = WeightFile("prior", scenario, entry.key, SCENARIOS[scenario].default_target if kind.tuned else None)
+        piece = WeightFile("prior", scenario, prior.key, SCENARIOS[scenario].default_target if kind.tuned else None)
         # What another scenario lends needs no weights of one's own; but tuned priors start from one's own GAN.
-        if kind.tuned or entry.key == "gan" or SCENARIOS[scenario].borrows is None or has_weights(piece.name):
+        if kind.tuned or prior.key == "gan" or SCENARIOS[scenario].borrows is None or has_weights(piece.name):
             yield piece
 
 

@@ -130,12 +130,13 @@ def plan(wish: RebuildRequest, done: Iterable[str] = ()) -> list[RebuildJob]:
     """
     if wish.scenario is not None:
         SCENARIOS.entry(wish.scenario)
-    done, jobs = set(done), []
+    finished = set(done)
+    jobs: list[RebuildJob] = []
     places = {
         entry.key: ScenarioData(entry.item(), wish.root) for entry in SCENARIOS if wish.scenario in (None, entry.key)
     }
     for piece in pieces(wish.scenario):
-        if piece.name in done:
+        if piece.name in finished:
             continue
         reason = _reason(piece, wish)
         if reason is None and piece.stage in (TUNED, RELEASES) and any(j.name == _victim(piece) for j in jobs):
@@ -173,7 +174,8 @@ def _victim(piece: WeightFile) -> str:
 
 
 def _training(piece: WeightFile, wish: RebuildRequest, place: ScenarioData, reason: str) -> RebuildJob:
-    card, needs = card_of(piece.name), ()
+    card = card_of(piece.name)
+    needs: tuple[str, ...] = ()
     problem = place.problem(piece, card)
     arguments = ["train", piece.what, "--scenario", piece.scenario, "--device", wish.device]
     seed = card.get("seed", card.get("recipe", {}).get("seed", 0))

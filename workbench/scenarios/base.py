@@ -159,8 +159,9 @@ class Scenario:
 
     def public_name(self, row: int, folder: Path | None = None) -> str:
         """Return what image `row` of `public(folder)` is called: its file, where it has one of its own."""
-        paths = image_paths(folder) if folder else []
-        return str(paths[row].relative_to(folder)) if row < len(paths) else f"public image {row}"
+        if folder is not None and row < len(paths := image_paths(folder)):
+            return str(paths[row].relative_to(folder))
+        return f"public image {row}"
 
     def problem(self) -> str | None:
         """Return why the private images cannot be read here, or None."""

@@ -20,8 +20,9 @@ def read_image(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
     """Return one image as uint8 (C, H, W): centre-cropped to the aspect of `shape`, then resized."""
     channels, height, width = shape
     with Image.open(path) as image:
-        image = ImageOps.fit(image.convert("L" if channels == 1 else "RGB"), (width, height), Image.Resampling.LANCZOS)
-        return np.atleast_3d(np.asarray(image)).transpose(2, 0, 1)
+        colours = image.convert("L" if channels == 1 else "RGB")
+        fitted = ImageOps.fit(colours, (width, height), Image.Resampling.LANCZOS)
+        return np.atleast_3d(np.asarray(fitted)).transpose(2, 0, 1)
 
 
 def image_paths(folder: Path) -> list[Path]:

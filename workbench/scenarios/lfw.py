@@ -103,8 +103,8 @@ def photograph_folders() -> list[Path]:
 
 def read_photograph(path: Path) -> np.ndarray:
     """Return one photograph as uint8 (3, 64, 64); a 250x250 original is cut first."""
-    with Image.open(path) as image:
-        image = image.convert("RGB")
+    with Image.open(path) as opened:
+        image = opened.convert("RGB")
         if image.size == (250, 250):
             image = image.crop(CROP)
         if image.size != (64, 64):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from workbench.core.registry import Info, Registry
+from workbench.core.shapes import Shape, image_shape
 
-Body = Callable[[tuple[int, int, int]], tuple[nn.Module, int]]
+Body = Callable[[Shape], tuple[nn.Module, int]]
 
 ARCHITECTURES: Registry[Body, ArchitectureInfo] = Registry("target architecture", "workbench.targets.nets")
 
@@ -52,12 +53,16 @@ def architecture(
 class Normalize(nn.Module):
     """Images in [0, 1] to zero mean and unit spread; the first layer, so that callers never do it."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.full((channels, 1, 1), 0.5))
         self.register_buffer("std", torch.full((channels, 1, 1), 0.25))
 
     def forward(self, images: Tensor) -> Tensor:
+        """Return images (n, C, H, W) of zero mean and unit spread."""
         return (images - self.mean) / self.std
 
 
@@ -68,14 +73,19 @@ class Classifier(nn.Module):
         arch: key of a registered architecture.
         shape: (C, H, W).
         num_classes: K.
+
+    Attributes:
+        head: features (n, F) to logits (n, K); linear, unless a defense puts another in its place.
     """
 
-    def __init__(self, arch: str, shape: tuple[int, int, int], num_classes: int) -> None:
+    head: nn.Module
+
+    def __init__(self, arch: str, shape: Sequence[int], num_classes: int) -> None:
         super().__init__()
-        self.arch, self.shape, self.num_classes = arch, tuple(shape), num_classes
+        self.arch, self.shape, self.num_classes = arch, image_shape(shape), num_classes
         self.normalize = Normalize(shape[0])
-        self.body, width = ARCHITECTURES[arch](self.shape)
-        self.head = nn.Linear(width, num_classes)
+        self.body, self.width = ARCHITECTURES[arch](self.shape)
+        self.head = nn.Linear(self.width, num_classes)
 
     def features(self, images: Tensor) -> Tensor:
         """Return the penultimate layer's output, (n, F)."""

@@ -178,7 +178,7 @@ def warp(images: Tensor, recipe: ClassifierRecipe, flips: bool, rng: torch.Gener
 
 
 @torch.no_grad()
-def accuracy(model: Classifier, data: Labelled, batch: int = 200) -> float:
+def accuracy(model: nn.Module, data: Labelled, batch: int = 200) -> float:
     """Return the share of `data` that `model` classifies right, 0 to 1."""
     device = next(model.parameters()).device
     right = [
@@ -212,6 +212,7 @@ def fit(
     model.to(memory_format=torch.channels_last)  # a third faster on a CPU
     rng = torch.Generator().manual_seed(recipe.seed)
     torch.manual_seed(recipe.seed)  # dropout draws from the global generator
+    optimiser: torch.optim.Optimizer
     if recipe.optimiser == "sgd":
         optimiser = torch.optim.SGD(model.parameters(), recipe.lr, momentum=0.9, weight_decay=recipe.weight_decay)
     else:
@@ -239,10 +240,10 @@ def fit(
                     "there; lower the learning rate, or the strength of the defense."
                 )
             trained.eval()
-            due = check is not None and (epoch % 5 == 4 or epoch + 1 == recipe.epochs)
-            yield EpochProgress(
-                epoch + 1, recipe.epochs, total / per_epoch, accuracy(model, check) if due else float("nan"), phase
-            )
+            reached = float("nan")
+            if check is not None and (epoch % 5 == 4 or epoch + 1 == recipe.epochs):
+                reached = accuracy(model, check)
+            yield EpochProgress(epoch + 1, recipe.epochs, total / per_epoch, reached, phase)
     finally:
         shaping.end(trained)
 
@@ -280,7 +281,7 @@ def train_classifier(
         if ARCHITECTURES.entry(model.arch).info.pretrained:
             model.body.load_state_dict(shipped_body(scenario.key, arch))
         if recipe.zero_head:
-            torch.nn.init.zeros_(model.head.weight)
+            torch.nn.init.zeros_(model.head.get_parameter("weight"))
         return (guard.build(model) if guard else model).to(device)
 
     flips = scenario.flips and recipe.mirror

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from workbench.core.errors import AccessDenied, BudgetSpent
 from workbench.core.records import Access
+from workbench.core.shapes import Shape, image_shape
+from workbench.targets.architectures import Classifier
 
 GRANTS: dict[Access, tuple[str, ...]] = {
     Access.WHITE_BOX: ("logits", "module", "features", "scores", "top_k", "labels"),
@@ -39,13 +41,12 @@ class TargetView:
         access: Access,
         *,
         num_classes: int,
-        input_shape: tuple[int, int, int],
+        input_shape: Shape,
         budget: int | None = None,
         k: int = 5,
     ) -> None:
         self.__model = copy.deepcopy(model).eval().requires_grad_(False)
-        channels, height, width = input_shape
-        self.access, self.num_classes, self.input_shape = access, num_classes, (channels, height, width)
+        self.access, self.num_classes, self.input_shape = access, num_classes, image_shape(input_shape)
         self.budget, self.k = budget, min(k, num_classes)
         self.__queries = 0
 
@@ -74,12 +75,12 @@ class TargetView:
         self.__queries += len(images)
 
     def logits(self, images: Tensor) -> Tensor:
-        """Return logits (n, K), differentiable in `images`; white-box only."""
+        """Return logits (n, K), differentiable in `images` (n, C, H, W) in [0, 1]; white-box only."""
         self._charge(images, "logits")
         return self.__model(images)
 
     def module(self, images: Tensor) -> nn.Module:
-        """Return the target itself, for hooks and statistics; white-box only. Charged as one batch of `images`."""
+        """Return the target itself, for hooks and statistics; white-box only. Charged as one batch of `images` (n, C, H, W)."""
         self._charge(images, "module")
         return self.__model
 
@@ -87,7 +88,7 @@ class TargetView:
         """Return the penultimate layer's output (n, F); differentiable for a white-box attacker only."""
         self._charge(images, "features")
         with torch.set_grad_enabled(self.access is Access.WHITE_BOX and torch.is_grad_enabled()):
-            return self.__model.features(images)
+            return cast(Classifier, self.__model).features(images)
 
     @torch.no_grad()
     def scores(self, images: Tensor) -> Tensor:

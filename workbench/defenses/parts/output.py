@@ -31,6 +31,7 @@ class Released(nn.Module):
         return confidences.argmax(1)
 
     def forward(self, images: Tensor) -> Tensor:
+        """Return logits (n, K) of images (n, C, H, W) in [0, 1]."""
         confidences = self.target(images).softmax(1)
         released = with_winner(self.release(confidences, images), self.labels(confidences))
         return (released / released.sum(1, keepdim=True)).log()

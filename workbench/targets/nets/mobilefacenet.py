@@ -70,6 +70,9 @@ class MobileFaceNet(nn.Module):
     Frozen: it stays in eval mode, and its weights take no gradients.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.conv1, self.dw_conv = convolved(3, 64, 3, 2), Separable(64)
