@@ -480,7 +480,7 @@ def style() -> Style:
     with torch.no_grad():
         for block in model.blocks:
             block.strength.fill_(0.3)
-            block.style.weight.mul_(3)
+            block.affine.weight.mul_(3)
     return model
 
 
@@ -506,17 +506,17 @@ def test_the_mapping_sees_the_direction_of_z_alone(style):
     assert torch.allclose(style.to_w(z), style.to_w(3 * z), atol=1e-5)
 
 
-@pytest.mark.parametrize("doubles", [False, True])
-def test_modulation_is_that_of_the_weights(doubles):
+@pytest.mark.parametrize("upsample", [False, True])
+def test_modulation_is_that_of_the_weights(upsample):
     """StyleGAN2, eqs. 1-3, written out for each image: scale the weights, then bring them to unit length."""
     torch.manual_seed(1)
-    layer = Modulated(5, 7, 6, 16 if doubles else 8, doubles=doubles).eval()
+    layer = Modulated(5, 7, 6, 16 if upsample else 8, upsample=upsample).eval()
     x, w = torch.randn(3, 5, 8, 8), torch.randn(3, 6)
     with torch.no_grad():
         found = layer(x, w)
         for k in range(3):
             style = layer.style(w[k])
-            if doubles:
+            if upsample:
                 own = layer.weight * style[:, None, None, None]
                 own = own / (own.pow(2).sum((0, 2, 3), keepdim=True) / 4 + 1e-6).sqrt()
                 plain = F.conv_transpose2d(x[k : k + 1], own, stride=2, padding=1)
@@ -528,10 +528,10 @@ def test_modulation_is_that_of_the_weights(doubles):
             assert torch.allclose(found[k : k + 1], wanted, atol=1e-4)
 
 
-@pytest.mark.parametrize("doubles", [False, True])
-def test_demodulation_brings_the_output_to_unit_variance(doubles):
+@pytest.mark.parametrize("upsample", [False, True])
+def test_demodulation_brings_the_output_to_unit_variance(upsample):
     torch.manual_seed(2)
-    layer = Modulated(64, 64, 6, 64 if doubles else 32, doubles=doubles).eval()
+    layer = Modulated(64, 64, 6, 64 if upsample else 32, upsample=upsample).eval()
     x, w = torch.randn(4, 64, 32, 32), torch.randn(4, 6) * torch.tensor([0.1, 1.0, 5.0, 20.0])[:, None]
     with torch.no_grad():
         out = layer(x, w) / 2**0.5
@@ -541,11 +541,11 @@ def test_demodulation_brings_the_output_to_unit_variance(doubles):
 
 def test_a_golden_modulated_convolution():
     """One channel, all weights 1, style 2 at each input: demodulation cancels the style, 9 / sqrt(9) = 3 inside."""
-    layer = Modulated(1, 1, 1, 3, doubles=False).eval()
+    layer = Modulated(1, 1, 1, 3, upsample=False).eval()
     with torch.no_grad():
         layer.weight.fill_(1.0)
-        layer.style.weight.fill_(0.0)
-        layer.style.bias.fill_(2.0)
+        layer.affine.weight.fill_(0.0)
+        layer.affine.bias.fill_(2.0)
         found = layer(torch.ones(1, 1, 3, 3), torch.zeros(1, 1))
     assert found[0, 0, 1, 1].item() == pytest.approx(3 * 2**0.5, rel=1e-5)
     assert found[0, 0, 0, 0].item() == pytest.approx(4 / 3 * 2**0.5, rel=1e-5)
@@ -565,7 +565,7 @@ def test_training_measures_the_mean_and_spread_of_w(models):
 
 def test_noise_is_drawn_afresh_in_training_and_fixed_afterwards():
     torch.manual_seed(0)
-    layer = Modulated(2, 2, 2, 8, doubles=False)
+    layer = Modulated(2, 2, 2, 8, upsample=False)
     layer.strength.data.fill_(1.0)
     x, w = torch.zeros(1, 2, 8, 8), torch.zeros(1, 2)
     assert not torch.equal(layer(x, w), layer(x, w))
