@@ -130,9 +130,18 @@ def test_a_missing_target_can_be_trained_by_a_click(monkeypatch: pytest.MonkeyPa
     assert wanted == TrainingConfig("target", "faces", target="mlp", defense="neg-ls(alpha=-0.31)")
 
 
+def test_a_target_is_trained_before_what_is_put_around_it() -> None:
+    beside = handlers.check(replace(GMI, target="mlp", defense="neg-ls(alpha=-0.31)+rounding"))
+    assert beside["remedy"]["visible"], beside["problem"]
+    assert handlers.next_training(
+        TrainingConfig("target", "faces", target="mlp", defense="neg-ls(alpha=-0.31)+rounding")
+    ) == TrainingConfig("target", "faces", target="mlp", defense="neg-ls(alpha=-0.31)")
+
+
 def test_a_missing_prior_can_be_trained_by_a_click(monkeypatch: pytest.MonkeyPatch) -> None:
     for where in ("workbench.ui.tabs.invert_handlers", "workbench.engine.compatibility"):
         monkeypatch.setattr(f"{where}.prior_problem", lambda scenario, key, *rest: f"There is no '{key}' prior.")
+    monkeypatch.setattr(handlers, "training_problems", lambda training: [])
     assert handlers.missing_training(GMI.config()) == TrainingConfig("prior", "faces", "gan")
     tuned = settings_of(default_config("faces", "plg-mi", classes=[0]), defense="bido")
     assert handlers.missing_training(tuned.config()) == TrainingConfig(
@@ -140,6 +149,10 @@ def test_a_missing_prior_can_be_trained_by_a_click(monkeypatch: pytest.MonkeyPat
     )
     beside = handlers.check(GMI)
     assert beside["remedy"]["value"].endswith("in Prior") and beside["run_button"] == {"interactive": False}
+    monkeypatch.setattr(handlers, "training_problems", lambda training: ["The public images are not on this machine."])
+    beside = handlers.check(GMI)
+    assert not beside["remedy"]["visible"], "a tab is offered that cannot help"
+    assert "The public images are not on this machine." in beside["problem"]["value"]
 
 
 def test_a_target_that_is_away_leaves_run_for_another_try(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,8 @@ def test_a_seed_that_is_none_greys_run_out_with_a_sentence(settled: Visit, text:
 
 def test_what_is_missing_is_trained_by_a_click(settled: Visit) -> None:
     page = settled.page
+    pick(page, "Scenario", "Digits")  # its public images are here, so that a prior can be trained
+    page.get_by_role("group", name="Classes attacked").get_by_label("four").wait_for()
     pick(page, "Attack", "PLG-MI")  # the served application comes without its prior
     page.locator("#problem .wb-problem", has_text="conditional-gan").wait_for()
     assert page.locator("#run-button").is_disabled()
@@ -151,6 +153,10 @@ def post(served: Served, body: bytes) -> tuple[int, dict]:
 def test_the_route_tells_settings_back_and_refuses_the_rest(served: Served) -> None:
     config = default_config("faces", "gmi", seed=8)
     assert post(served, json.dumps(config.to_json()).encode())[1]["config"] == json.loads(json.dumps(config.to_json()))
-    for body in (b"", b"\x89PNG\r\n\x1a\n", b"x" * 100, b"0" * (8 * 2**20 + 1)):
+    for body in (b"", b"\x89PNG\r\n\x1a\n", b"x" * 100):
         status, said = post(served, body)
         assert status == 400 and said["error"].endswith(".")
+    try:
+        assert post(served, b"0" * (8 * 2**20 + 1))[0] == 413
+    except urllib.error.URLError as error:  # refused while it was still being sent
+        assert isinstance(error.reason, ConnectionError)

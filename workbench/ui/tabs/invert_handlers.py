@@ -34,6 +34,7 @@ from workbench.runs.store import RunStore
 from workbench.scenarios import SCENARIOS
 from workbench.targets import ARCHITECTURES
 from workbench.targets.remote.sources import is_away, is_foreign
+from workbench.trainings.start import training_problems
 from workbench.ui.catalog import Catalog
 from workbench.ui.settings import GROUP, attack_choices, class_value, command_line, knob_presets, knob_value
 
@@ -158,6 +159,15 @@ def missing_training(config: RunConfig) -> TrainingConfig | None:
     return TrainingConfig("prior", config.scenario, prior, tuned_to, defense) if tuned_to else None
 
 
+def next_training(training: TrainingConfig) -> TrainingConfig:
+    """Return what is trained first: a target itself, before what is put around its output."""
+    if training.target is None or training.what != "target":
+        return training
+    inside = str(replace(Plan.of(training.defense), output=None))
+    first = target_problem(training.scenario, training.target, inside) is not None
+    return replace(training, defense=inside) if first else training
+
+
 def remedy_label(training: TrainingConfig) -> str:
     """Return what the button says that leads to a training."""
     if training.prior is not None:
@@ -188,6 +198,9 @@ def verdict(config: RunConfig, more: tuple[str, ...] = ()) -> Updates:
     wrong = problems(config)
     waiting = is_foreign(config.target) and is_away(config.target)
     training = missing_training(config) if wrong else None
+    obstacles = training_problems(next_training(training)) if training else []
+    if obstacles:  # a tab could not train it either
+        training, wrong = None, list(dict.fromkeys([*wrong, *obstacles]))
     return {
         "problem": {"value": refused(wrong) + remarked([*more, *notes(config)])},
         "run_button": {"interactive": not wrong or waiting},
