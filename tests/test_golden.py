@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
-from conftest import LinearPrior, QuadrantVictim, frames_of, make_context
+from conftest import LinearPrior, QuadrantVictim, frames_of, make_context, quick
 
 from workbench.attacks.ked_mi import around
 from workbench.attacks.parts.best_so_far import Best
 from workbench.attacks.parts.candidate_rng import Streams
 from workbench.attacks.parts.clouds import Cloud
 from workbench.attacks.parts.latent_search import AdamSteps, NesterovSteps, descend
-from workbench.attacks.parts.optimisers import DifferentialEvolution, NaturalEvolution, TiledPerturbation
-from workbench.attacks.parts.questions import Box, log_confidences, margins
+from workbench.attacks.parts.optimisers import (
+    Annealing,
+    DifferentialEvolution,
+    NaturalEvolution,
+    ParticleSwarm,
+    TiledPerturbation,
+)
+from workbench.attacks.parts.p_space import PSpace
+from workbench.attacks.parts.questions import AnswerPool, Box, log_confidences, margins
 from workbench.attacks.parts.search_frames import Evaluation, SearchFrames, best_of
+from workbench.attacks.parts.soft_actor_critic import Agents, Memory
 from workbench.attacks.rlb_mi import log_gap
 from workbench.attacks.yoshimura import released
 
@@ -74,11 +83,11 @@ def test_a_frame_of_several_tries_shows_each_candidates_surest():
 
 
 @pytest.mark.parametrize("key", ["ppa", "mirror"])
-def test_mid_run_no_try_is_surer_than_the_one_shown(key):
-    """With one step of no size, the tries are the start's: the surest of each class, of which the surest is shown."""
+def test_no_try_is_surer_than_the_one_shown(key):
+    """With steps of no size, the tries are the start's: the surest of each class, of which the surest is shown."""
     crop = {"crop": 1.0} if key == "ppa" else {}
     frames = frames_of(key, make_context(key), tries=3, samples=250, steps=2, lr=1e-4, **crop)
-    frames = [frame for frame in frames if frame.losses]
+    *frames, last = [frame for frame in frames if frame.losses]
     again = make_context(key)
     again.prior.sample(4, again.rng)
     if key == "mirror":
@@ -86,6 +95,7 @@ def test_mid_run_no_try_is_surer_than_the_one_shown(key):
     drawn = again.prior.truncate(again.prior.sample(250, again.rng), 0.7)
     wanted = QuadrantVictim()(LinearPrior().decode(drawn)).softmax(1).amax(0)
     assert torch.allclose(frames[0].payload.confidence, wanted, atol=0.01)
+    assert torch.allclose(last.payload.confidence, wanted, atol=0.01), "at the end the best of the tries is kept"
 
 
 def test_the_best_so_far_is_replaced_by_what_is_worth_more_alone():
@@ -148,6 +158,38 @@ def test_a_descent_evaluates_once_a_step_and_counts_updates():
         assert frame.losses["gradient norm"].item() == pytest.approx(6**0.5 * factor)
 
 
+# White-box objectives
+
+
+def test_ked_mi_draws_with_the_standard_deviation_of_its_log_variance():
+    start = torch.zeros(1, 6)
+    context = make_context("ked-mi", classes=(0,), start=start)
+    frames = list(frames_of("ked-mi", context, steps=2, lr=1e-4, start_logvar=-3.0))
+    streams = Streams(make_context("ked-mi", classes=(0,)))
+    streams.normal(6)  # the draw of the first step
+    assert torch.allclose(frames[1].payload.latents, math.exp(-1.5) * streams.normal(6), atol=1e-3)
+    assert torch.allclose(frames[2].payload.latents, start, atol=1e-3), "the end is the centre"
+
+
+def test_the_weight_of_the_divergence_keeps_vmi_near_the_prior():
+    ends = [[*frames_of("vmi", make_context("vmi"), divergence=weight, steps=30)][-1] for weight in (0.0, 1.0)]
+    free, held = (end.losses["divergence"].mean().item() for end in ends)
+    assert held < 0.8 * free
+
+
+def test_ppa_takes_adams_steps_with_the_papers_betas():
+    start, labels = LinearPrior().sample(2, seeded(4)), torch.tensor([0, 1])
+    context = make_context("ppa", classes=(0, 1), start=start)
+    frames = list(frames_of("ppa", context, steps=4, lr=0.05, crop=1.0, identity_loss="cross-entropy"))
+    w = start.clone().requires_grad_()
+    adam = torch.optim.Adam([w], 0.05, betas=(0.1, 0.1))
+    for frame in frames[1:]:
+        adam.zero_grad()
+        torch.nn.functional.cross_entropy(QuadrantVictim()(LinearPrior().decode(w)), labels, reduction="sum").backward()
+        adam.step()
+        assert torch.allclose(frame.payload.latents, w, atol=1e-3), frame.step
+
+
 # Black-box parts
 
 
@@ -198,20 +240,39 @@ def climbed(optimiser, steps: int = 40) -> float:
     return (last - 1).norm(dim=2).min().item()
 
 
-@pytest.mark.parametrize("kind", [NaturalEvolution, DifferentialEvolution, TiledPerturbation])
+@pytest.mark.parametrize("kind", [NaturalEvolution, DifferentialEvolution, ParticleSwarm, Annealing, TiledPerturbation])
 def test_an_optimiser_climbs(kind):
     streams = Streams(make_context("deep-bmi", classes=(0,)))
     starts = 0.5 * torch.randn(1, 12, 4, generator=seeded())
     assert climbed(kind(starts, 0.3, streams)) < 0.7 < 2.0
 
 
+def test_a_particle_flies_to_the_best_of_the_swarm_and_not_to_the_worst():
+    """A swarm at rest: the best particle stays, the others are drawn towards it, each coordinate by a share of 1.49618."""
+    streams = Streams(make_context("deep-bmi", classes=(0,)))
+    swarm = ParticleSwarm(torch.tensor([[[0.0], [1.0], [5.0]]]), 0.0, streams)
+    swarm.tell(torch.tensor([0]), swarm.points.clone(), torch.tensor([[1.0, 3.0, 2.0]]))
+    moved = swarm.points[0, :, 0] - torch.tensor([0.0, 1.0, 5.0])
+    assert moved[1] == 0 and 0 < moved[0] <= 1.49618 and -1.49618 * 4 <= moved[2] < 0
+
+
+def test_annealing_takes_what_is_better_and_seldom_what_is_far_worse():
+    chains = Annealing(torch.zeros(1, 200, 1), 0.3, Streams(make_context("deep-bmi", classes=(0,))))
+    rows, points = torch.tensor([0]), torch.ones(1, 200, 1)
+    chains.tell(rows, torch.zeros(1, 200, 1), torch.zeros(1, 200))
+    chains.tell(rows, points, torch.cat([torch.full((1, 100), 1.0), torch.full((1, 100), -2.0)], 1))
+    taken = chains.points[0, :, 0]
+    assert (taken[:100] == 1).all(), "a better point is always taken"
+    assert taken[100:].mean().item() == pytest.approx(math.exp(-2 / 0.97), abs=0.1), "a worse one by Metropolis' rule"
+
+
 def test_natural_evolution_takes_the_rank_weighted_step():
     streams = Streams(make_context("deep-bmi", classes=(0,)))
     search = NaturalEvolution(torch.zeros(1, 4, 3), 0.5, streams)
-    points = torch.tensor([[[1.0, 0, 0], [0, 1.0, 0], [-1.0, 0, 0], [0, -1.0, 0]]])
+    points = torch.tensor([[[1.0, 0, 0], [0, 1.0, 0], [-1.0, 0, 0], [0, -1.0, 2.0]]])
     search.tell(torch.tensor([0]), points, torch.tensor([[4.0, 3.0, 1.0, 2.0]]))
     # ranks 3, 2, 0, 1 of 3 give weights ½, 1/6, −½, −1/6; their mean over four, times √3
-    wanted = torch.tensor([[(0.5 + 0.5) / 4, (1 / 6 + 1 / 6) / 4, 0.0]]) * 3**0.5
+    wanted = torch.tensor([[(0.5 + 0.5) / 4, (1 / 6 + 1 / 6) / 4, -2 / 6 / 4]]) * 3**0.5
     assert torch.allclose(search.mean, wanted, atol=1e-6)
 
 
@@ -228,3 +289,72 @@ def test_a_box_is_the_mean_and_its_reach_in_standard_deviations():
     far = torch.tensor([[100.0, -100.0]])
     assert torch.allclose(box.clamp(far), torch.tensor([[6.0, 12 - 2 * 12**0.5]]))
     assert torch.allclose(box.from_units(box.to_units(far)), far)
+
+
+def test_rlb_mi_rewards_confidence_and_margin():
+    """2 log p(z') + 2 log p(a) + 8 log(p − best other), scaled; with α = 0 the state reached is the action."""
+    context, attack = make_context("rlb-mi", classes=(1,)), quick("rlb-mi")
+    streams = Streams(context)
+    box = Box.of(LinearPrior(), context.rng, 1.0)
+    best = Best(context, torch.zeros(1, 6), 5, curves=("reward", "critics' error", "temperature"))
+    memory, actions = Memory(1, 8, 6, context.device), torch.zeros(1, 2, 6)
+    scores = torch.tensor([[[0.1, 0.6, 0.2, 0.1], [0.4, 0.5, 0.1, 0.0]]])
+    attack._play(context, best, memory, streams.normal(2, 6), actions, actions, scores, box)
+    wanted = [4 * math.log(0.6) + 8 * math.log(0.4), 4 * math.log(0.5) + 8 * math.log(0.1)]
+    assert memory.rewards[0, :2].tolist() == pytest.approx([attack.scale * w for w in wanted], rel=1e-4)
+    assert best.curves["reward"].item() == pytest.approx(sum(wanted) / 2, rel=1e-4)
+
+
+def test_an_agent_learns_the_action_that_is_rewarded():
+    """Reward −40·(a − ½)² whatever the state: in expectation the action goes to a half."""
+    streams = Streams(make_context("rlb-mi", classes=(0,)))
+    agents = Agents(1, 1, 32, 3e-3, 0.0, streams, torch.device("cpu"))
+    memory = Memory(1, 256, 1, torch.device("cpu"))
+    actions = 2 * torch.rand(1, 256, 1, generator=seeded()) - 1
+    memory.add(streams.normal(256, 1), actions, -40 * (actions[..., 0] - 0.5).pow(2))
+    for _ in range(400):
+        agents.learn(memory, 64)
+    with torch.no_grad():
+        chosen, _ = agents.act(streams.normal(200, 1), streams.normal(200, 1))
+    assert chosen.mean().item() == pytest.approx(0.5, abs=0.2)
+
+
+def test_lokt_draws_more_of_the_class_that_is_rare():
+    context = make_context("lokt", classes=(0, 1))
+    latents = torch.cat([torch.full((60, 6), 2.0), torch.full((4, 6), -2.0)])
+    pool = AnswerPool(latents, torch.tensor([0] * 60 + [1] * 4))
+    box = Box(torch.zeros(6), torch.ones(6), 5.0)
+    more = quick("lokt", likeness=0.99)._more(context, pool, box, 400)
+    share = (more.mean(1) < 0).float().mean().item()
+    assert share == pytest.approx((1 / 4) / (1 / 4 + 1 / 60), abs=0.05)
+
+
+def space() -> PSpace:
+    return PSpace(torch.full((6,), -3.0), torch.full((6,), 3.0), activated=False)
+
+
+def test_a_child_has_most_genes_of_the_fitter_parent():
+    context, attack = make_context("mirror-bb", classes=(0,)), quick("mirror-bb", population=1001, mutation=0.0)
+    alive = torch.tensor([[1.0], [-1.0]]).expand(2, 6)[None]
+    rows = torch.tensor([0])
+    children = attack._children(context, alive, torch.tensor([[0.0, -2.0]]), Streams(context), rows, space())
+    p = math.exp(0) / (math.exp(0) + math.exp(-2))  # a parent is the fitter one; a gene of two comes from the fitter
+    assert (children > 0).float().mean().item() == pytest.approx(p * p + 2 * p * (1 - p) * p, abs=0.02)
+
+
+def test_the_fittest_parent_stays_in_the_population():
+    """So that the mean fitness of a generation is that of its children and of the best until then."""
+    frames = list(frames_of("mirror-bb", make_context("mirror-bb"), population=4, mutation=1.0, size=2.0, steps=6))
+    for before, now in pairwise(frames[3:]):
+        children = now.payload.cloud.view(4, 12, 6)[:, :3]
+        sure = QuadrantVictim()(LinearPrior().decode(children.flatten(0, 1))).log_softmax(1).view(4, 3, 4)
+        worth = sure.gather(2, torch.arange(4).view(4, 1, 1).expand(4, 3, 1))[..., 0]
+        wanted = (worth.sum(1) + before.payload.confidence.log()) / 4
+        assert torch.allclose(now.losses["mean of the population"], wanted, atol=1e-3), now.step
+
+
+def test_the_weight_of_the_typical_keeps_a_search_near_the_mean():
+    knobs = {"optimiser": "de", "steps": 30, "pool": 0, "sigma": 1.0, "bound": 3.0}
+    ends = [[*frames_of("deep-bmi", make_context("deep-bmi"), typical=t, **knobs)][-1] for t in (0.0, 100.0)]
+    free, held = (end.payload.cloud.pow(2).mean().item() for end in ends)
+    assert held < 0.1 * free
