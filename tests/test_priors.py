@@ -515,7 +515,7 @@ def test_modulation_is_that_of_the_weights(upsample):
     with torch.no_grad():
         found = layer(x, w)
         for k in range(3):
-            style = layer.style(w[k])
+            style = layer.affine(w[k])
             if upsample:
                 own = layer.weight * style[:, None, None, None]
                 own = own / (own.pow(2).sum((0, 2, 3), keepdim=True) / 4 + 1e-6).sqrt()

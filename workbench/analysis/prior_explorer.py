@@ -99,7 +99,7 @@ def drawn(prior: Prior, draw: SampleRequest) -> Tensor:
 
 
 def labels_of(prior: Prior, label: int | None, count: int) -> Tensor | None:
-    """Return (count,) classes for a conditional prior, None for others; raises `UsageError`."""
+    """Return classes (n,), n = `count`, for a conditional prior, None for others; raises `UsageError`."""
     if not prior.conditional:
         return None
     if label is None:

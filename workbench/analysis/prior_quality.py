@@ -83,7 +83,7 @@ def embed(evaluator: Classifier, batches: Iterable[Tensor]) -> Tensor:
 
 @torch.no_grad()
 def samples(prior: Prior, n: int, rng: torch.Generator) -> Iterator[Tensor]:
-    """Yield `n` random images in batches."""
+    """Yield `n` random images in batches (b, C, H, W) in [0, 1]."""
     for begun in range(0, n, BATCH):
         yield prior.random_images(min(BATCH, n - begun), rng)
 

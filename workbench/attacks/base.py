@@ -75,7 +75,7 @@ class AttackContext(Generic[P]):
     flips: bool = False
 
     def start_or(self, fresh: Callable[[], Tensor]) -> Tensor:
-        """Return a copy of what the run is told to begin from, or else what `fresh` makes."""
+        """Return a copy of what the run is told to begin from, (N, D) or (N, C, H, W), or else what `fresh` makes."""
         return fresh() if self.start is None else self.start.clone()
 
     def images_to_ask_about(self, advice: str = "Choose another attack.") -> PublicImages:
@@ -192,7 +192,7 @@ def attack(
 
 
 def ensure_finite(step: int, **named: Tensor) -> None:
-    """Raise `NotFinite` naming the step and the first tensor that holds a NaN or an infinity.
+    """Raise `NotFinite` naming the step and the first tensor, (N, ...), that holds a NaN or an infinity.
 
     Reads back from the device; call it when a frame is due, not every step.
     """

@@ -53,7 +53,7 @@ class Walk:
 
     @torch.no_grad()
     def step(self, gradient: Tensor, strength: float) -> None:
-        """Take one stride, pushed down the gradient by `strength` times the noise's length."""
+        """Take one stride, pushed down the gradient (n, C, H, W) by `strength` times the noise's length."""
         t, after = self.plan[self.taken]
         dims = tuple(range(1, gradient.ndim))
         length = partial(torch.linalg.vector_norm, dim=dims, keepdim=True)

@@ -33,7 +33,7 @@ def median3(images: Tensor) -> Tensor:
 
 
 def sharpen(images: Tensor, amount: float) -> Tensor:
-    """Return images with `amount` of their difference from a 3x3 mean added (unsharp masking)."""
+    """Return images (n, C, H, W) with `amount` of their difference from a 3x3 mean added (unsharp masking)."""
     blurred = F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), 3, 1)
     return images + amount * (images - blurred)
 

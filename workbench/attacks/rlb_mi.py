@@ -36,6 +36,7 @@ GAINS = (2.0, 2.0, 8.0)  # of the next state, of the action, of the margin
 
 
 def log_confidence(scores: Tensor) -> Tensor:
+    """Return log confidences of scores, both (..., K); the least is that of 10⁻⁷."""
     return scores.clamp(min=LEAST).log()
 
 

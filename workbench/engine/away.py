@@ -41,6 +41,7 @@ class AwaitedTarget(nn.Module):
         self.target, self.wait = target, wait
 
     def forward(self, images: Tensor) -> Tensor:
+        """Return the target's answers (n, K) about images (n, C, H, W), however long it is away meanwhile."""
         while True:
             try:
                 return self.target(images)

@@ -22,6 +22,7 @@ def hits(logits: Tensor, labels: Tensor, k: int) -> Tensor:
     source="Zhang et al., CVPR 2020, section 4.3",
 )
 def top1(judged: Judged) -> Tensor:
+    """Return 1 for each image, (N,), whose best class is its own, else 0."""
     return hits(judged.logits, judged.labels, 1)
 
 
@@ -35,5 +36,6 @@ def top1(judged: Judged) -> Tensor:
     source="Zhang et al., CVPR 2020, section 4.3",
 )
 def top5(judged: Judged) -> Tensor | None:
+    """Return 1 for each image, (N,), with its own class among the best five, else 0; None where there are no more than five."""
     # Among five classes or fewer every image is a hit, which would say nothing.
     return hits(judged.logits, judged.labels, 5) if judged.logits.shape[1] > 5 else None

@@ -139,5 +139,5 @@ def mean_distance(features: Tensor) -> float:
 
 
 def spread_ratio(generated: Tensor, real: Tensor) -> float:
-    """Return the mean distance among generated images over that among real ones: 1 as varied, 0 collapsed."""
+    """Return the mean distance among generated images (n, C, H, W) over that among real ones (m, C, H, W): 1 as varied, 0 collapsed."""
     return mean_distance(generated) / mean_distance(real)

@@ -17,6 +17,7 @@ from workbench.metrics.base import Judged, metric
     source="Zhang et al., CVPR 2020, section 4.3",
 )
 def knn_distance(judged: Judged) -> Tensor:
+    """Return each image's distance, (N,), from the nearest training image of its class."""
     return judged.feature_distances.amin(1)
 
 
@@ -30,4 +31,5 @@ def knn_distance(judged: Judged) -> Tensor:
     source="Zhang et al., CVPR 2020, section 4.3",
 )
 def feature_distance(judged: Judged) -> Tensor:
+    """Return each image's distance, (N,), from the mean feature of its class."""
     return (judged.features - judged.context.centroids[judged.labels]).norm(dim=1)

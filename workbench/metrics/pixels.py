@@ -33,11 +33,13 @@ def ssim(images: Tensor, references: Tensor) -> Tensor:
 
 @metric("psnr", title="PSNR", unit="dB", best="higher", compares=NEAREST, source="torchmetrics", order=5)
 def psnr_nearest(judged: Judged) -> Tensor:
+    """Return each image's PSNR, (N,), against the nearest training image of its class, in dB."""
     return psnr(judged.images, judged.nearest_pixels)
 
 
 @metric("ssim", title="SSIM", unit="-1 to 1", best="higher", compares=NEAREST, source="torchmetrics", order=6)
 def ssim_nearest(judged: Judged) -> Tensor:
+    """Return each image's SSIM, (N,), with the nearest training image of its class."""
     return ssim(judged.images, judged.nearest_pixels).reshape(len(judged.images))
 
 
@@ -51,4 +53,5 @@ def ssim_nearest(judged: Judged) -> Tensor:
     order=7,
 )
 def mse_nearest(judged: Judged) -> Tensor:
+    """Return each image's mean squared error, (N,), against the nearest training image of its class."""
     return mse(judged.images, judged.nearest_pixels)

@@ -173,16 +173,18 @@ def prior_problem(scenario: str, key: str, target: str | None = None, under: Tra
     )
 
 
-class Pictures(Protocol):
+class Picturing(Protocol):
     """What a diffusion prior offers besides: see `workbench.priors.diffusion.Diffusion.picture`."""
 
-    def picture(self, x: Tensor) -> Tensor: ...
+    def picture(self, x: Tensor) -> Tensor:
+        """Return images (n, C, H, W) in [0, 1] of clean ones on the network's scale."""
 
 
 class Layered(Protocol):
     """What a style-based prior offers besides: see `workbench.priors.style.Style.widen`."""
 
-    def widen(self, latents: Tensor) -> Tensor: ...
+    def widen(self, latents: Tensor) -> Tensor:
+        """Return latents (n, D) as one for each layer, (n, L·D)."""
 
 
 class Luminance(Prior):
@@ -220,7 +222,7 @@ class Luminance(Prior):
 
         They stay in colour while noise is taken off.
         """
-        return luminance(cast(Pictures, self.inner).picture(x))
+        return luminance(cast(Picturing, self.inner).picture(x))
 
     def discriminate(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.inner.discriminate(images.expand(-1, 3, -1, -1), labels)

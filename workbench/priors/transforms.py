@@ -20,7 +20,7 @@ def random_resized_crop(
     scale: tuple[float, float] = (0.8, 1.0),
     ratio: tuple[float, float] = (1.0, 1.0),
 ) -> Tensor:
-    """Return a random part of each image, brought back to full size.
+    """Return a random part of each image (n, C, H, W), brought back to full size.
 
     Args:
         scale: least and largest share of the area that is kept, within (0, 1].
@@ -37,7 +37,7 @@ def random_resized_crop(
 
 
 def rotate(images: Tensor, rng: torch.Generator, degrees: float) -> Tensor:
-    """Return each image turned about its centre by up to ±`degrees`; what comes in from outside repeats the border."""
+    """Return each image (n, C, H, W) turned about its centre by up to ±`degrees`; what comes in from outside repeats the border."""
     angle = _uniform(len(images), (-degrees, degrees), rng) * (math.pi / 180)
     cos, sin, zero = angle.cos(), angle.sin(), torch.zeros(len(images))
     squeeze = images.shape[2] / images.shape[3]  # grids count from -1 to 1 along either side, however long
@@ -45,14 +45,14 @@ def rotate(images: Tensor, rng: torch.Generator, degrees: float) -> Tensor:
 
 
 def flip(images: Tensor, rng: torch.Generator, p: float = 0.5) -> Tensor:
-    """Return the images, each mirrored left to right with probability `p`."""
+    """Return the images (n, C, H, W), each mirrored left to right with probability `p`."""
     return torch.where(_chosen(images, p, rng), images.flip(3), images)
 
 
 def color_jitter(
     images: Tensor, rng: torch.Generator, brightness: float = 0.2, contrast: float = 0.2, p: float = 1.0
 ) -> Tensor:
-    """Return the images, each with probability `p` made brighter or darker, then of more or less contrast.
+    """Return the images (n, C, H, W), each with probability `p` made brighter or darker, then of more or less contrast.
 
     Args:
         brightness, contrast: factors are drawn within 1 ± this; contrast keeps the image's mean grey.

@@ -43,6 +43,7 @@ class Scaled(nn.Module):
         self.weights, self.biases = nn.Parameter(torch.ones(after)), nn.Parameter(torch.zeros(after))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return maps (n, F, h, w) of maps (n, C, H, W)."""
         return self.conv(x) * self.weights[:, None, None] + self.biases[:, None, None]
 
 
@@ -56,6 +57,7 @@ class ResidualBlock(nn.Module):
         self.conv2 = Scaled(after, after, 3, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return maps (n, F, h, w) of maps (n, C, H, W)."""
         y = self.conv2(self.conv1(x).relu())
         if self.halves:
             x = F.avg_pool2d(x, 2)

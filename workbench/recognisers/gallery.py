@@ -144,7 +144,7 @@ def fingerprint(photographs: Labelled) -> str:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class GalleryCalibration:
     """How a gallery does on photographs that it was not made of.
 
     Attributes:
@@ -161,13 +161,13 @@ class Calibration:
     false_matches: float
 
 
-def calibration_of(gallery: FaceGallery, photographs: Labelled) -> Calibration:
+def calibration_of(gallery: FaceGallery, photographs: Labelled) -> GalleryCalibration:
     """Return how `gallery` does on held-out photographs of its people."""
     scores, labels = gallery.scores(photographs.images), photographs.labels
     near = scores >= gallery.threshold
     own = torch.zeros_like(near).scatter_(1, labels[:, None], True)
     right = scores.argmax(1) == labels
-    return Calibration(
+    return GalleryCalibration(
         n=len(labels),
         people=len(gallery.people),
         identified=right.float().mean().item(),
@@ -176,7 +176,7 @@ def calibration_of(gallery: FaceGallery, photographs: Labelled) -> Calibration:
     )
 
 
-def keep_gallery(gallery: FaceGallery, scenario: Scenario) -> Calibration:
+def keep_gallery(gallery: FaceGallery, scenario: Scenario) -> GalleryCalibration:
     """Measure a gallery on the scenario's held-out photographs and keep it beside the scenario's weights.
 
     Raises:

@@ -45,7 +45,7 @@ def compose(images: Tensor, grid: SheetLayout) -> Image.Image:
 
 
 def webp(images: Tensor, grid: SheetLayout, *, lossless: bool = False) -> bytes:
-    """Return the sheet as WebP; lossy is some ten times smaller and right for a live view."""
+    """Return the sheet of images (N, C, H, W) in [0, 1] as WebP; lossy is some ten times smaller and right for a live view."""
     held = io.BytesIO()
     compose(images, grid).convert("RGB").save(held, "WEBP", quality=90, method=0, lossless=lossless)
     return held.getvalue()

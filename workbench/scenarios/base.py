@@ -152,7 +152,7 @@ class Scenario:
         )
 
     def public_here(self) -> Tensor:
-        """Return the public images that this machine has, as `public` does; raises `DataMissing`."""
+        """Return the public images (N, C, H, W) in [0, 1] that this machine has, as `public` does; raises `DataMissing`."""
         if problem := self.public_problem():
             raise DataMissing(problem)
         return self.public(self.public_folder())

@@ -130,7 +130,7 @@ def train_prior(
         target, defense: what a tuned prior is tuned to; the scenario's default target if None.
         resume: go on from the last checkpoint, if there is one.
         recipe: overrides, as texts.
-        public: public images already read, instead of `data`.
+        public: public images (N, C, H, W) in [0, 1] already read, instead of `data`.
         name: where the weights are saved, if not where `load_prior` looks for them.
         like: a card's recipe to follow; ignored if it is of another version of this prior's training.
 

@@ -79,7 +79,7 @@ class Catalog:
         return webp(images, grid), grid
 
     def private_rows(self, scenario: str, c: int) -> tuple[Tensor, int]:
-        """Return images of class `c`, training ones first, and how many of them are training images."""
+        """Return images (n, C, H, W) of class `c`, training ones first, and how many of them are training images."""
         place = self.scenario(scenario)
         place.classes([c])
         train, heldout = place.private.train.of_class(c), place.private.heldout.of_class(c)

@@ -22,7 +22,7 @@ class Streams:
             seen[c] += 1
 
     def of(self, rows: Tensor | None) -> list[torch.Generator]:
-        """Return the generators of candidates `rows`, all where None."""
+        """Return the generators of candidates `rows` (n,), all where None."""
         return self._generators if rows is None else [self._generators[i] for i in rows.tolist()]
 
     def normal(self, *shape: int, rows: Tensor | None = None) -> Tensor:

@@ -37,9 +37,11 @@ class IdentityKnobs:
 class WithHead(Protocol):
     """A classifier in two parts: images (n, C, H, W) to features (n, F), and those to logits (n, K)."""
 
-    def features(self, images: Tensor) -> Tensor: ...
+    def features(self, images: Tensor) -> Tensor:
+        """Return features (n, F) of images (n, C, H, W)."""
 
-    def head(self, features: Tensor) -> Tensor: ...
+    def head(self, features: Tensor) -> Tensor:
+        """Return logits (n, K) of features (n, F)."""
 
 
 class Identity:

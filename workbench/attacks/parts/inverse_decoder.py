@@ -52,7 +52,7 @@ def class_vectors(ctx: AttackContext[None], scores: Tensor, kept: int, leaders: 
 
 
 def varied(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Return images shifted by up to a tenth of their side and changed in contrast, for more than were given."""
+    """Return images (n, C, H, W) in [0, 1] shifted by up to a tenth of their side and changed in contrast, for more than were given."""
     n, _, height, width = images.shape
     reach = max(1, min(height, width) // 10)
     dx, dy = (torch.randint(-reach, reach + 1, (n,), generator=rng).to(images.device) for _ in range(2))
@@ -65,7 +65,7 @@ def varied(images: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def to_ask_about(public: Tensor, count: int, rng: torch.Generator) -> Iterator[Tensor]:
-    """Yield `count` images in batches of up to 64: the public ones (M, C, H, W) in random order, then variations."""
+    """Yield `count` images in batches (b, C, H, W), b ≤ 64: the public ones (M, C, H, W) in random order, then variations."""
     for begun in range(0, count, BATCH):
         places = torch.arange(begun, min(begun + BATCH, count))
         if begun % len(public) < BATCH:

@@ -18,10 +18,10 @@ class Stepper(Protocol):
     """Moves a tensor in place."""
 
     def step(self, gradient: Tensor, lr: float) -> None:
-        """Take one step of size `lr` down the gradient, which has the tensor's shape."""
+        """Take one step of size `lr` down the gradient (N, ...), which has the tensor's shape."""
 
 
-class AdamSteps:
+class AdamSteps(Stepper):
     """Adam on a tensor (N, ...); each row's path is its own, since Adam works coordinate by coordinate.
 
     Args:
@@ -44,7 +44,7 @@ class AdamSteps:
                 self.value.copy_(self.project(self.value))
 
 
-class NesterovSteps:
+class NesterovSteps(Stepper):
     """Nesterov's step in the form of GMI's released code: v ← m·v − lr·∇, z ← z − m·v_before + (1+m)·v.
 
     Args:

@@ -29,7 +29,7 @@ class Optimiser(Protocol):
         """Learn that points (n, P, D) of candidates `rows` are worth (n, P)."""
 
 
-class CovarianceAdaptation:
+class CovarianceAdaptation(Optimiser):
     """One CMA-ES a candidate; with a diagonal covariance where `separable`, which learns sooner."""
 
     def __init__(self, starts: Tensor, sigma: float, streams: Streams, *, separable: bool = True) -> None:
@@ -57,7 +57,7 @@ class CovarianceAdaptation:
             self.searches[i].tell(list(zip(self._asked[i], -values, strict=True)))
 
 
-class NaturalEvolution:
+class NaturalEvolution(Optimiser):
     """NES with mirrored samples and rank-shaped worth around one mean of fixed width."""
 
     def __init__(self, starts: Tensor, sigma: float, streams: Streams, rate: float = 1.0) -> None:
@@ -74,7 +74,7 @@ class NaturalEvolution:
         self.mean[rows] += self.rate * (shaped * (points - self.mean[rows, None])).mean(1) * points.shape[2] ** 0.5
 
 
-class DifferentialEvolution:
+class DifferentialEvolution(Optimiser):
     """DE/current-to-best/1 with binomial crossover and greedy replacement."""
 
     def __init__(
@@ -102,7 +102,7 @@ class DifferentialEvolution:
         self.worth[rows] = torch.where(better, worth, self.worth[rows])
 
 
-class ParticleSwarm:
+class ParticleSwarm(Optimiser):
     """Particle swarm with Clerc's constriction coefficients."""
 
     def __init__(self, starts: Tensor, sigma: float, streams: Streams) -> None:
@@ -124,7 +124,7 @@ class ParticleSwarm:
         self.points[rows] = points + velocity
 
 
-class RandomSearch:
+class RandomSearch(Optimiser):
     """Fresh samples of a standard normal, forgetting everything."""
 
     def __init__(self, starts: Tensor, sigma: float, streams: Streams) -> None:
@@ -137,7 +137,7 @@ class RandomSearch:
         return None
 
 
-class Annealing:
+class Annealing(Optimiser):
     """P independent chains of simulated annealing with a temperature falling by the same share each step."""
 
     def __init__(self, starts: Tensor, sigma: float, streams: Streams, *, cooling: float = 0.97) -> None:
@@ -158,7 +158,7 @@ class Annealing:
         self.temperature[rows] *= self.cooling
 
 
-class TiledPerturbation:
+class TiledPerturbation(Optimiser):
     """The best so far plus noise that is the same over tiles of coordinates; improvements are kept."""
 
     def __init__(self, starts: Tensor, sigma: float, streams: Streams, *, tiles: int = 16) -> None:
@@ -181,6 +181,7 @@ class TiledPerturbation:
 
 
 def full_covariance(starts: Tensor, sigma: float, streams: Streams) -> CovarianceAdaptation:
+    """Return CMA-ES with a full covariance, from points (N, P, D)."""
     return CovarianceAdaptation(starts, sigma, streams, separable=False)
 
 

@@ -40,9 +40,11 @@ class PSpace:
         return cls(mean - half, mean + half, activated)
 
     def to_p(self, w: Tensor) -> Tensor:
+        """Return latents (..., D) before the mapping network's last activation."""
         return F.leaky_relu(w, 1 / SLOPE) if self.activated else w
 
     def to_w(self, p: Tensor) -> Tensor:
+        """Return latents (..., D) after the mapping network's last activation; the inverse of `to_p`."""
         return F.leaky_relu(p, SLOPE) if self.activated else p
 
     def clip(self, w: Tensor) -> Tensor:

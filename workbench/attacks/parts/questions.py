@@ -52,6 +52,7 @@ class Box:
         return self.mean + self.std * units
 
     def to_units(self, latents: Tensor) -> Tensor:
+        """Return latents (..., D) in standard deviations from the mean."""
         return (latents - self.mean) / self.std
 
 

@@ -32,6 +32,7 @@ class Perceptrons:
 
     @property
     def parameters(self) -> list[Tensor]:
+        """Return weights (N, in, out), then biases (N, 1, out), one of each a layer."""
         return [*self.weights, *self.biases]
 
     def __call__(self, x: Tensor, rows: Tensor | None = None) -> Tensor:
@@ -60,6 +61,7 @@ class Memory:
         self.seen += rewards.shape[1]
 
     def draw(self, count: int, streams: Streams) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `count` random states (N, count, S), actions (N, count, A) and rewards (N, count) of N agents."""
         index = (streams.uniform(count) * len(self)).long()
         wide = index[..., None].expand(-1, -1, self.states.shape[2])
         return self.states.gather(1, wide), self.actions.gather(1, wide), self.rewards.gather(1, index)

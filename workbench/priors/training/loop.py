@@ -87,7 +87,7 @@ class MovingAverage(Generic[ModuleT]):
 
 
 def augmented(images: Tensor, flips: bool, rng: torch.Generator) -> Tensor:
-    """Return the batch with random mirror images and contrasts, or as it is where classes would change."""
+    """Return the batch (n, C, H, W) in [0, 1] with random mirror images and contrasts, or as it is where classes would change."""
     if not flips:
         return images
     mirrored = torch.rand(len(images), 1, 1, 1, generator=rng) < 0.5
@@ -98,7 +98,7 @@ def augmented(images: Tensor, flips: bool, rng: torch.Generator) -> Tensor:
 
 
 def batch_of(public: Tensor, size: int, rng: torch.Generator) -> Tensor:
-    """Return `size` random rows of `public`."""
+    """Return `size` random rows (n, C, H, W) of `public` (N, C, H, W)."""
     return public[torch.randint(len(public), (size,), generator=rng).to(public.device)]
 
 
@@ -233,7 +233,7 @@ def _store(path: Path, state: dict[str, Any]) -> None:
 
 @torch.no_grad()
 def publish(key: str, model: Prior, setting: Setting, name: str, card: Mapping[str, Any]) -> Tensor:
-    """Save a prior with the planes on which its latents and images are drawn; return 16 of its samples."""
+    """Save a prior with the planes on which its latents and images are drawn; return 16 of its samples, (16, C, H, W)."""
     rng = torch.Generator().manual_seed(setting.seed + 1)
     drawn = [
         (z, model.decode(z, labels)) for z, labels in _draws(model, -(-model.shown // 100), min(100, model.shown), rng)

@@ -28,6 +28,7 @@ class DenseBlock(nn.Module):
         self.width = channels + layers * growth
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return maps (n, F, H, W), those of x (n, C, H, W) and every layer's."""
         for layer in self.layers:
             x = torch.cat([x, layer(x)], 1)
         return x

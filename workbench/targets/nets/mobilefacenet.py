@@ -38,6 +38,7 @@ class Bottleneck(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return maps (n, F, h, w) of maps (n, C, H, W)."""
         return x + self.conv(x) if self.adds else self.conv(x)
 
 
@@ -49,6 +50,7 @@ class Separable(nn.Module):
         self.bn1, self.bn2 = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return maps (n, C, H, W) of maps of that shape."""
         return F.relu(self.bn2(self.pointwise(F.relu(self.bn1(self.depthwise(x))))))
 
 
@@ -61,6 +63,7 @@ class Global(nn.Module):
         self.bn = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return (n, C, 1, 1) of maps (n, C, S, S)."""
         return self.bn(self.depthwise(x))
 
 
@@ -92,6 +95,7 @@ class MobileFaceNet(nn.Module):
         return super().train(False)
 
     def embed(self, images: Tensor) -> Tensor:
+        """Return embeddings (n, 128), of any length, of images (n, 3, 112, 112) as the body was trained on them."""
         x = self.conv2(self.features(self.dw_conv(self.conv1(images))))
         return self.bn(self.conv3(self.gdconv(x)).flatten(1))
 

@@ -26,6 +26,7 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return maps (n, F, h, w) of maps (n, C, H, W)."""
         return (self.conv(x) + self.shortcut(x)).relu()
 
 

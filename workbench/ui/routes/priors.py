@@ -130,7 +130,7 @@ def training(chosen: Which, services: Given) -> Response:
 
 
 def neighbours(services: Services, scenario: str, image: Tensor) -> dict[str, Any]:
-    """Return the public and the private image that a sample is nearest to, or how far the search for them is."""
+    """Return the public and the private image that a sample (C, H, W) is nearest to, or how far the search for them is."""
     private, public = services.explorer.pools(scenario)
     point = services.explorer.embed(scenario, image)
     found: dict[str, Any] = {"public": standing(public), "private": standing(private)}
@@ -175,6 +175,7 @@ def shown(scenario: str, reached: Reached | None) -> dict[str, Any]:
 
 
 def uri_row(images: Tensor) -> str:
+    """Return images (n, C, H, W) in [0, 1], side by side, as a data URI."""
     return "data:image/webp;base64," + base64.b64encode(row_of(images)).decode()
 
 

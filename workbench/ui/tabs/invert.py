@@ -18,7 +18,7 @@ from workbench.ui.tabs.invert_handlers import InvertHandlers, Settings, Updates
 REMEMBERED = "wb-invert"  # the settings used last, in the browser's own storage
 
 
-class Panel:
+class SettingsPanel:
     """The settings on the left: the controls by name, and how answers are put into them."""
 
     def __init__(self, app: App) -> None:
@@ -146,14 +146,14 @@ def named(listener: Callable[..., Any], handler: Callable[..., Any]) -> Callable
 def build(app: App) -> None:
     cards = custom("cards", handlers.preset_cards(), label="Start", elem_id="cards")
     with gr.Row(elem_id="invert", equal_height=False):
-        panel = Panel(app)
+        panel = SettingsPanel(app)
         with gr.Column(elem_id="stage", scale=3, min_width=480):
             app.view.render()
     listen(app, panel, cards)
     turn_here(app, panel)
 
 
-def listen(app: App, panel: Panel, cards: gr.HTML) -> None:
+def listen(app: App, panel: SettingsPanel, cards: gr.HTML) -> None:
     """Connect what a person does in Invert with what is done about it."""
     do, c = InvertHandlers(app.catalog, app.store, app), panel.controls
     shown, beside, opened = panel.of(*panel.SHOWN), panel.of(*panel.BESIDE), panel.of("run", *panel.SHOWN)
@@ -203,7 +203,7 @@ def turned(app: App) -> Callable[[Mapping[str, Any], gr.Request], Updates]:
     return turn
 
 
-def turn_here(app: App, panel: Panel) -> None:
+def turn_here(app: App, panel: SettingsPanel) -> None:
     """Connect Invert with the other tabs: the target that Target hands over, and the trainings that are missing here."""
     do = InvertHandlers(app.catalog, app.store, app)
 
