@@ -19,6 +19,7 @@ from workbench.analysis import prior_reach as reach
 from workbench.analysis.background import BackgroundJob, BackgroundJobs
 from workbench.analysis.neighbours import FEATURES, PIXELS, NeighbourPool, embed, usual_distance
 from workbench.core.errors import DataMissing, UsageError
+from workbench.core.records import seed_problem
 from workbench.core.weights import write_atomically
 from workbench.defenses.plan import under
 from workbench.defenses.store import load_classifier, target_card, target_problem
@@ -69,8 +70,8 @@ class SampleRequest:
     label: int | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.seed < 2**31:
-            raise UsageError(f"seed={self.seed} is out of range; allowed: 0 to {2**31 - 1}.")
+        if (problem := seed_problem(self.seed)) is not None:
+            raise UsageError(problem)
         if not 0 <= self.share <= 1:
             raise UsageError(f"A truncation of {self.share} is out of range; allowed: 0 to 1.")
 

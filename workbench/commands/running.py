@@ -61,7 +61,7 @@ def prepare(config: RunConfig, out: Path | None) -> tuple[RunFolder, Any]:
     shape = SCENARIOS[config.scenario].input_shape
     if out is None:
         store = RunStore(runs_dir())
-        return store.create(config, owner="command line", shape=shape), store
+        return store.create(config, owner="command line", shape=shape, state=RunState.RUNNING), store
     if (out / "run.json").exists():
         raise StoreError(f"{out} already holds a run. Name a new folder with --out.")
     folder = RunFolder.fresh(out, config, shape)

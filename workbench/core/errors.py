@@ -17,6 +17,7 @@
         ├── TargetAway        a target elsewhere does not answer, for now
         ├── BadAnswer         a target elsewhere answers with something that is no answer
         └── StoreError        the run folder cannot be read or written
+            └── DamagedRun    one run's own folder is gone or cannot be read; the others are well
 """
 
 from __future__ import annotations
@@ -95,4 +96,8 @@ class BadAnswer(Failure):
 
 
 class StoreError(Failure):
+    pass
+
+
+class DamagedRun(StoreError):
     pass

@@ -39,17 +39,28 @@ class Access(enum.StrEnum):
         }[self.value]
 
 
+SEEDS = range(2**31)  # what a run, a training or a sheet of samples may be seeded with
+
+
+def seed_problem(seed: int) -> str | None:
+    """Return why this cannot be a seed, None if it can."""
+    return None if seed in SEEDS else f"seed={seed} is out of range; allowed: 0 to {SEEDS[-1]}."
+
+
 class RunState(enum.StrEnum):
+    """How far a run or a training is."""
+
     QUEUED = "queued"
     RUNNING = "running"
     PAUSED = "paused"
     FINISHED = "finished"
     STOPPED = "stopped"
     FAILED = "failed"
+    DAMAGED = "damaged"  # its record is gone or cannot be read; what is left of it was put aside
 
     @property
     def ended(self) -> bool:
-        return self in (RunState.FINISHED, RunState.STOPPED, RunState.FAILED)
+        return self not in (RunState.QUEUED, RunState.RUNNING, RunState.PAUSED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +174,16 @@ class TrainingConfig:
     seed: int = 0
     recipe: Mapping[str, str] = field(default_factory=dict)
     resume: bool = False
+
+    @property
+    def prior_key(self) -> str:
+        """The prior's key; "" for none, which no registry knows."""
+        return self.prior or ""
+
+    @property
+    def target_key(self) -> str:
+        """The architecture's key; "" for none, which no registry knows."""
+        return self.target or ""
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": "training", **asdict(self), "recipe": dict(self.recipe)}

@@ -22,15 +22,34 @@ from workbench.core.errors import DataMissing, WeightsCorrupt
 from workbench.core.paths import models_dir, shipped_models_dir
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write `data` so that a reader sees either the old file or the whole new one."""
+def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Write `data` so that a reader sees either the old file or the whole new one.
+
+    Args:
+        durable: a power cut a moment later leaves it so too. It takes milliseconds, so a recorded frame goes without.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(data)
+        with temporary.open("wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
+        if durable:
+            _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(path: Path) -> None:
+    """Bring the names in a folder to the disk: without it, a renamed file may have its old content again."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def weights_path(name: str) -> Path:
@@ -74,8 +93,8 @@ def save_weights(name: str, tensors: Mapping[str, Tensor], card: Mapping[str, An
     data = save(kept)
     card = {**card, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     path = weights_path(name)
-    write_atomically(path, data)
-    write_atomically(path.with_suffix(".json"), (json.dumps(card, indent=1) + "\n").encode())
+    write_atomically(path, data, durable=True)
+    write_atomically(path.with_suffix(".json"), (json.dumps(card, indent=1) + "\n").encode(), durable=True)
     return path
 
 
@@ -110,8 +129,10 @@ def amend_card(name: str, sha256: str, fields: Mapping[str, Any]) -> None:
         )
     path, source = weights_path(name), existing_path(name)
     if source != path and source.is_file():
-        write_atomically(path, source.read_bytes())
-    write_atomically(path.with_suffix(".json"), (json.dumps({**card, **fields}, indent=1) + "\n").encode())
+        write_atomically(path, source.read_bytes(), durable=True)
+    write_atomically(
+        path.with_suffix(".json"), (json.dumps({**card, **fields}, indent=1) + "\n").encode(), durable=True
+    )
 
 
 def load_weights(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

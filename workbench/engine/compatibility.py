@@ -8,7 +8,7 @@ from workbench.attacks import ATTACKS
 from workbench.attacks.needs import layer_problem, unmet
 from workbench.core.errors import DataMissing, Incompatible, WorkbenchError
 from workbench.core.knobs import configure
-from workbench.core.records import RunConfig
+from workbench.core.records import RunConfig, seed_problem
 from workbench.defenses.plan import DEFENSES, Plan, under
 from workbench.defenses.store import target_problem
 from workbench.priors import PRIORS
@@ -90,8 +90,8 @@ def problems(config: RunConfig) -> list[str]:
             f"{len(config.classes)} classes x {config.restarts} restarts is more than 512 candidates at once. "
             "Choose fewer of either."
         )
-    if not 0 <= config.seed < 2**31:
-        found.append(f"seed={config.seed} is out of range; allowed: 0 to {2**31 - 1}.")
+    if (problem := seed_problem(config.seed)) is not None:
+        found.append(problem)
     if config.budget is not None and config.budget < 1:
         found.append(f"budget={config.budget} is out of range; leave it empty or allow at least 1 query.")
     if not 1 <= config.asks <= 1000:

@@ -46,7 +46,8 @@ def _prepare() -> None:
 def run_cell(config: RunConfig, root: Path) -> dict[str, Any]:
     """Run one cell into the run store at `root`; return its record's fields."""
     store = RunStore(root)
-    folder = store.create(config, owner="grid", shape=SCENARIOS[config.scenario].input_shape)
+    shape = SCENARIOS[config.scenario].input_shape
+    folder = store.create(config, owner="grid", shape=shape, state=RunState.RUNNING)
     execute(config, folder, _lab(config.device), ledger=store, runs=store.root, fps=1.0)
     return record_of(folder)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.core.errors import StoreError
+from workbench.core.errors import DamagedRun, StoreError
 from workbench.core.records import RunState
 from workbench.core.weights import write_atomically
+
+LAST_LINE = 8192  # bytes that hold any last line
 
 
 @dataclass(frozen=True)
@@ -23,17 +26,24 @@ class JobFolder:
         return self.path.name
 
     def manifest(self) -> dict[str, Any]:
-        """Return `run.json`; raises `StoreError`."""
+        """Return `run.json`; raises `DamagedRun` if it is gone or is no record of a run."""
         try:
-            return json.loads((self.path / "run.json").read_text())
+            manifest = json.loads((self.path / "run.json").read_bytes())
         except FileNotFoundError:
-            raise StoreError(f"{self.path} holds no run (no run.json). Name the folder of a run.") from None
-        except (json.JSONDecodeError, OSError) as error:
-            raise StoreError(f"{self.path / 'run.json'} cannot be read ({error}).") from None
+            raise DamagedRun(f"{self.path} holds no run (no run.json). Name the folder of a run.") from None
+        except (ValueError, RecursionError) as error:  # not UTF-8, not JSON
+            raise DamagedRun(f"{self.path / 'run.json'} cannot be read ({error}).") from None
+        except OSError as error:
+            raise StoreError(f"{self.path / 'run.json'} cannot be read ({error.strerror}).") from None
+        if not isinstance(manifest, dict) or "config" not in manifest or "state" not in manifest:
+            raise DamagedRun(f"{self.path / 'run.json'} is not the record of a run.")
+        return manifest
 
     def write_manifest(self, manifest: dict[str, Any]) -> None:
+        """Replace `run.json`, to stay even through a power cut; raises `StoreError`."""
+        data = (json.dumps(manifest, indent=1, allow_nan=False) + "\n").encode()
         try:
-            write_atomically(self.path / "run.json", (json.dumps(manifest, indent=1, allow_nan=False) + "\n").encode())
+            write_atomically(self.path / "run.json", data, durable=True)
         except OSError as error:
             raise StoreError(
                 f"{self.path} cannot be written ({error.strerror}). Free some space or name another "
@@ -46,7 +56,12 @@ class JobFolder:
         return manifest
 
     def state(self) -> RunState:
-        return RunState(self.manifest()["state"])
+        """Return the state on record; raises `DamagedRun` for one that is unknown."""
+        state = self.manifest()["state"]
+        try:
+            return RunState(state)
+        except ValueError:
+            raise DamagedRun(f"{self.path / 'run.json'} tells of an unknown state, {str(state)[:40]!r}.") from None
 
     def read_json(self, name: str) -> dict[str, Any] | None:
         """Return a JSON file of the folder, None if it is not there."""
@@ -70,3 +85,14 @@ class JobFolder:
         except FileNotFoundError:
             return ""
         return text[: text.rfind("\n") + 1]
+
+    def last_line(self, name: str) -> str:
+        """Return the last whole line of a file that only grows, without reading the others; "" before its first."""
+        try:
+            with (self.path / name).open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - LAST_LINE))
+                lines = file.read().decode(errors="replace").split("\n")
+        except FileNotFoundError:
+            return ""
+        return lines[-2] if len(lines) > 1 else ""

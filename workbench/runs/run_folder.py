@@ -33,7 +33,7 @@ import torch
 from safetensors.torch import load, load_file
 from torch import Tensor
 
-from workbench.core.errors import StoreError
+from workbench.core.errors import DamagedRun, StoreError
 from workbench.core.records import RunConfig
 from workbench.core.versions import versions
 from workbench.runs.job_folder import JobFolder
@@ -71,9 +71,16 @@ class RunFolder(JobFolder):
         return folder
 
     def config(self) -> RunConfig:
-        """Return what was asked for, which is worth repeating elsewhere; the manifest's own one is what ran."""
+        """Return what was asked for, which is worth repeating elsewhere; the manifest's own one is what ran.
+
+        Raises:
+            DamagedRun: the record holds no configuration.
+        """
         manifest = self.manifest()
-        return RunConfig.from_json({**manifest["config"], **manifest.get("requested", {})})
+        try:
+            return RunConfig.from_json({**manifest["config"], **manifest.get("requested", {})})
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise DamagedRun(f"{self.path / 'run.json'} holds no configuration of a run ({error}).") from None
 
     def curves(self) -> str:
         """Return the curves so far as CSV with a header, ending at a whole line; "" before the first frame."""

@@ -1,78 +1,40 @@
-"""The run store: one folder a run or training, and a SQLite index over them."""
+"""The run store: one folder a run or training, and an index over them that can be made anew from the folders.
+
+::
+
+    0412-093005-gmi-a1b2/   a run
+    trainings/              a folder a training
+    damaged/                what is left of runs whose record cannot be read
+    index.sqlite            a row a run or training
+"""
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterable
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from workbench.core.errors import StoreError
+from workbench.core.errors import DamagedRun, StoreError
 from workbench.core.records import RunConfig, RunState, TrainingConfig
 from workbench.runs.run_folder import RunFolder
+from workbench.runs.run_index import COLUMNS, RunIndex, RunPage, RunSummary
 from workbench.runs.training_folder import TrainingFolder
 
 RUN_ID = re.compile(r"(?=.{1,80}$)[a-z0-9]+(-[a-z0-9]+)*")
 TRAININGS = "trainings"  # the folder of the trainings, beside those of the runs
+DAMAGED = "damaged"  # the folder of what is left of runs that cannot be read
+OWNER = "owner"  # a file of a folder, never handed out: who started it
+ROOM = 20e6  # bytes that must be free before a run starts: what a usual one records
+FILED = ("reason", "seconds", "steps", "queries", "accuracy", "name")  # of a record, what the index holds too
 
-SEARCHED = ("name", "id", "attack", "scenario", "target", "defense")
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS runs (
-  id TEXT PRIMARY KEY, created REAL NOT NULL, state TEXT NOT NULL, scenario TEXT NOT NULL,
-  attack TEXT NOT NULL, target TEXT NOT NULL, defense TEXT NOT NULL, seed INTEGER NOT NULL,
-  owner TEXT NOT NULL DEFAULT '', candidates INTEGER NOT NULL, seconds REAL, steps INTEGER, queries INTEGER,
-  accuracy REAL, reason TEXT NOT NULL DEFAULT '', name TEXT NOT NULL DEFAULT '',
-  kind TEXT NOT NULL DEFAULT 'run'
-);
-CREATE INDEX IF NOT EXISTS by_time ON runs (created DESC);
-"""
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """One row of the index.
-
-    Attributes:
-        kind: "run" or "training".
-        attack: of a training, what is trained: a prior's key, or "target".
-    """
-
-    id: str
-    created: float
-    state: RunState
-    scenario: str
-    attack: str
-    target: str
-    defense: str
-    seed: int
-    owner: str
-    candidates: int
-    seconds: float | None
-    steps: int | None
-    queries: int | None
-    accuracy: float | None
-    reason: str
-    name: str
-    kind: str
-
-
-class RunPage(list[RunSummary]):
-    """Some rows of the index, which know how many there are in all.
-
-    Attributes:
-        total: rows that match, on this page or not.
-    """
-
-    def __init__(self, rows: Iterable[RunSummary], total: int) -> None:
-        super().__init__(rows)
-        self.total = total
+log = logging.getLogger(__name__)
 
 
 class RunStore:
@@ -80,52 +42,57 @@ class RunStore:
 
     Args:
         root: the store's folder; made if it is not there.
+        room: bytes that must be free for a run to start.
 
     Raises:
         StoreError: the folder cannot be written.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, room: float = ROOM) -> None:
+        self.root, self.room = root, room
         try:
             root.mkdir(parents=True, exist_ok=True)
-            with closing(self._connect()) as db:
-                db.execute("PRAGMA journal_mode=WAL")
-                db.executescript(SCHEMA)
-                if "kind" not in {row["name"] for row in db.execute("PRAGMA table_info(runs)")}:
-                    db.execute("ALTER TABLE runs ADD COLUMN kind TEXT NOT NULL DEFAULT 'run'")
+            self.index = RunIndex(root, self._rows)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
                 f"The run folder {root} cannot be written ({error}). Choose another with --runs DIR or "
                 "the WORKBENCH_RUNS variable."
             ) from None
 
-    def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.root / "index.sqlite", timeout=10, isolation_level=None)
-        db.row_factory = sqlite3.Row
-        return db
+    def room_problem(self) -> str | None:
+        """Return why nothing more can be recorded here, None if there is room."""
+        try:
+            free = shutil.disk_usage(self.root).free
+        except OSError as error:
+            return f"The run folder {self.root} cannot be reached ({error.strerror})."
+        if free >= self.room:
+            return None
+        return (
+            f"The disk of the run folder {self.root} is full: {free / 1e6:.0f} MB are left, a run needs "
+            f"{self.room / 1e6:.0f} MB. Free some space; what waits then goes on by itself."
+        )
 
-    def create(self, config: RunConfig, *, owner: str = "", shape: tuple[int, int, int]) -> RunFolder:
-        """File a new run as queued; returns its folder."""
-        run, created = new_id(config.attack), time.time()
-        folder = RunFolder.fresh(self.root / run, config, shape, created=created)
-        with closing(self._connect()) as db:
-            db.execute(
-                "INSERT INTO runs (id, created, state, scenario, attack, target, defense, seed, owner, candidates)"
-                " VALUES (?,?,?,?,?,?,?,?,?,?)",
-                (
-                    run,
-                    created,
-                    "queued",
-                    config.scenario,
-                    config.attack,
-                    config.target,
-                    config.defense,
-                    config.seed,
-                    owner,
-                    len(config.classes) * config.restarts,
-                ),
-            )
+    def create(
+        self,
+        config: RunConfig,
+        *,
+        owner: str = "",
+        shape: tuple[int, int, int],
+        state: RunState = RunState.QUEUED,
+    ) -> RunFolder:
+        """File a new run; returns its folder.
+
+        Args:
+            state: `QUEUED` for one that an application's queue takes up, if need be after a restart; who carries it
+                out himself files it as `RUNNING`.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        folder = RunFolder(self.root / new_id(config.attack))
+        with whole_or_nothing(folder.path):
+            RunFolder.fresh(folder.path, config, shape, created=time.time(), state=state.value)
+            self._file_new(folder, owner)
         return folder
 
     def create_training(self, config: TrainingConfig, *, owner: str = "", **fields: Any) -> TrainingFolder:
@@ -134,65 +101,98 @@ class RunStore:
         Args:
             fields: more fields of its manifest.
         """
-        trained = config.prior or config.what
-        run, created = new_id(f"train-{trained}"), time.time()
-        folder = TrainingFolder.fresh(self.root / TRAININGS / run, config, created=created, **fields)
-        with closing(self._connect()) as db:
-            db.execute(
-                "INSERT INTO runs (id, created, state, scenario, attack, target, defense, seed, owner, candidates,"
-                " kind) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-                (
-                    run,
-                    created,
-                    "queued",
-                    config.scenario,
-                    trained,
-                    config.target or "",
-                    config.defense,
-                    config.seed,
-                    owner,
-                    0,
-                    "training",
-                ),
-            )
+        folder = TrainingFolder(self.root / TRAININGS / new_id(f"train-{config.prior or config.what}"))
+        with whole_or_nothing(folder.path):
+            TrainingFolder.fresh(folder.path, config, created=time.time(), **fields)
+            self._file_new(folder, owner)
         return folder
+
+    def _file_new(self, folder: RunFolder | TrainingFolder, owner: str) -> None:
+        if owner:
+            (folder.path / OWNER).write_text(owner)
+        self.index.put(row_of(folder))
 
     def folder(self, run: str) -> RunFolder:
         """Return a run's folder; raises `StoreError` for an id that is malformed or not here."""
-        if not RUN_ID.fullmatch(run) or not (self.root / run / "run.json").is_file():
-            raise StoreError(f"There is no run '{run[:60]}' in this store. It may have been deleted.")
-        return RunFolder(self.root / run)
+        return RunFolder(self._path(self.root, run, "run"))
 
     def training(self, run: str) -> TrainingFolder:
         """Return a training's folder; raises `StoreError` for an id that is malformed or not here."""
-        if not RUN_ID.fullmatch(run) or not (self.root / TRAININGS / run / "run.json").is_file():
-            raise StoreError(f"There is no training '{run[:60]}' in this store. It may have been deleted.")
-        return TrainingFolder(self.root / TRAININGS / run)
+        return TrainingFolder(self._path(self.root / TRAININGS, run, "training"))
+
+    def _path(self, parent: Path, run: str, kind: str) -> Path:
+        if RUN_ID.fullmatch(run):
+            if (parent / run / "run.json").is_file():
+                return parent / run
+            if (known := self.index.find(run)) is not None and known.kind == kind:
+                why = known.reason if known.state is RunState.DAMAGED else "its folder or its run.json is gone"
+                raise DamagedRun(f"There is no {kind} '{run}' to look at any more: {why}.")
+        raise StoreError(f"There is no {kind} '{run[:60]}' in this store. It may have been deleted.")
 
     def job(self, run: str) -> RunFolder | TrainingFolder:
         """Return the folder of a run or a training; raises `StoreError`."""
-        known = RUN_ID.fullmatch(run) is not None  # before the file system is asked
-        return self.training(run) if known and (self.root / TRAININGS / run).is_dir() else self.folder(run)
+        if RUN_ID.fullmatch(run) and not (self.root / run).is_dir():
+            if (self.root / TRAININGS / run).is_dir():
+                return self.training(run)
+            if (known := self.index.find(run)) is not None and known.kind == "training":
+                return self.training(run)
+        return self.folder(run)
 
     def update(self, run: str, state: RunState | None = None, **fields: Any) -> None:
         """Set columns of the index and the same fields of `run.json`.
 
         Args:
             fields: `reason`, `seconds`, `steps`, `queries`, `accuracy`, `name`, or any field of the manifest.
+
+        Raises:
+            DamagedRun: the run's own folder is gone or unreadable.
+            StoreError: nothing can be written now.
         """
         if state is not None:
             fields["state"] = state.value
-        columns = {
-            k: v
-            for k, v in fields.items()
-            if k in ("state", "reason", "seconds", "steps", "queries", "accuracy", "name")
-        }
         self.job(run).update(**fields)
+        columns = {k: v for k, v in fields.items() if k in (*FILED, "state")}
         if columns:
-            with closing(self._connect()) as db:
-                db.execute(
-                    f"UPDATE runs SET {', '.join(f'{c}=?' for c in columns)} WHERE id=?", (*columns.values(), run)
-                )
+            self.index.change(run, columns)
+
+    def file(self, run: str, state: RunState, reason: str) -> None:
+        """File how a run ended; one whose folder is damaged is put aside as such.
+
+        Raises:
+            StoreError: nothing can be written now.
+        """
+        try:
+            self.update(run, state, reason=reason, ended=time.time())
+        except DamagedRun as error:
+            self.put_aside(run, str(error))
+
+    def put_aside(self, run: str, reason: str) -> None:
+        """File a run as damaged and move what is left of it out of the way, for a person to look at.
+
+        Raises:
+            StoreError: the index cannot be written now.
+        """
+        known = self.index.find(run)
+        left = self._move_aside(self.root / TRAININGS / run) or self._move_aside(self.root / run)
+        said = f"{reason} What is left of it is in {left}." if left else reason
+        log.warning("%s is damaged: %s", run, said)
+        row = {c: getattr(known, c) for c in COLUMNS} if known else damaged_row(run, "run")
+        self.index.put({**row, "state": RunState.DAMAGED.value, "reason": said})
+
+    def _move_aside(self, path: Path) -> Path | None:
+        """Move a folder into that of the damaged ones; returns where it is then, None if there is none."""
+        goal = self.root / DAMAGED / path.name
+        if not path.is_dir():
+            return goal if goal.is_dir() else None
+        try:
+            goal.parent.mkdir(exist_ok=True)
+            if goal.exists():
+                goal = goal.with_name(f"{path.name}.{secrets.token_hex(2)}")
+            path.replace(goal)
+        except OSError as error:
+            log.warning("%s cannot be moved aside (%s)", path, error.strerror)
+            return path
+        return goal
 
     def list(
         self,
@@ -201,6 +201,7 @@ class RunStore:
         *,
         offset: int = 0,
         search: str = "",
+        owner: str | None = None,
         kind: str | None = "run",
     ) -> RunPage:
         """Return the newest runs first, `limit` of them after the first `offset`; the page knows the total.
@@ -209,47 +210,164 @@ class RunStore:
             search: words, each of which a run's name, id, attack, scenario, target or defense contains.
             kind: "run", "training", or None for both.
         """
-        asked = {"state": state and state.value, "kind": kind}
-        terms = [f"{column}=?" for column, value in asked.items() if value]
-        values: list[Any] = [value for value in asked.values() if value]
-        for word in search.split():
-            terms.append("(" + " OR ".join(f"{column} LIKE ? ESCAPE '!'" for column in SEARCHED) + ")")
-            literal = word.replace("!", "!!").replace("%", "!%").replace("_", "!_")
-            values += [f"%{literal}%"] * len(SEARCHED)
-        where = f"WHERE {' AND '.join(terms)}" if terms else ""
-        with closing(self._connect()) as db:
-            rows = db.execute(
-                f"SELECT * FROM runs {where} ORDER BY created DESC, rowid DESC LIMIT ? OFFSET ?",
-                (*values, limit, offset),
-            ).fetchall()
-            (total,) = db.execute(f"SELECT COUNT(*) FROM runs {where}", values).fetchone()
-        return RunPage((RunSummary(**{**dict(row), "state": RunState(row["state"])}) for row in rows), total)
+        return self.index.page(limit, offset, state=state, owner=owner, kind=kind, search=search)
+
+    def lengths(self, attack: str | None = None, scenario: str | None = None, limit: int = 20) -> RunPage:
+        """Return the newest finished runs, of one attack on one scenario if they are named."""
+        return self.index.page(limit, state=RunState.FINISHED, kind="run", attack=attack, scenario=scenario)
 
     def summary(self, run: str) -> RunSummary:
-        with closing(self._connect()) as db:
-            row = db.execute("SELECT * FROM runs WHERE id=?", (run,)).fetchone()
-        if row is None:
+        """Return a run's row; raises `StoreError` if it is not here."""
+        found = self.index.find(run)
+        if found is None:
             raise StoreError(f"There is no run '{run[:60]}' in this store. It may have been deleted.")
-        return RunSummary(**{**dict(row), "state": RunState(row["state"])})
+        return found
 
     def delete(self, run: str) -> None:
         """Remove a run or training that has ended, with everything recorded of it; trained weights stay."""
-        folder = self.job(run)
-        if not self.summary(run).state.ended:
-            raise StoreError(f"Run {run} is still {folder.state().value}. Stop it first.")
-        with closing(self._connect()) as db:
-            db.execute("DELETE FROM runs WHERE id=?", (run,))
-        shutil.rmtree(folder.path)
+        known = self.summary(run)
+        if not known.state.ended:
+            raise StoreError(f"Run {run} is still {known.state.value}. Stop it first.")
+        if not RUN_ID.fullmatch(run):
+            raise StoreError(f"'{run[:60]}' is not the id of a run.")
+        self.index.remove(run)
+        parent = self.root / TRAININGS if known.kind == "training" else self.root
+        for path in (parent / run, self.root / DAMAGED / run):
+            try:
+                shutil.rmtree(path)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                raise StoreError(f"{path} cannot be deleted ({error.strerror}). Delete it by hand.") from None
 
-    def mark_interrupted(self, reason: str) -> list[str]:
-        """File every run that claims to be alive as failed; returns their ids. Frames are kept."""
-        with closing(self._connect()) as db:
-            alive = [
-                row["id"] for row in db.execute("SELECT id FROM runs WHERE state IN ('queued','running','paused')")
-            ]
-        for run in alive:
-            self.update(run, RunState.FAILED, reason=reason)
-        return alive
+    def check(self) -> Sequence[str]:
+        """Bring index and folders together; returns a sentence for each thing that was amiss.
+
+        A run whose folder is gone, or that would go on but cannot be read, is put aside as damaged. A run that the
+        index does not know is filed.
+        """
+        said = [self.index.repaired] if self.index.repaired else []
+        known = self.index.ids()
+        for run in known:
+            parent = self.root / TRAININGS if (self.root / TRAININGS / run).is_dir() else self.root
+            if not (parent / run / "run.json").is_file() and self.summary(run).state is not RunState.DAMAGED:
+                said.append(f"{run} is damaged: its folder or its run.json is gone.")
+                self.put_aside(run, "Its folder or its run.json is gone.")
+        for row in self._rows(known):
+            self.index.put(row)
+            said.append(f"{row['id']} was not in the index; it is now.")
+        for summary in self.index.alive():
+            if problem := self._problem(summary):
+                said.append(f"{summary.id} is damaged: {problem}")
+                self.put_aside(summary.id, problem)
+            elif summary.state is RunState.DAMAGED:  # the index alone is wrong
+                said.append(f"{summary.id} was filed in an unknown state; its own record tells which.")
+                self.index.put(row_of(self.job(summary.id)))
+        return said
+
+    def _problem(self, summary: RunSummary) -> str | None:
+        try:
+            folder = self.job(summary.id)
+            folder.state()
+            folder.config()
+        except StoreError as error:
+            return str(error)
+        return None
+
+    def waiting(self) -> Sequence[RunSummary]:
+        """Return what waits, the oldest first."""
+        return [s for s in self.index.alive() if s.state is RunState.QUEUED]
+
+    def mark_interrupted(self, reason: str) -> Sequence[str]:
+        """File every run that claims to be going as failed; returns their ids. Frames are kept, what waits goes on waiting."""
+        going = [s.id for s in self.index.alive() if s.state is not RunState.QUEUED]
+        for run in going:
+            self.file(run, RunState.FAILED, reason)
+        return going
+
+    def _rows(self, known: set[str] | None = None) -> Iterator[dict[str, Any]]:
+        """Read the row of each folder that is not `known`, to be filed; one that is damaged is moved aside.
+
+        Never asks the index, which may be in the making.
+        """
+        known = known or set()
+        for path in sorted((self.root / DAMAGED).glob("*")):
+            if RUN_ID.fullmatch(path.name) and path.name not in known:
+                kind = "training" if "-train-" in path.name else "run"
+                yield damaged_row(path.name, kind, f"It was damaged before. What is left of it is in {path}.")
+        for kind, parent in (("run", self.root), ("training", self.root / TRAININGS)):
+            for path in sorted(parent.iterdir()) if parent.is_dir() else ():
+                if not RUN_ID.fullmatch(path.name) or path.name in known or not (path / "run.json").is_file():
+                    continue
+                folder = RunFolder(path) if kind == "run" else TrainingFolder(path)
+                try:
+                    folder.state()
+                    folder.config()
+                    yield row_of(folder)
+                except (DamagedRun, TypeError, ValueError) as error:
+                    left = self._move_aside(path)
+                    log.warning("%s is damaged: %s It was moved to %s.", path.name, error, left)
+                    yield damaged_row(path.name, kind, f"{error} What is left of it is in {left}.")
+
+
+@contextmanager
+def whole_or_nothing(path: Path) -> Iterator[None]:
+    """Make a folder inside; nothing of it stays if that fails. Raises `StoreError` where it cannot be written."""
+    try:
+        yield
+    except BaseException as error:
+        shutil.rmtree(path, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise StoreError(
+                f"{path} cannot be written ({error.strerror}). Free some space or choose another folder with --runs."
+            ) from None
+        raise
+
+
+def row_of(folder: RunFolder | TrainingFolder) -> dict[str, Any]:
+    """Return the index's row of a run or training, read from its folder; raises `DamagedRun`."""
+    manifest, config = folder.manifest(), folder.config()
+    owner = folder.path / OWNER
+    row: dict[str, Any] = {
+        "id": folder.id,
+        "created": float(manifest.get("created") or folder.path.stat().st_mtime),
+        "state": folder.state().value,
+        "scenario": config.scenario,
+        "target": config.target or "",
+        "defense": config.defense,
+        "seed": config.seed,
+        "owner": owner.read_text() if owner.is_file() else "",
+        "reason": manifest.get("reason") or "",
+        "name": manifest.get("name") or "",
+        **{figure: manifest.get(figure) for figure in ("seconds", "steps", "queries", "accuracy")},
+    }
+    if isinstance(config, TrainingConfig):
+        return {**row, "attack": config.prior or config.what, "candidates": 0, "kind": "training"}
+    return {**row, "attack": config.attack, "candidates": len(config.classes) * config.restarts, "kind": "run"}
+
+
+def damaged_row(run: str, kind: str, reason: str = "") -> dict[str, Any]:
+    """Return the row of a run of which its id alone is known, such as ``0412-093005-gmi-a1b2``."""
+    parts = run.split("-")
+    return {
+        "id": run,
+        "created": time.time(),
+        "state": RunState.DAMAGED.value,
+        "scenario": "",
+        "attack": "-".join(parts[3 if kind == "training" else 2 : -1]) or run,
+        "target": "",
+        "defense": "none",
+        "seed": 0,
+        "owner": "",
+        "candidates": 0,
+        "seconds": None,
+        "steps": None,
+        "queries": None,
+        "accuracy": None,
+        "reason": reason,
+        "name": "",
+        "kind": kind,
+    }
 
 
 def new_id(name: str) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.core.errors import StoreError
+from workbench.core.errors import DamagedRun, StoreError
 from workbench.core.records import TrainingConfig
 from workbench.core.versions import versions
 from workbench.runs.job_folder import JobFolder
@@ -53,7 +53,11 @@ class TrainingFolder(JobFolder):
         return folder
 
     def config(self) -> TrainingConfig:
-        return TrainingConfig.from_json(self.manifest()["config"])
+        """Return what is trained; raises `DamagedRun`."""
+        try:
+            return TrainingConfig.from_json(self.manifest()["config"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise DamagedRun(f"{self.path / 'run.json'} holds no configuration of a training ({error}).") from None
 
     def progress(self) -> dict[str, Any]:
         """Return step, total, seconds and seconds left (None where unknown); {} before the first report."""
