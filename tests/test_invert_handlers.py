@@ -18,14 +18,14 @@ from workbench.ui.catalog import Catalog
 from workbench.ui.settings import GROUP, attack_choices, knob_value
 from workbench.ui.tabs import invert_handlers as handlers
 from workbench.ui.tabs.invert_handlers import InvertHandlers, Settings
-from workbench.workers.scheduler import Scheduler
+from workbench.workers.scheduler import Going, Scheduler
 
 
 @pytest.fixture
 def queue(tmp_path) -> Scheduler:
     """A queue whose worker is never started, so that everything waits."""
     scheduler = Scheduler(RunStore(tmp_path), device="cpu")
-    scheduler._closing = True
+    scheduler._closing.set()
     return scheduler
 
 
@@ -233,9 +233,9 @@ def test_ones_own_queue_is_cleared_and_no_others(do: InvertHandlers) -> None:
 def test_mine_is_started_in_place_of_what_runs(do: InvertHandlers) -> None:
     going, waiting = (do.start(GMI, "me")["run"]["value"] for _ in range(2))
     queue, stopped = do.queue.scheduler, []
-    turn = next(w for w in queue._waiting if w.run == going)
-    queue._waiting.remove(turn)
-    queue._running = turn
+    turn = next(entry for entry in queue._turns.waiting if entry.run == going)
+    queue._turns.waiting.remove(turn)
+    queue._going = Going(turn, began=0.0)
     queue._command = lambda run, what, **more: stopped.append((run, what))
     run = do.start_instead(GMI, "me")["run"]["value"]
     assert stopped == [(going, "stop")]
@@ -245,7 +245,7 @@ def test_mine_is_started_in_place_of_what_runs(do: InvertHandlers) -> None:
 def test_what_somebody_else_runs_is_not_stopped(do: InvertHandlers) -> None:
     going = do.start(GMI, "somebody")["run"]["value"]
     queue = do.queue.scheduler
-    queue._running = queue._waiting.pop()
+    queue._going = Going(queue._turns.waiting.pop(), began=0.0)
     queue._command = lambda *what, **more: pytest.fail("it was stopped")
     with pytest.raises(UsageError, match="somebody else"):
         do.start_instead(GMI, "me")

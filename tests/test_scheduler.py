@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
+import subprocess
 import time
+from contextlib import suppress
 
 import pytest
 
 from workbench.core.errors import Incompatible, KnobError, StoreError, UnknownName
 from workbench.core.records import RunConfig, RunState
+from workbench.engine.model_cache import ModelCache
 from workbench.engine.presets import default_config
+from workbench.runs import job_folder
 from workbench.runs.store import RunStore
-from workbench.workers.scheduler import Scheduler
+from workbench.workers.jobs import open_job
+from workbench.workers.protocol import Command, Do, Report, Said
+from workbench.workers.scheduler import GRACE, Scheduler
+from workbench.workers.worker import Worker
+from workbench.workers.worker_process import WorkerProcess
 
 
 def config(steps: int = 20000, **overrides) -> RunConfig:
@@ -101,12 +111,13 @@ def test_closing_files_the_run_as_interrupted_and_a_new_application_finds_it(sto
     run, waiting = scheduler.submit(config()), scheduler.submit(config())
     wait_for(lambda: store.folder(run).latest())
     scheduler.close()
-    for each in (run, waiting):
-        assert state(store, each) is RunState.FAILED and "interrupted" in store.summary(each).reason
+    assert state(store, run) is RunState.FAILED and "interrupted" in store.summary(run).reason
+    assert state(store, waiting) is RunState.QUEUED
     scheduler.pause(run)  # nobody is there to hear it
     again = Scheduler(RunStore(store.root), device="cpu", threads=1).start()
     try:
         assert store.folder(run).frames()
+        wait_for(lambda: again.position(waiting) == 0)
     finally:
         again.close()
 
@@ -124,3 +135,174 @@ def test_owners_take_turns(store, monkeypatch):
     modest = scheduler.submit(config(), owner="modest")
     assert scheduler.status()["queued"] == [greedy[0], modest, greedy[1], greedy[2]]
     assert scheduler.position(modest) == 2
+
+
+# Stop in the moment of hand-over
+
+
+def test_a_stop_right_after_the_start_is_never_lost(scheduler, store):
+    runs = []
+    for _ in range(20):
+        runs.append(scheduler.submit(config()))
+        scheduler.stop(runs[-1])
+    for run in runs:
+        wait_for(lambda run=run: state(store, run).ended)
+    assert [state(store, run) for run in runs] == [RunState.STOPPED] * 20
+
+
+# The worker by itself
+
+
+class Listening:
+    """A real worker process and everything it reported."""
+
+    def __init__(self, store: RunStore) -> None:
+        self.reports: list[Report] = []
+        self.ends: list[str] = []
+        options = ["--runs", str(store.root), "--device", "cpu", "--threads", "1"]
+        self.process = WorkerProcess(options, lambda _, r: self.reports.append(r), lambda _, why: self.ends.append(why))
+
+    def write(self, *lines: bytes) -> None:
+        """Send lines in one write."""
+        self.process._commands.write(b"".join(lines))
+        self.process._commands.flush()
+
+    def said(self, what: Said) -> list[Report]:
+        return [report for report in self.reports if report.said is what]
+
+
+@pytest.fixture
+def worker(store):
+    worker = Listening(store)
+    wait_for(lambda: worker.said(Said.READY))
+    yield worker
+    worker.process.leave(GRACE)
+
+
+def line(do: Do, run: str, number: int = 0, name: str = "", value: object = None) -> bytes:
+    return Command(do, run, number, name, value).line().encode()
+
+
+def test_what_the_worker_does_not_understand_is_refused_and_it_listens_on(worker, store):
+    run = store.create(config(), shape=(1, 64, 64)).id
+    worker.write(line(Do.START, run))
+    wait_for(lambda: store.folder(run).latest() is not None)
+    worker.write(
+        b'{"do": "faster", "run": "x"}\n',
+        b"{\n",
+        b"\xff\xfe\n",
+        b"[]\n",
+        b"\n",
+        b'{"do": "stop"}\n',
+        line(Do.PAUSE, "another", 7),
+        line(Do.SET, run, 8, "nothing", 1),
+        line(Do.SET, run, 9, "lr", {"a": 1}),
+        line(Do.START, "not-here", 10),
+        line(Do.PAUSE, run, 11),
+    )
+    wait_for(lambda: any(report.number == 11 for report in worker.said(Said.DONE)))
+    refused = worker.said(Said.REFUSED)
+    assert len(refused) == 10 and all(report.message for report in refused)
+    assert [report.number for report in refused[-4:]] == [7, 8, 9, 10]
+    assert "faster" in refused[0].message and "Did you mean" not in refused[1].message
+    wait_for(lambda: state(store, run) is RunState.PAUSED)
+    worker.write(line(Do.STOP, run))
+    wait_for(lambda: worker.said(Said.ENDED))
+    assert state(store, run) is RunState.STOPPED and not worker.ends
+
+
+def test_commands_in_the_same_breath_as_the_start_count(worker, store):
+    stopped, paused = (store.create(config(), shape=(1, 64, 64)).id for _ in range(2))
+    worker.write(line(Do.START, stopped), line(Do.STOP, stopped))
+    wait_for(lambda: worker.said(Said.ENDED))
+    assert state(store, stopped) is RunState.STOPPED
+    worker.write(line(Do.START, paused), line(Do.PAUSE, paused), line(Do.SET, paused, 0, "lr", 0.5))
+    wait_for(lambda: state(store, paused) is RunState.PAUSED)
+    assert any(e["kind"] == "knob" and e["value"] == 0.5 for e in store.folder(paused).events())
+    assert not worker.said(Said.REFUSED)
+
+
+def test_the_worker_is_not_in_the_terminals_process_group(worker):
+    assert os.getpgid(worker.process.pid) != os.getpgid(0) and os.getsid(worker.process.pid) != os.getsid(0)
+
+
+def test_a_worker_whose_application_is_gone_files_its_run_and_leaves(worker, store):
+    run = store.create(config(), shape=(1, 64, 64)).id
+    worker.write(line(Do.START, run))
+    wait_for(lambda: store.folder(run).latest() is not None)
+    worker.process._commands.close()
+    wait_for(lambda: worker.ends)
+    assert worker.ends == ["exit status 0"]
+    assert state(store, run) is RunState.FAILED and "interrupted" in store.summary(run).reason
+
+
+def test_a_job_that_fails_in_every_way_does_not_end_the_worker(store, monkeypatch):
+    """Its state cannot be filed either; the application is told so and files it later."""
+    monkeypatch.setattr("workbench.workers.worker.os.dup2", lambda *_: None)
+    worker = Worker(store, ModelCache("cpu"), fps=10.0)
+    job = open_job(store, store.create(config(), shape=(1, 64, 64)).id)
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(job_folder, "write_atomically", full)
+    ended = worker.execute(job)
+    assert (ended.said, ended.state, ended.filed) == (Said.ENDED, RunState.FAILED, False)
+    assert "No space left" in ended.reason
+    monkeypatch.undo()
+    shutil.rmtree(job.folder.path)
+    ended = worker.execute(job)
+    assert ended.state is RunState.FAILED and ended.filed
+    assert state(store, job.id) is RunState.DAMAGED
+
+
+# Damage and a full disk, with the queue going
+
+
+def test_damaged_runs_in_the_queue_are_passed_over_by_the_same_worker(scheduler, store):
+    going = scheduler.submit(config())
+    gone, cut, binary, well = (scheduler.submit(config(steps=5)) for _ in range(4))
+    wait_for(lambda: store.folder(going).latest() is not None)
+    worker = scheduler.worker_pid
+    shutil.rmtree(store.folder(gone).path)
+    (store.folder(cut).path / "run.json").write_text('{"id": ')
+    (store.folder(binary).path / "run.json").write_bytes(bytes(range(256)))
+    scheduler.stop(going)
+    wait_for(lambda: state(store, well) is RunState.FINISHED)
+    assert {state(store, run) for run in (gone, cut, binary)} == {RunState.DAMAGED}
+    assert scheduler.worker_pid == worker
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Return a folder on a disk of 24 MB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mounting, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk takes root")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_fails_the_run_and_the_next_one_goes_when_there_is_room(small_disk):
+    store = RunStore(small_disk / "runs", room=2e6)
+    scheduler = Scheduler(store, device="cpu", threads=1).start()
+    try:
+        run, waiting = scheduler.submit(config()), scheduler.submit(config(steps=5))
+        wait_for(lambda: store.folder(run).latest())
+        filler = small_disk / "filler"
+        with filler.open("wb", buffering=0) as file, suppress(OSError):
+            while file.write(b"\0" * 65536):
+                pass  # until there is no space left
+        wait_for(lambda: scheduler.status()["running"] is None)
+        status = scheduler.status()
+        assert (status["worker"], status["queued"]) == ("held", [waiting]) and "is full" in status["reason"]
+        with pytest.raises(StoreError, match="Free some space"):
+            scheduler.submit(config())
+        filler.unlink()
+        wait_for(lambda: state(store, waiting) is RunState.FINISHED)
+        assert state(store, run) is RunState.FAILED and store.summary(run).reason
+        assert store.folder(run).frames() and scheduler.status()["worker"] == "ready"
+    finally:
+        scheduler.close()

@@ -299,7 +299,9 @@ def test_runs_and_trainings_are_told_apart(store):
     assert training.config() == config() and training.progress() == {} and training.sampled() == []
     with pytest.raises(StoreError, match="Stop it first"):
         store.delete(training.id)
-    assert set(store.mark_interrupted("gone")) == {run.id, training.id}
+    assert [s.id for s in store.waiting()] == [run.id, training.id]
+    store.update(training.id, RunState.RUNNING)
+    assert store.mark_interrupted("gone") == [training.id], "what waits goes on waiting"
     store.delete(training.id)
     assert not training.path.exists() and not store.list(kind="training")
 

@@ -5,13 +5,14 @@ import {onState, setQueue} from "../state.js";
 const LOOK_MS = 3000;
 
 /** What the worker does, and on what. Pure. */
-export function described({worker, running, queued, device, threads}) {
+export function described({worker, reason, running, queued, device, threads}) {
   const ready = running ? "running" : "ready";
   const state = worker === "ready" ? ready : worker;
   const cpu = `CPU, ${threads} thread${threads === 1 ? "" : "s"}`;
   const name = device?.type === "cpu" ? cpu : device?.name;
   const waiting = queued.length ? `, ${queued.length} waiting` : "";
-  return {state, text: `${name ? `${name} · ` : ""}${state}${waiting}`};
+  const why = worker !== "ready" && reason ? ` (${reason})` : "";
+  return {state, text: `${name ? `${name} · ` : ""}${state}${why}${waiting}`};
 }
 
 async function look() {

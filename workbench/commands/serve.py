@@ -80,4 +80,11 @@ class Serve:
         )
         where = f"[{options.host}]" if ":" in options.host else options.host
         print(f"Model Inversion Workbench: http://{where}:{options.port}", flush=True)
-        uvicorn.run(server, host=options.host, port=options.port, http=PromptProtocol, log_level="warning")
+        uvicorn.run(
+            server,
+            host=options.host,
+            port=options.port,
+            http=PromptProtocol,
+            log_level="warning",
+            timeout_graceful_shutdown=1,  # seconds; who watches a run holds a connection open for as long as it goes
+        )

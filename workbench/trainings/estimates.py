@@ -68,7 +68,7 @@ def _kin(config: TrainingConfig) -> Iterator[tuple[str, str]]:
     names = [(trained_name(config), config.scenario)]
     if config.what == "prior":
         scenarios = [config.scenario, *(e.key for e in SCENARIOS if e.key != config.scenario)]
-        names += [(weights_name(scenario, config.prior), scenario) for scenario in scenarios]
+        names += [(weights_name(scenario, config.prior_key), scenario) for scenario in scenarios]
     else:
         names += [(name, config.scenario) for name in _weaker(config)]
     yield from ((name, scenario) for name, scenario in dict.fromkeys(names) if has_weights(name))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
 from typing import Any
 
 import torch
@@ -57,20 +58,22 @@ def carry_out(
         state, reason = RunState.FAILED, str(error)
     except Exception as error:
         state, reason = RunState.FAILED, f"{type(error).__name__}: {error}"
-        (folder.path / "error.txt").write_text(traceback.format_exc())
         log.exception("training %s failed", folder.id)
-    discard(name)
-    cache.clear()
+        with suppress(OSError):  # a full disk must not hide what went wrong
+            (folder.path / "error.txt").write_text(traceback.format_exc())
+    finally:
+        discard(name)
+        cache.clear()
     ledger.update(folder.id, state, reason=reason, ended=time.time(), **figures)
     return state
 
 
-def reports(config: TrainingConfig, device: torch.device) -> Iterator[TrainingProgress]:
+def reports(config: TrainingConfig, device: torch.device) -> Generator[TrainingProgress, None, None]:
     """Return the progress of the configured training, which runs as it is asked for."""
     if config.what == "prior":
-        return train_prior(
+        yield from train_prior(
             config.scenario,
-            config.prior,
+            config.prior_key,
             quality=config.quality,
             seed=config.seed,
             device=device,
@@ -80,17 +83,19 @@ def reports(config: TrainingConfig, device: torch.device) -> Iterator[TrainingPr
             recipe=config.recipe,
             name=staged_name(trained_name(config)),
         )
-    return _target_reports(config, device)
+    else:
+        yield from _target_reports(config, device)
 
 
 def _target_reports(config: TrainingConfig, device: torch.device) -> Iterator[TrainingProgress]:
-    place, start = SCENARIOS[config.scenario](), time.monotonic()
-    recipe = recipe_for(place, config.target, config.seed)
-    for p in train_target(
-        place, config.target, seed=config.seed, device=str(device), recipe=recipe, defense=config.defense
+    scenario, start = SCENARIOS[config.scenario](), time.monotonic()
+    arch = config.target_key
+    recipe = recipe_for(scenario, arch, config.seed)
+    for epoch in train_target(
+        scenario, arch, seed=config.seed, device=str(device), recipe=recipe, defense=config.defense
     ):
-        losses = {"loss": p.loss} | ({} if p.accuracy != p.accuracy else {"accuracy": p.accuracy})
-        yield TrainingProgress(p.epoch, p.total, losses, time.monotonic() - start)
+        losses = {"loss": epoch.loss} | ({} if math.isnan(epoch.accuracy) else {"accuracy": epoch.accuracy})
+        yield TrainingProgress(epoch.epoch, epoch.total, losses, time.monotonic() - start)
 
 
 class ProgressLog:
@@ -107,9 +112,11 @@ class ProgressLog:
         steps, spent = report.step - self._first.step, report.seconds - self._first.seconds
         left = (report.total - report.step) * spent / steps if steps else None
         if report.samples is not None:
+            height, width = report.samples.shape[2:]
+            sheet = SheetLayout(len(report.samples), 8, (width, height))
             write_atomically(
                 self.folder.samples_path(report.step),
-                webp(report.samples, SheetLayout(len(report.samples), 8, tuple(report.samples.shape[:1:-1]))),
+                webp(report.samples, sheet),
             )
         progress: dict[str, Any] = {
             "step": report.step,

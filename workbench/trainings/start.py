@@ -13,7 +13,7 @@ import torch
 
 from workbench.core.errors import DataMissing, KnobError, UsageError, WorkbenchError
 from workbench.core.paths import models_dir
-from workbench.core.records import TrainingConfig
+from workbench.core.records import TrainingConfig, seed_problem
 from workbench.defenses.plan import Plan, under
 from workbench.defenses.store import load_classifier, release_name, target_problem
 from workbench.defenses.store import weights_name as target_weights_name
@@ -39,33 +39,33 @@ def checkpoint_path(scenario: str, key: str, target: str | None = None, defense:
 def trained_name(config: TrainingConfig) -> str:
     """Return the name of the weights that a training makes."""
     if config.what == "prior":
-        return weights_name(config.scenario, config.prior, config.target, under(config.defense))
-    around = release_name(config.scenario, config.target, config.defense)
-    return around or target_weights_name(config.scenario, config.target, config.defense)
+        return weights_name(config.scenario, config.prior_key, config.target, under(config.defense))
+    around = release_name(config.scenario, config.target_key, config.defense)
+    return around or target_weights_name(config.scenario, config.target_key, config.defense)
 
 
 def training_problems(config: TrainingConfig) -> list[str]:
     """Return everything that keeps a training from starting, a sentence each."""
     try:
-        place = SCENARIOS[config.scenario]()
+        scenario = SCENARIOS[config.scenario]()
         plan = Plan.of(config.defense)
         if config.what == "prior":
-            found = _prior_training_problems(config, place)
+            problems = _prior_training_problems(config, scenario)
         elif config.what == "target":
-            found = _target_training_problems(config, place, plan)
+            problems = _target_training_problems(config, scenario, plan)
         else:
-            found = [f"'{config.what}' cannot be trained. Choose prior or target."]
+            problems = [f"'{config.what}' cannot be trained. Choose prior or target."]
     except WorkbenchError as error:
-        found = [str(error)]
+        problems = [str(error)]
     if config.quality not in QUALITIES:
-        found.append(f"'{config.quality}' is not a quality. Choose {' or '.join(QUALITIES)}.")
-    if not 0 <= config.seed < 2**31:
-        found.append(f"seed={config.seed} is out of range; allowed: 0 to {2**31 - 1}.")
-    return found
+        problems.append(f"'{config.quality}' is not a quality. Choose {' or '.join(QUALITIES)}.")
+    if (problem := seed_problem(config.seed)) is not None:
+        problems.append(problem)
+    return problems
 
 
 def _prior_training_problems(config: TrainingConfig, place: Scenario) -> list[str]:
-    kind, found = PRIORS[config.prior or ""], []
+    kind, found = PRIORS[config.prior_key], []
     if config.prior not in TRAINERS:
         found.append(f"The '{config.prior}' prior has no training of its own here.")
     if kind.tuned:
@@ -82,11 +82,11 @@ def _prior_training_problems(config: TrainingConfig, place: Scenario) -> list[st
 
 
 def _target_training_problems(config: TrainingConfig, place: Scenario, plan: Plan) -> list[str]:
-    ARCHITECTURES.entry(config.target or "")
+    ARCHITECTURES.entry(config.target_key)
     around = None
     if plan.output is not None:  # it is put around a target, which must be there
-        around = target_problem(config.scenario, config.target, str(replace(plan, output=None)))
-    return [p for p in (place.problem(), defense_problem(config.target, config.defense), around) if p]
+        around = target_problem(config.scenario, config.target_key, str(replace(plan, output=None)))
+    return [p for p in (place.problem(), defense_problem(config.target_key, config.defense), around) if p]
 
 
 def overrides_for(recipe: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:

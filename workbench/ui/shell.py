@@ -118,7 +118,8 @@ class App:
     def submit_instead(self, config: RunConfig, request: Request | None) -> str:
         """Stop what is running, if it is their own, and queue a run as the next; returns its id."""
         running = self.scheduler.status()["running"]
-        return self.scheduler.submit(config, owner=visitor_of(request).owner, instead_of=running)
+        may = running is not None and self.mine(running, request)
+        return self.scheduler.submit(config, owner=visitor_of(request).owner, instead_of=running, presenter=may)
 
     def clear_queue(self, request: Request | None) -> list[str]:
         """Take everything of who asks that waits out of the queue; returns the ids."""

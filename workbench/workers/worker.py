@@ -1,91 +1,126 @@
 """The worker process: executes one run or training at a time and takes commands while it does.
 
-Commands come as JSON lines on standard input, reports leave as JSON lines on standard output. When
-standard input ends, the application is gone: the current run is stopped and the process exits.
+When its standard input ends, the application is gone: what is going is stopped and the process exits.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import queue
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from workbench.core.errors import WorkbenchError
-from workbench.core.records import RunState, TrainingConfig
-from workbench.engine.context import control_for
-from workbench.engine.execute import execute
+from workbench.core.errors import StoreError, WorkbenchError
+from workbench.core.records import RunState
 from workbench.engine.model_cache import ModelCache, describe
 from workbench.runs.control import RunControl
-from workbench.runs.run_folder import RunFolder
 from workbench.runs.store import RunStore
-from workbench.runs.training_folder import TrainingFolder
 from workbench.targets.remote.sources import add_options, allow_from
-from workbench.trainings.execute import carry_out
+from workbench.workers.jobs import INTERRUPTED, AttackJob, TrainingJob, open_job
+from workbench.workers.protocol import Command, Do, NotUnderstood, Report, Said
+
+log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Listens on one thread, runs attacks and trainings on another."""
+    """Listens on one thread, executes on another. Nothing that goes wrong with one job ends either of them."""
 
     def __init__(self, store: RunStore, cache: ModelCache, fps: float) -> None:
         self.store, self.cache, self.fps = store, cache, fps
         self._reports = os.fdopen(os.dup(1), "w", buffering=1)
         os.dup2(2, 1)  # whatever a library prints must not be taken for a report
-        self._todo: queue.Queue[str | None] = queue.Queue()
-        self._current: tuple[str, RunControl] | None = None
+        self._todo: queue.Queue[AttackJob | TrainingJob | None] = queue.Queue()
+        self._controls: dict[str, RunControl] = {}  # of what was started and has not ended
         self._orphaned = False
 
-    def report(self, kind: str, **what: Any) -> None:
+    def report(self, report: Report) -> None:
         try:
-            self._reports.write(json.dumps({"kind": kind, **what}) + "\n")
-        except (BrokenPipeError, ValueError):
+            self._reports.write(report.line())
+        except (OSError, ValueError):
             self._orphaned = True
 
     def listen(self) -> None:
-        for line in sys.stdin:
-            command = json.loads(line)
+        """Obey every line of standard input, then stop what is going."""
+        for line in sys.stdin.buffer:
+            command: Command | None = None
             try:
-                self.obey(**command)
-            except WorkbenchError as error:
-                self.report("refused", run=command.get("run"), message=str(error))
+                command = Command.parse(line)
+                self.obey(command)
+                self.report(Report(Said.DONE, command.run, command.number))
+            except Exception as error:
+                if not isinstance(error, WorkbenchError):
+                    log.exception("command %r", line[:200])
+                number, run, do = (command.number, command.run, command.do) if command else (0, "", "")
+                self.report(Report(Said.REFUSED, run, number, do=do, message=str(error)))
         self._orphaned = True
-        if self._current is not None:
-            self._current[1].stop()
+        for control in [*self._controls.values()]:
+            control.stop()
         self._todo.put(None)
 
-    def obey(self, do: str, run: str, **what: Any) -> None:
-        if do == "start":
-            self._todo.put(run)
-        elif self._current is not None and self._current[0] == run:
-            getattr(self._current[1], do)(**what)
+    def obey(self, command: Command) -> None:
+        """Carry out one command; raises `WorkbenchError` if it cannot be."""
+        if command.do is Do.START:
+            job = open_job(self.store, command.run)
+            self._controls[command.run] = job.control  # from now on no command for it is lost
+            self._todo.put(job)
+            return
+        control = self._controls.get(command.run)
+        if control is None:
+            raise NotUnderstood(f"Run {command.run} is not going here.")
+        match command.do:
+            case Do.PAUSE:
+                control.pause()
+            case Do.RESUME:
+                control.resume()
+            case Do.STEP:
+                control.step()
+            case Do.STOP:
+                control.stop()
+            case Do.SET:
+                control.set(command.name, command.value)
 
     def work(self) -> None:
-        self.report("ready", device=describe(self.cache.device))
-        while (run := self._todo.get()) is not None:
-            self.report("started", run=run)
-            state = self.do(self.store.job(run))
-            self._current = None
-            if self._orphaned:
-                self.store.update(run, RunState.FAILED, reason="interrupted: the application was closed")
-            self.report("ended", run=run, state=state.value)
+        """Execute what was started, one after another, until standard input has ended."""
+        self.report(Report(Said.READY, device=describe(self.cache.device)))
+        while (job := self._todo.get()) is not None:
+            self.report(Report(Said.STARTED, job.id))
+            ended = self.execute(job)
+            self.report(ended)
+            del self._controls[job.id]  # after the report, so that no refusal of a late command comes before it
 
-    def do(self, folder: RunFolder | TrainingFolder) -> RunState:
-        """Carry out one job to its end; returns how it ended."""
-        config = folder.config()
-        control = RunControl() if isinstance(config, TrainingConfig) else control_for(config)
-        self._current = (folder.id, control)
-        if isinstance(config, TrainingConfig):
-            return carry_out(config, folder, self.cache, control=control, ledger=self.store)
-        return execute(
-            config, folder, self.cache, control=control, ledger=self.store, runs=self.store.root, fps=self.fps
-        )
+    def execute(self, job: AttackJob | TrainingJob) -> Report:
+        """Execute one job to its end; returns how it ended, whatever happens."""
+        try:
+            if job.control.stopped:
+                state = RunState.STOPPED
+                self.update(job.id, state, reason="stopped before its first step", ended=time.time())
+            else:
+                state = job.execute(self.cache, self, self.fps)
+            return Report(Said.ENDED, job.id, state=state)
+        except Exception as error:
+            log.exception("%s could not be carried out", job.id)
+            reason = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
+            return Report(Said.ENDED, job.id, state=RunState.FAILED, reason=reason, filed=self._filed(job.id, reason))
+
+    def _filed(self, run: str, reason: str) -> bool:
+        try:
+            self.store.file(run, RunState.FAILED, reason)
+        except StoreError:
+            return False  # a full disk; the application goes on trying
+        return True
+
+    def update(self, run: str, state: RunState | None = None, **fields: Any) -> None:
+        """File a run's state, as its ledger; what stops because the application is gone was interrupted."""
+        if self._orphaned and state is RunState.STOPPED:
+            state, fields = RunState.FAILED, {**fields, "reason": INTERRUPTED}
+        self.store.update(run, state, **fields)
 
 
 def main() -> None:
@@ -102,6 +137,9 @@ def main() -> None:
     worker = Worker(RunStore(options.runs), ModelCache(options.device), options.fps)
     threading.Thread(target=worker.listen, name="commands", daemon=True).start()
     worker.work()
+    # Everything is on record. Taking torch and its libraries down in order takes seconds and brings nothing.
+    sys.stderr.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":

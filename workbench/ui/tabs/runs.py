@@ -72,10 +72,11 @@ def build(app: App) -> None:
                     return {beside: compared(app.store, chosen_of(asked))}
                 case "delete-all":
                     return listed(value, request, delete_all(app, chosen_of(asked), request))
+            if asked.get("do") == "delete":  # a damaged run has no folder left to look at
+                app.delete(str(asked.get("run")), request)
+                return listed(value, request)
             run = app.store.job(str(asked.get("run"))).id
             match asked.get("do"):
-                case "delete":
-                    app.delete(run, request)
                 case "stop":
                     app.stop(run, request)
                 case "rename":
