@@ -19,6 +19,7 @@ from workbench.core.knobs import knob
 from workbench.core.payloads import Images
 from workbench.core.records import Access, Fork, Frame, RunConfig, RunState
 from workbench.engine.compatibility import ensure_fits, problems
+from workbench.engine.conclude_later import conclude_later
 from workbench.engine.context import control_for
 from workbench.engine.execute import execute
 from workbench.engine.model_cache import ModelCache, pick_device
@@ -494,3 +495,44 @@ def wait_for(condition, seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.01)
+
+
+# Judged afterwards
+
+
+@pytest.mark.parametrize("attack", ["mi-face", "gmi"])
+def test_a_run_that_was_cut_short_is_judged_by_its_last_frame(store, cache, attack):
+    config = (
+        pixels(steps=6)
+        if attack == "mi-face"
+        else default_config("digits", attack, classes=[0, 3], knobs={"steps": 6}, device="cpu")
+    )
+    folder = start(store, config)
+    execute(config, folder, cache, ledger=store, fps=1e9)
+    whole, metrics = folder.result(), folder.manifest()["metrics"]
+    for name in ("result.safetensors", "judgement.json", "nearest.webp", "images.png"):
+        (folder.path / name).unlink()
+    store.update(folder.id, RunState.FAILED, reason="interrupted", accuracy=None, metrics={})
+    with pytest.raises(StoreError, match="no result yet"):
+        folder.result()
+    figures = conclude_later(folder, cache, store)
+    assert torch.allclose(folder.result()["images"], whole["images"], atol=1 / 255)
+    assert folder.judgement() and folder.manifest()["metrics"].keys() == metrics.keys()
+    assert (figures["steps"], figures["queries"], figures["judged_frame"]) == (
+        folder.manifest()["steps"],
+        folder.manifest()["queries"],
+        folder.frames()[-1],
+    )
+    summary = store.summary(folder.id)
+    assert summary.state is RunState.FAILED and summary.reason == "interrupted" and summary.accuracy is not None
+    with pytest.raises(StoreError, match="has a result already"):
+        conclude_later(folder, cache, store)
+
+
+def test_what_cannot_be_judged_afterwards_says_why(store, cache):
+    folder = start(store, pixels())
+    with pytest.raises(StoreError, match="still queued"):
+        conclude_later(folder, cache)
+    store.update(folder.id, RunState.FAILED)
+    with pytest.raises(StoreError, match="nothing to judge"):
+        conclude_later(folder, cache)

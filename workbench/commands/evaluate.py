@@ -8,9 +8,12 @@ from pathlib import Path
 
 from workbench.commands.base import command
 from workbench.core.errors import DataMissing
+from workbench.engine.conclude_later import conclude_later
 from workbench.engine.model_cache import ModelCache
 from workbench.metrics.judge import judge
 from workbench.runs.run_folder import RunFolder
+from workbench.runs.run_index import NAME as INDEX
+from workbench.runs.store import RunStore
 
 
 @command("evaluate", "Judge a recorded run with the evaluator", order=4)
@@ -24,7 +27,11 @@ class Evaluate:
     @staticmethod
     def run(options: argparse.Namespace) -> None:
         folder, cache = RunFolder(options.run), ModelCache(options.device)
-        config, result = folder.config(), folder.result()
+        config = folder.config()
+        if not folder.has_result():  # it was cut short; its last frame stands for it
+            store = folder.path.resolve().parent
+            conclude_later(folder, cache, RunStore(store) if (store / INDEX).is_file() else None)
+        result = folder.result()
         context = cache.evaluation(config.scenario)
         if context is None:
             raise DataMissing(
