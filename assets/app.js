@@ -10,9 +10,10 @@ import {listenToTabs} from "./page/tabs.js";
 import {watchMachine} from "./page/machine.js";
 import {restoreTheme, turnTheme} from "./page/theme.js";
 import {tell} from "./page/toasts.js";
-import {page, setState} from "./state.js";
+import {page} from "./state.js";
 
 const SETTLE_MS = 100;
+const LONGEST_MS = 4000; // after which the page is shown as far as it is there
 
 function help() {
   const box = document.getElementById("wb-help-box");
@@ -20,7 +21,10 @@ function help() {
   else box.showModal();
 }
 
-listenToErrors(tell);
+listenToErrors((title, text) => {
+  tell(title, text);
+  page.view?.giveUp(); // a run that was asked for was refused
+});
 listenToKeys(help);
 listenToTabs();
 
@@ -30,12 +34,18 @@ document.addEventListener("click", event => {
   if (id === "wb-theme") turnTheme();
 });
 
-// The header is Gradio's to make; once it is there, so is the rest of the page's frame.
-const settle = setInterval(() => {
-  if (!document.getElementById("wb-device")) return;
-  clearInterval(settle);
+/** Calls `act` once all of these are on the page, or when it has been waited for long enough. */
+function when(selectors, act, most = Infinity) {
+  const begun = performance.now();
+  const look = setInterval(() => {
+    if (!selectors.every(selector => document.querySelector(selector)) && performance.now() - begun < most) return;
+    clearInterval(look);
+    act();
+  }, SETTLE_MS);
+}
+
+when(["#wb-device"], () => {
   watchMachine();
   restoreTheme();
-}, SETTLE_MS);
-
-setState(page.state, page.attack); // a component may have been drawn before this
+});
+when([".wb-live[data-ready]", ".wb-class", ".wb-knob"], () => document.body.classList.add("wb-there"), LONGEST_MS);

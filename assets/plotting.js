@@ -59,6 +59,9 @@ export function baseLayout(colours) {
   };
 }
 
+/** Whether a plot fits into its box: one that is folded away, or squeezed, has no place for its axes. */
+export const hasRoom = box => box.clientWidth > 120 && box.clientHeight > 120;
+
 export function canDraw3d() {
   try {
     const probe = document.createElement("canvas");

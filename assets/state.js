@@ -1,6 +1,6 @@
 // What the parts of the page know of one another. It lives here alone: no part reads another's elements.
 //
-// The same is written to `body[data-run]`, for style sheets only; scripts read it here.
+// The same is written to `html[data-run]`, for style sheets only; scripts read it here.
 
 const ACTIVE = ["running", "paused", "queued"];
 const listeners = new Set();
@@ -12,6 +12,7 @@ export const page = {
   view: null,
   state: "none",
   attack: null,
+  preset: null, // the card that started what is shown
 
   /** The attack of the run that is shown while it waits or goes on, else null. */
   get busyWith() {
@@ -22,7 +23,7 @@ export const page = {
 /** Says that the run shown is in another state; whoever asked to be told is told. */
 export function setState(state, attack) {
   Object.assign(page, {state, attack});
-  document.body.dataset.run = state;
+  document.documentElement.dataset.run = state;
   listeners.forEach(tell => tell(page));
 }
 

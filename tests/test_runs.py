@@ -28,10 +28,10 @@ from workbench.priors.plane import principal_plane
 from workbench.runs import recorder as recording
 from workbench.runs.contact_sheet import SheetLayout, compose
 from workbench.runs.control import RunControl
+from workbench.runs.progress import last_note
 from workbench.runs.recorder import Recorder
 from workbench.runs.run_folder import RunFolder
 from workbench.runs.store import RunStore
-from workbench.ui.components.live import last_note
 
 
 @pytest.fixture(scope="module")

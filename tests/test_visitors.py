@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import asyncio
+import json
 import stat
 from dataclasses import replace
 from types import SimpleNamespace
@@ -18,7 +20,8 @@ from workbench.core.records import Fork, RunState, TrainingConfig
 from workbench.core.web.hosts import ServedNames
 from workbench.engine.presets import default_config
 from workbench.runs.store import RunStore
-from workbench.ui.components.live import Snapshots
+from workbench.ui.components.news import News
+from workbench.ui.routes import live
 from workbench.ui.server import add_guards
 from workbench.ui.shell import App
 from workbench.ui.tabs.invert_handlers import InvertHandlers
@@ -117,8 +120,15 @@ def test_what_no_browser_started_is_for_this_machine_and_for_a_presenter(tmp_pat
 def test_the_live_view_says_whether_a_run_is_ours(app):
     run = app.submit(CONFIG, asking(ANNA))
     for visitor in (ANNA, BEN):
-        message = Snapshots(app, run, mine=app.mine(run, asking(visitor))).news()
-        assert message["status"]["mine"] is (visitor is ANNA)
+        answer = asyncio.run(live.news(run, asking(visitor), app, News(app)))
+        assert json.loads(answer.body)["status"]["mine"] is (visitor is ANNA)
+
+
+def test_what_the_live_view_asks_for_is_refused_to_who_may_only_watch(app):
+    run = app.submit(CONFIG, asking(ANNA))
+    for do in ("pause", "resume", "step", "stop", "set"):
+        with pytest.raises(NotYours):
+            live.command(run, live.Command(do=do, values={"lr": 0.1}), asking(BEN), app)
 
 
 def test_going_on_from_anothers_run_by_its_view_is_refused(app):

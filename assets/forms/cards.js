@@ -1,21 +1,14 @@
-// The preset cards: one click starts a run.
+// The preset cards: one click starts a run. The server has drawn them, so that nothing moves when this comes.
 
-import {$, button, make} from "../dom.js";
+import {$} from "../dom.js";
+import {onState, page} from "../state.js";
 
-function card({key, title, text, note, problem}, choose) {
-  const element = button("", () => choose(key), "wb-preset");
-  element.append(make("strong", null, title), make("span", null, problem || text), make("em", null, note));
-  element.dataset.testid = `preset-${key}`;
-  element.title = text;
-  element.disabled = Boolean(problem);
-  return element;
-}
-
-/** value: {cards: [{key, title, text, note, problem}]} */
-export function cards(element, props, trigger, watch) {
-  const box = $(element, ".wb-cards");
-  const choose = key => trigger("select", {key});
-  const draw = () => box.replaceChildren(...(props.value.cards || []).map(each => card(each, choose)));
-  watch("value", draw);
-  draw();
+/** Each button has the key of its preset in `data-key`, and in `data-problem` why it cannot start, if it cannot. */
+export function cards(element, props, trigger) {
+  const buttons = [...$(element, ".wb-cards").children];
+  for (const button of buttons) {
+    button.disabled = Boolean(button.dataset.problem);
+    button.addEventListener("click", () => trigger("select", {key: button.dataset.key}));
+  }
+  onState(() => buttons.forEach(button => button.setAttribute("aria-current", button.dataset.key === page.preset)));
 }

@@ -1,6 +1,7 @@
 // The knobs that an attack or a defense declares. Those with a dot can be turned while the run goes.
 
 import {$, make} from "../dom.js";
+import {command} from "../live/commands.js";
 import {onState, page} from "../state.js";
 import {dot, knobRow} from "./knob.js";
 
@@ -35,7 +36,7 @@ class Knobs {
     const values = this.turned;
     this.turned = {};
     if (Object.keys(values).length && page.view && page.busyWith === this.props.value.attack)
-      this.trigger("input", {run: page.view.now.run, values});
+      command(page.view.now.run, {do: "set", values});
     this.trigger("submit");
   }
 

@@ -1,7 +1,7 @@
 // The curves of a run: means over its candidates, in three strips. Only ever extended, as long as strips stay.
 
 import {counters} from "../counters.js";
-import {CONFIG, PALETTE, baseLayout, ink, plotly, plotlyNow} from "../plotting.js";
+import {CONFIG, PALETTE, baseLayout, hasRoom, ink, plotly, plotlyNow} from "../plotting.js";
 import {Table} from "../table.js";
 import {AXES, fitsLog, lines, losses, staysAbove, strips, tickFormat} from "./strips.js";
 
@@ -36,7 +36,7 @@ export class Curves {
   }
 
   get pending() {
-    return this.drawn < this.table.rows.length;
+    return this.drawn < this.table.rows.length || (this.made && !this.table.columns);
   }
 
   add(line) {
@@ -154,8 +154,9 @@ export class Curves {
   }
 
   async draw() {
-    const nothing = !this.table.columns && !(this.made && this.stale);
-    if (nothing || this.busy || !this.box.clientWidth) return;
+    if (this.busy) return;
+    if (!this.table.columns) this.clear();
+    if (!this.table.columns || !hasRoom(this.box)) return;
     this.busy = true;
     try {
       const library = await plotly();
@@ -164,6 +165,13 @@ export class Curves {
     } finally {
       this.busy = false;
     }
+  }
+
+  /** Takes away what was drawn of another run, its titles and ranges with it. */
+  clear() {
+    if (!this.made) return;
+    plotlyNow()?.purge(this.box);
+    this.made = false;
   }
 
   async drawAnew(library) {
@@ -203,6 +211,6 @@ export class Curves {
   }
 
   resize() {
-    if (this.made && this.box.clientWidth) plotlyNow()?.Plots.resize(this.box);
+    if (this.made && hasRoom(this.box)) plotlyNow()?.Plots.resize(this.box);
   }
 }

@@ -75,8 +75,8 @@ export class Gallery {
     const [count, width] = [this.cards.length, this.box.clientWidth];
     if (!count || !width) return;
     const {tile} = this.scene.sheet;
-    const [ratio, pair] = [tile[1] / tile[0], this.scene.truth ? 2 : 1];
-    const found = fit({count, width, height: heightFor(count, innerHeight), ratio, pair});
+    const [ratio, pair] = [tile[1] / tile[0], this.scene.pairs ? 2 : 1];
+    const found = fit({count, width, height: heightFor(count, innerHeight, width), ratio, pair});
     const {style} = this.box;
     style.setProperty("--s", `${found.size}px`);
     style.setProperty("--r", ratio);
@@ -111,9 +111,10 @@ export class Gallery {
     }
     this.loading = true;
     this.asked = address;
-    const [image, scene] = [new Image(), this.scene];
+    const image = new Image();
+    const {cards} = this;
     const done = ok => {
-      if (scene !== this.scene) return; // of another run
+      if (cards !== this.cards) return; // of another run
       this.loading = false;
       if (ok) {
         this.sheet = image;

@@ -6,8 +6,11 @@ const FRAME = 10; // pixels beside a pair
 const CAPTIONED = 96; // pixels across, from which a pair has its name and percentage under it
 const MANY = 16;
 
-/** Returns how high the gallery may be in a window so high, in pixels. */
-export function heightFor(count, windowHeight) {
+const NARROW = 560; // of a phone, where the page is scrolled anyway and faces are to be seen
+
+/** Returns how high a gallery so wide may be in a window so high, in pixels. */
+export function heightFor(count, windowHeight, width = Infinity) {
+  if (width < NARROW) return count > MANY ? 900 : 720;
   const [most, share] = count > MANY ? [470, 0.5] : [400, 0.42];
   return Math.max(230, Math.min(most, windowHeight * share));
 }

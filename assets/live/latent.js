@@ -1,7 +1,7 @@
 // The latent space: random samples, the candidates' paths, what was tried around them, and the target's landscape.
 
 import {counters} from "../counters.js";
-import {CLEAR, CONFIG, PALETTE, baseLayout, ink, plotly, plotlyNow} from "../plotting.js";
+import {CLEAR, CONFIG, PALETTE, baseLayout, hasRoom, ink, plotly, plotlyNow} from "../plotting.js";
 import {ellipse} from "./ellipses.js";
 import {lineAt} from "../table.js";
 import {Paths, places} from "./paths.js";
@@ -47,7 +47,7 @@ export class Latent {
   }
 
   get pending() {
-    return this.drawn < this.paths.rows.length;
+    return this.drawn < this.paths.rows.length || (this.made && !this.candidates.length);
   }
 
   add(line) {
@@ -162,8 +162,10 @@ export class Latent {
   }
 
   async draw() {
+    if (this.busy) return;
+    if (!this.candidates.length) this.clear();
     const something = this.candidates.length && (this.paths.rows.length || this.cloud.length);
-    if (this.busy || !this.box.clientWidth || !(something || (this.made && this.stale))) return;
+    if (!something || !hasRoom(this.box)) return;
     this.busy = true;
     try {
       const library = await plotly();
@@ -172,6 +174,13 @@ export class Latent {
     } finally {
       this.busy = false;
     }
+  }
+
+  /** Takes away what was drawn of another run. */
+  clear() {
+    if (!this.made) return;
+    plotlyNow()?.purge(this.box);
+    this.made = false;
   }
 
   async drawAnew(library) {
@@ -244,6 +253,6 @@ export class Latent {
   }
 
   resize() {
-    if (this.made && this.box.clientWidth) plotlyNow()?.Plots.resize(this.box);
+    if (this.made && hasRoom(this.box)) plotlyNow()?.Plots.resize(this.box);
   }
 }

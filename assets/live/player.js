@@ -26,7 +26,7 @@ export class Player {
   reset(run) {
     Object.assign(this, {
       run,
-      newest: 0, // the newest frame there is
+      newest: null, // the newest frame there is
       shown: null, // the frame that is shown
       held: null, // the frame a person went back to; null while the newest is followed
     });
@@ -36,19 +36,19 @@ export class Player {
   /** Says that frames up to `frame` are there. */
   grow(frame) {
     if (frame != null) this.newest = frame;
-    this.range.max = this.newest;
+    this.range.max = this.newest ?? 0;
     if (this.held == null) this.shown = this.newest;
   }
 
   follow() {
     this.held = null;
     this.shown = this.newest;
-    this.range.value = this.newest;
+    this.range.value = this.newest ?? 0;
   }
 
   /** Goes to a frame, or as near as there is one; returns which. */
   hold(frame) {
-    this.held = this.shown = Math.max(0, Math.min(this.newest, frame));
+    this.held = this.shown = Math.max(0, Math.min(this.newest ?? 0, frame));
     this.range.value = this.held;
     return this.held;
   }

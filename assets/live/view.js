@@ -1,25 +1,24 @@
 // The live view: true faces beside reconstructions, latent paths, curves, scrubber.
-// A message's texts only grow: each is read from where reading ended, and plots are only ever extended.
+// Messages bring what is new, which is read at once and drawn when there is time; plots are only ever extended.
 
 import {counters} from "../counters.js";
-import {GrowingText} from "../csv.js";
-import {$, say, session, still} from "../dom.js";
+import {$, say, session} from "../dom.js";
+import {GrowingText} from "../lines.js";
 import {canDraw3d} from "../plotting.js";
-import {setState} from "../state.js";
+import {tell} from "../page/toasts.js";
+import {page, setState} from "../state.js";
 import {frameLine, lineAt} from "../table.js";
 import {Bar} from "./bar.js";
-import {Curves} from "./curves.js";
+import {command} from "./commands.js";
+import {Follower} from "./follower.js";
 import {Gallery} from "./gallery.js";
-import {Latent} from "./latent.js";
 import {Player} from "./player.js";
+import {Plots} from "./plots.js";
 import {Surroundings} from "./surroundings.js";
 import {ended} from "./words.js";
 import {Zoom} from "./zoom.js";
 
-const PLOT_MS = 250;
-const SLOWEST_PLOT_MS = 2000;
 const TELL_MS = 250;
-const REST = 6; // plots rest so many times as long as they take, so that faces keep coming where plots are dear
 
 /** What a view knows of the run that it shows. */
 const nothingKnown = () => ({
@@ -27,22 +26,30 @@ const nothingKnown = () => ({
   scene: null,
   status: null,
   message: null, // the newest
+  news: false, // whether it is still to be drawn
+  placed: false, // whether the latent space is known
   confidences: [], // {frame, values} in percent
+  early: [], // path lines that came before the space that they go through
   toldAt: 0,
   texts: {curves: new GrowingText(), path: new GrowingText(), conf: new GrowingText(), marks: new GrowingText()},
 });
 
 export class View {
-  /** ask: called with what the person asks for, {do, run, …}. */
-  constructor(root, ask) {
-    this.root = root;
-    this.ask = ask;
+  /**
+   * fork: called with {run, frame} from which another run is to start; opened: called with a run that is shown and
+   * was not started here, whose settings are wanted; ended: called when the run that is shown has ended.
+   */
+  constructor(root, {fork, opened, ended: over}) {
+    Object.assign(this, {root, opened, over});
+    this.fork = () => fork({run: this.now.run, frame: this.player.shown});
     this.now = nothingKnown();
-    this.bar = new Bar(root, what => this.command(what));
+    this.awaited = null; // {before}: a run was asked for here and has not begun; before is the one that was shown
+    this.follower = new Follower({take: message => this.take(message), gone: (run, why) => this.lose(run, why)});
+    this.bar = new Bar(root, what => command(this.now.run, what));
     this.zoom = new Zoom(root);
     this.gallery = new Gallery(root, i => this.zoom.open(this.gallery, i));
-    this.curves = new Curves($(root, ".wb-curves .wb-plot"));
-    this.latent = new Latent($(root, ".wb-latent .wb-plot"));
+    this.plots = new Plots(root);
+    ({curves: this.curves, latent: this.latent} = this.plots);
     this.player = new Player(root, frame => this.look(frame));
     this.surroundings = new Surroundings(root, this.latent);
     this.listen();
@@ -50,7 +57,7 @@ export class View {
 
   listen() {
     const {root} = this;
-    $(root, "[data-act=fork]").addEventListener("click", () => this.command({do: "fork", frame: this.player.shown}));
+    $(root, "[data-act=fork]").addEventListener("click", () => this.fork());
     for (const choice of root.querySelectorAll("[data-axis]"))
       choice.addEventListener("click", () => {
         session("wb-axis", choice.dataset.axis);
@@ -63,62 +70,135 @@ export class View {
       dims.title = "3-D needs WebGL, which this browser does not offer";
     }
     new ResizeObserver(() => this.fit()).observe(root);
-    const restyle = () => [this.curves, this.latent].forEach(plot => plot.restyle());
-    new MutationObserver(restyle).observe(document.body, {attributes: true, attributeFilter: ["class"]});
+    document.addEventListener("visibilitychange", () => this.follower.wake());
   }
 
-  command(what) {
-    this.ask({...what, run: this.now.run});
+  // -- which run is shown --
+
+  /** Clears the stage for a run that was just asked for; it is shown once `show` says which it is. */
+  expect() {
+    if (!this.awaited) this.awaited = {before: this.now.run};
+    this.reset("");
+    this.follower.follow("");
+    this.root.dataset.run = "";
+    this.bar.starting();
+    setState("queued", null);
+    this.root.focus({preventScroll: true});
   }
 
-  /** Takes a message; of those that come before the next drawing only the newest is drawn. */
-  show(message) {
-    this.next = message;
-    this.due ||= requestAnimationFrame(() => {
-      this.due = 0;
-      this.draw(this.next);
-    });
+  /** Shows again what was shown, for the run that was asked for won't begin. */
+  giveUp() {
+    if (!this.awaited) return;
+    const {before} = this.awaited;
+    this.awaited = null;
+    this.follow(before);
+  }
+
+  /** Shows a run from now on; "" shows none. */
+  show(run) {
+    const started = this.awaited !== null;
+    if (run === this.now.run && !started) return;
+    if (!started) page.preset = null;
+    this.awaited = null;
+    this.follow(run);
+    if (run && !started) this.opened(run);
+  }
+
+  follow(run) {
+    const before = this.now.run;
+    this.reset(run);
+    this.setAddress(run, before);
+    this.root.dataset.run = run;
+    if (run) {
+      this.bar.starting();
+      setState("queued", null);
+    } else this.empty("");
+    this.follower.follow(run);
+  }
+
+  lose(run, why) {
+    this.reset("");
+    this.setAddress("", run);
+    this.root.dataset.run = "";
+    this.empty(why);
+    tell("Not found", why);
+  }
+
+  empty(problem) {
+    this.bar.empty(problem);
+    setState("none", null);
   }
 
   reset(run) {
-    const before = this.now.run;
     clearTimeout(this.later);
     this.now = {...nothingKnown(), run};
     [this.bar, this.gallery, this.zoom, this.curves].forEach(part => part.reset());
     [this.player, this.surroundings].forEach(part => part.reset(run));
+    this.player.label(null, this.curves.axis);
     this.latent.reset([], "");
-    this.setAddress(run, before);
-    this.drawPlots(true); // what the run before drew goes
-    // Its settings are asked for here: what listens to the run's change itself would wait until the run has ended.
-    if (run) this.command({do: "opened"});
+    this.root.classList.remove("wb-void");
+    say($(this.root, "[data-cap=latent]"), "Latent space");
+    this.hint();
+    this.plots.draw(true); // what the run before drew goes
   }
 
   setAddress(run, before) {
     const url = new URL(location.href);
     if (run) url.searchParams.set("run", run);
-    else if (before) url.searchParams.delete("run"); // the first message is empty, and the link not yet read
+    else if (before) url.searchParams.delete("run");
     history.replaceState(null, "", url);
   }
 
-  draw(message) {
-    if (!message) return;
-    if (message.run !== this.now.run) this.reset(message.run);
-    this.now.message = message;
-    this.root.dataset.run = message.run || "";
-    if (!message.run) {
-      this.bar.empty(message.problem || "");
-      setState("none", null);
-    } else if (message.pending || !message.scene) this.root.dataset.state = "queued";
-    else this.drawRun(message);
+  // -- what is new of it --
+
+  /** Reads a message at once, for each has only what those before had not; draws it when there is time. */
+  take(message) {
+    const {now} = this;
+    now.scene = message.scene ?? now.scene;
+    now.message = message;
+    now.news = true;
+    if (message.scene) this.place(now.scene);
+    this.read(message);
+    this.player.grow(message.frame);
+    if (document.hidden) this.draw();
+    else
+      this.due ||= requestAnimationFrame(() => {
+        this.due = 0;
+        this.draw();
+      });
+  }
+
+  /** Lays out what stays the same throughout a run: the candidates while it waits, their space once it has begun. */
+  place(scene) {
+    const {gallery, now} = this;
+    if (!scene.candidates) return;
+    gallery.scene = scene;
+    if (!gallery.filled) gallery.build(scene);
+    if (scene.space && !now.placed) this.placeInSpace(scene);
+    if (scene.truth && !gallery.truth) gallery.loadTruth(now.run);
+    this.root.classList.toggle("wb-no-truth", !scene.pairs);
+    this.fit();
+  }
+
+  placeInSpace(scene) {
+    this.now.placed = true;
+    this.latent.reset(scene.candidates, scene.cloud);
+    this.now.early.splice(0).forEach(line => this.latent.add(line));
+    this.surroundings.build(scene);
+    say($(this.root, "[data-cap=latent]"), scene.space === "pixels" ? "Image space" : `Latent space ${scene.space}`);
+    this.curves.sure = !scene.black_box;
+    this.chooseAxis();
+  }
+
+  draw() {
+    const {message, news} = this.now;
+    if (!message || !news) return;
+    this.now.news = false;
+    this.drawRun(message);
   }
 
   drawRun(message) {
     counters.drawn++;
-    this.now.scene = message.scene;
-    if (!this.gallery.filled && message.scene.candidates) this.build(message.scene);
-    if (!this.gallery.truth && message.scene.truth && this.gallery.filled) this.showTruth(message.scene);
-    this.read(message);
-    this.player.grow(message.frame);
     if (this.player.held == null && message.sheet) this.load(message.sheet, message.frame);
     // Faces come with every message; words and bars four times a second, which is what an eye can read.
     clearTimeout(this.later);
@@ -126,33 +206,15 @@ export class View {
     const wait = changed ? 0 : TELL_MS - (performance.now() - this.now.toldAt);
     if (wait <= 0) this.tell(message.status);
     else this.later = setTimeout(() => this.tell(message.status), wait);
-    this.drawPlots(ended(message.status.state));
-  }
-
-  build(scene) {
-    this.gallery.build(scene);
-    this.latent.reset(scene.candidates, scene.cloud);
-    this.surroundings.build(scene);
-    const space = scene.space === "pixels" ? "Image space" : `Latent space ${scene.space || ""}`;
-    say($(this.root, "[data-cap=latent]"), space);
-    this.root.classList.toggle("wb-no-truth", !scene.truth);
-    this.fit();
-    this.curves.sure = !scene.black_box;
-    this.chooseAxis();
-  }
-
-  showTruth(scene) {
-    this.gallery.scene = scene;
-    this.gallery.loadTruth(this.now.run);
-    this.root.classList.remove("wb-no-truth");
-    this.fit();
+    this.plots.draw(ended(message.status.state));
   }
 
   /** Takes what is new in a message's texts. */
   read(message) {
-    const {texts, confidences} = this.now;
+    const {texts, confidences, early} = this.now;
     texts.curves.take(message.curves, line => this.curves.add(line));
-    texts.path.take(message.path, line => this.latent.add(frameLine(line)));
+    const path = line => (this.now.placed ? this.latent.add(line) : early.push(line));
+    texts.path.take(message.path, line => path(frameLine(line)));
     texts.conf.take(message.conf, line => confidences.push(frameLine(line)));
     const marks = texts.marks.take(message.marks, line => {
       const event = JSON.parse(line);
@@ -175,7 +237,9 @@ export class View {
     this.bar.show(status, scene, this.gallery.cards.length);
     this.root.classList.toggle("wb-void", ended(status.state) && this.now.message.frame == null);
     if (status.nearest) this.zoom.loadNearest(this.now.run);
-    if (changed) setState(status.state, scene.attack);
+    if (!changed) return;
+    setState(status.state, scene.attack);
+    if (ended(status.state)) this.over(this.now.run);
   }
 
   // -- what stands where --
@@ -190,8 +254,7 @@ export class View {
     this.curves.turn(axis);
     this.label();
     this.hint();
-    this.curves.draw();
-    this.drawPlots();
+    this.plots.draw();
   }
 
   /** Says what lines in the curves mean, where there are such. */
@@ -207,8 +270,7 @@ export class View {
 
   fit() {
     this.gallery.fit();
-    [this.curves, this.latent].forEach(plot => plot.resize());
-    if (this.gallery.filled) this.drawPlots();
+    if (this.gallery.filled) this.plots.resize();
   }
 
   async turnDimensions(button) {
@@ -216,23 +278,6 @@ export class View {
     button.setAttribute("aria-pressed", three);
     button.textContent = three ? "2-D" : "3-D";
     await this.latent.turn(three);
-  }
-
-  /** Draws the plots soon; at once where it is the last time, or where something must go. */
-  drawPlots(atOnce = false) {
-    if (this.timer && !atOnce) return;
-    clearTimeout(this.timer);
-    const rest = Math.max(PLOT_MS, Math.min(SLOWEST_PLOT_MS, this.rest || 0));
-    const wait = still() ? 1000 : rest;
-    this.timer = setTimeout(() => this.plot(), atOnce ? 0 : wait);
-  }
-
-  async plot() {
-    const begun = performance.now();
-    await Promise.all([this.curves.draw(), this.latent.draw()]);
-    this.rest = REST * (performance.now() - begun);
-    this.timer = 0;
-    if (this.curves.pending || this.latent.pending) this.drawPlots();
   }
 
   // -- frames --
@@ -257,26 +302,20 @@ export class View {
 
   /** Shows a recorded frame in faces, plots and figures; null follows the newest again. */
   look(frame) {
-    if (!this.now.scene) return;
+    if (this.player.newest == null) return;
     if (frame == null) {
       this.player.halt();
       this.player.follow();
-      this.mark(null);
+      this.plots.hold(null);
       this.gallery.forget();
-      this.draw(this.now.message);
+      this.drawRun(this.now.message);
       return;
     }
     const held = this.player.hold(frame);
-    this.mark(held);
+    this.plots.hold(held);
     this.surroundings.look(held, true);
     this.label();
     this.meters();
     this.load(`/wb/runs/${this.now.run}/frames/${held}.webp`, held);
-  }
-
-  mark(frame) {
-    this.curves.cursor = frame;
-    this.curves.redrawLines();
-    this.latent.hold(frame);
   }
 }

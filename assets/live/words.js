@@ -26,7 +26,15 @@ export function words(status) {
 function waiting({position, wait}) {
   if (!(position > 0)) return "Starting";
   const place = position === 1 ? "next" : `number ${position}`;
-  return `Waiting, ${place} in the queue${wait ? `, about ${span(wait)}` : ""}`;
+  return `Waiting, ${place} in the queue${wait == null ? "" : about(wait)}`;
+}
+
+const about = wait => (wait < 1 ? ", any moment" : `, about ${span(wait)}`);
+
+/** The status as it is some seconds after it was said: what is left and what is waited for have become less. */
+export function later(status, seconds) {
+  const less = value => (value == null ? value : Math.max(0, value - seconds));
+  return {...status, wait: less(status.wait), left: status.state === "running" ? less(status.left) : status.left};
 }
 
 /** The line above the faces. */

@@ -10,21 +10,28 @@ function types({tag, type, editable}) {
   return editable || tag === "TEXTAREA" || tag === "SELECT" || (tag === "INPUT" && !TICKED.includes(type));
 }
 
+/** Whether Space does on the element what the element is for: it ticks, opens a list, or works in an open menu. */
+const usesSpace = ({tag, type, role, menu}) =>
+  menu || tag === "SUMMARY" || ["checkbox", "radio"].includes(type) || ["option", "combobox", "tab"].includes(role);
+
 const movesItself = ({type, role}) => type === "range" || type === "radio" || role === "tab";
 
 /**
  * What a key asks for, or null where it is left to the browser.
  *
- * key: {key, ctrl, alt}, ctrl meaning Command as well; on: the element it is pressed on, {tag, type, role, editable};
- * where: {dialog, view}, whether a dialog is open and whether the live view is seen.
+ * key: {key, ctrl, alt}, ctrl meaning Command as well; on: the element it is pressed on, {tag, type, role, editable, menu},
+ * menu meaning that it is in an open menu; where: {dialog, view, active}, whether a dialog is open, whether the live
+ * view is seen, and whether the run that it shows goes or is paused.
+ *
+ * While a run goes, Space pauses it from any button: who has just pressed Run must not press it again.
  */
-export function decide(key, on, {dialog, view}) {
+export function decide(key, on, {dialog, view, active}) {
   if (dialog) return key.key === "?" ? "help" : null;
   if (key.key === "Enter" && key.ctrl) return "run";
   if (types(on) || key.ctrl || key.alt) return null;
   if (key.key === "?") return "help";
   if (!view) return null;
-  if (key.key === " ") return on.tag === "BUTTON" ? null : "pause";
+  if (key.key === " ") return active && !usesSpace(on) ? "pause" : null;
   if (movesItself(on) && key.key.startsWith("Arrow")) return null;
   return {Escape: "stop", ".": "step", End: "newest", ArrowLeft: "back", ArrowRight: "forth"}[key.key] ?? null;
 }
@@ -50,6 +57,7 @@ const ACTS = {
 /** help: opens or closes the help. */
 export function listenToKeys(help) {
   const acts = {...ACTS, help};
+  let space = false; // whether the Space that is held down was ours
   document.addEventListener("keydown", event => {
     const {target} = event;
     const key = {key: event.key, ctrl: event.ctrlKey || event.metaKey, alt: event.altKey};
@@ -59,9 +67,20 @@ export function listenToKeys(help) {
       role: target.getAttribute("role"),
       editable: target.isContentEditable,
     };
+    on.menu = target.closest("details[open], [role=menu], [role=listbox]") !== null;
     const dialog = document.querySelector("dialog[open]") !== null;
     const view = page.view !== null && visible(page.view.root);
-    const what = decide(key, on, {dialog, view});
-    if (what && acts[what]() !== false && what !== "stop") event.preventDefault();
+    const active = page.state === "running" || page.state === "paused";
+    const what = decide(key, on, {dialog, view, active});
+    if (!what) return;
+    const held = event.repeat && !["back", "forth"].includes(what); // a key that is held down is pressed once
+    const done = held || acts[what]() !== false;
+    if (done && what !== "stop") event.preventDefault();
+    space = key.key === " " && done;
+  });
+  // Some browsers press a button when Space is let go, whatever became of its pressing.
+  document.addEventListener("keyup", event => {
+    if (event.key === " " && space) event.preventDefault();
+    space = false;
   });
 }

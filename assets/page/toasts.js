@@ -3,6 +3,7 @@
 import {button, make} from "../dom.js";
 
 const SHOWN_MS = 12000;
+const MOST = 2; // at once; what came before them has been read or won't be
 
 function box() {
   const there = document.getElementById("wb-told");
@@ -25,5 +26,6 @@ export function tell(title, text) {
   close.setAttribute("aria-label", "Close");
   note.append(make("b", null, title), close, make("p", null, text));
   where.append(note);
+  while (where.children.length > MOST) where.firstChild.remove();
   setTimeout(() => note.remove(), SHOWN_MS);
 }

@@ -76,7 +76,7 @@ def shown(visit: Callable[..., Visit]) -> dict:
     page.get_by_test_id("preset-eight-faces").click()
     page.get_by_test_id("card").first.wait_for()
     run = until(lambda: run_of(page))
-    until(lambda: points(page) > 3)
+    until(lambda: points(page) > 3, seconds=150)  # a first run loads its models before it has any
     second = visit(f"?run={run}")
     second.page.get_by_test_id("card").first.wait_for()
     until(lambda: points(second.page) > 3)
@@ -176,7 +176,7 @@ def test_pause_step_turn_a_knob_resume_stop(visit: Callable[..., Visit], served:
     steps.press("Enter")
     page.keyboard.press("Control+Enter")
     page.get_by_test_id("card").first.wait_for()
-    until(lambda: step(page) > 3)
+    until(lambda: step(page) > 3, seconds=150)
     page.locator(".wb-legend").click()
     page.keyboard.press("Space")
     until(lambda: state(page) == "paused")

@@ -35,3 +35,10 @@ test("the gallery leaves room for the plots in a low window", () => {
   assert.equal(heightFor(8, 2000), 400);
   assert.ok(heightFor(40, 900) > heightFor(8, 900));
 });
+
+test("on a phone faces are large enough to be told apart", () => {
+  const phone = {width: 362, ratio: 1, pair: 2};
+  const {size, columns} = fit({...phone, count: 8, height: heightFor(8, 844, phone.width)});
+  assert.ok(size >= 72, `${size} pixels`);
+  assert.ok(columns * (2 * size + 10) <= phone.width);
+});

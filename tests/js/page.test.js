@@ -6,7 +6,7 @@ import {decide} from "../../assets/page/keys.js";
 
 // -- keys --
 
-const HERE = {dialog: false, view: true};
+const HERE = {dialog: false, view: true, active: true};
 const BODY = {tag: "BODY"};
 const press = (key, on = BODY, where = HERE, held = {}) => decide({key, ctrl: false, alt: false, ...held}, on, where);
 
@@ -43,16 +43,39 @@ test("sliders, radios and tabs keep their arrows", () => {
 });
 
 test("an open dialog takes all keys but the one that closes it", () => {
-  const where = {dialog: true, view: true};
+  const where = {dialog: true, view: true, active: true};
   assert.equal(press("Escape", BODY, where), null);
   assert.equal(press(" ", BODY, where), null);
   assert.equal(press("?", BODY, where), "help");
 });
 
 test("keys of the live view do nothing where it is not seen, and none with Alt", () => {
-  const elsewhere = {dialog: false, view: false};
+  const elsewhere = {dialog: false, view: false, active: true};
   for (const key of [" ", ".", "Escape", "End"]) assert.equal(press(key, BODY, elsewhere), null);
   assert.equal(press("ArrowLeft", BODY, HERE, {alt: true}), null);
+});
+
+test("while a run goes, Space pauses it from any button that has the focus", () => {
+  for (const on of [{tag: "BUTTON"}, {tag: "A"}, {tag: "INPUT", type: "range"}, {tag: "SECTION"}])
+    assert.equal(press(" ", on), "pause");
+});
+
+test("Space still ticks, opens and chooses where the focus is on what does that", () => {
+  const own = [
+    {tag: "INPUT", type: "checkbox"},
+    {tag: "INPUT", type: "radio"},
+    {tag: "SELECT"},
+    {tag: "SUMMARY"},
+    {tag: "LI", role: "option"},
+    {tag: "BUTTON", menu: true},
+  ];
+  for (const on of own) assert.equal(press(" ", on), null);
+});
+
+test("with no run to pause, Space presses the button that has the focus", () => {
+  const idle = {dialog: false, view: true, active: false};
+  assert.equal(press(" ", {tag: "BUTTON"}, idle), null);
+  assert.equal(press(" ", BODY, idle), null);
 });
 
 // -- what Gradio does not say --

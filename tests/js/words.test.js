@@ -3,7 +3,7 @@ import {test} from "node:test";
 
 import {capitalise, count, figure, percent, rate, roughly, span} from "../../assets/format.js";
 import {described} from "../../assets/page/machine.js";
-import {notice, pageTitle, statusLine, verdict, words} from "../../assets/live/words.js";
+import {later, notice, pageTitle, statusLine, verdict, words} from "../../assets/live/words.js";
 
 const SCENE = {attack_title: "GMI", scenario_title: "Faces"};
 
@@ -35,6 +35,15 @@ test("a state is said in words", () => {
   assert.equal(said({state: "queued", position: 0}), "Starting");
   assert.equal(said({state: "queued", position: 1, wait: 9}), "Waiting, next in the queue, about 9 s");
   assert.equal(said({state: "queued", position: 3}), "Waiting, number 3 in the queue");
+});
+
+test("times that were told run on until the next are told", () => {
+  const queued = {state: "queued", position: 1, wait: 9.5};
+  assert.equal(words(later(queued, 3)), "Waiting, next in the queue, about 7 s");
+  assert.equal(words(later(queued, 60)), "Waiting, next in the queue, any moment");
+  assert.equal(words(later({...queued, wait: null}, 3)), "Waiting, next in the queue");
+  assert.equal(later({state: "running", left: 10}, 4).left, 6);
+  assert.equal(later({state: "paused", left: 10}, 4).left, 10, "a paused run does not come nearer to its end");
 });
 
 test("a reason stands in the line of a stopped run, and beneath that of any other", () => {

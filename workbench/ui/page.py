@@ -1,4 +1,4 @@
-"""The page: header, tabs, footer, and the event by which a browser follows a run."""
+"""The page: header, tabs, footer, and the event by which it turns to a run."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import gradio as gr
 
 from workbench.core.paths import ASSETS
 from workbench.ui.components import live
-from workbench.ui.shell import FIRST_TAB, TABS, App
+from workbench.ui.shell import FIRST_TAB, LIGHT, TABS, App
 
 HEAD = """
 <link rel="icon" href="/wb/assets/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/wb/assets/app.css">
 <link rel="stylesheet" href="/wb/assets/live.css">
 <link rel="stylesheet" href="/wb/assets/prior.css">
+<script>
+// A link to a run says from the start that there is one, so that the page is laid out for it.
+document.documentElement.dataset.run = new URL(location.href).searchParams.get("run") ? "queued" : "none";
+</script>
 <script type="module" src="/wb/assets/app.js"></script>
 """
 
-FORGET = """run => {
-  const address = new URL(location.href);
-  if (run || !address.searchParams.has("run")) return;
-  address.searchParams.delete("run");
-  history.replaceState(history.state, "", address);
-}"""
+# In the page alone: whatever is shown is asked for from there, so that turning to a run waits for nothing.
+SHOW = "run => { import('/wb/assets/live/main.js').then(m => m.follow(run)); }"
 
 
 def build(app: App) -> gr.Blocks:
@@ -35,31 +35,18 @@ def build(app: App) -> gr.Blocks:
         app.run = gr.Textbox(visible="hidden", elem_id="shown-run", label="Shown run")
         app.view = live.component()
         app.view.unrender()
-        follow = live.attacher(app)
-        app.ended = app.run.change(
-            follow,
-            app.run,
-            app.view,
-            show_progress="hidden",
-            concurrency_limit=None,
-            trigger_mode="multiple",
-            api_visibility="private",
-        )
-        with gr.Tabs(selected=FIRST_TAB, elem_id="tabs") as app.tabs:
+        app.run.change(None, app.run, None, js=SHOW)
+        app.ended = app.view.end(lambda: None, None, None, **LIGHT)
+        with gr.Tabs(selected=FIRST_TAB, elem_id="tabs", overflow_behavior="wrap") as app.tabs:
             for entry in TABS:
                 with gr.Tab(entry.title, id=entry.key, elem_id=f"tab-{entry.key}") as app.pages[entry.key]:
                     entry.item(app)
         gr.HTML((ASSETS / "footer.html").read_text(), apply_default_css=False, elem_id="footnote")
 
         def open_linked(request: gr.Request) -> Any:
+            """Say to the other tabs which run a link opens; the live view reads the link itself, and says what is wrong."""
             linked = request.query_params.get("run", "")
-            if not linked:
-                return gr.skip()
-            if app.has_run(linked):
-                return linked
-            gr.Warning(f"There is no run '{linked[:60]}' in this store. It may have been deleted.", title="Not found")
-            return ""
+            return linked if app.has_run(linked) else gr.skip()
 
-        # An address that leads nowhere is not kept: it would be handed on, and come back at every reload.
-        app.when_loaded(open_linked, None, app.run).then(None, app.run, None, js=FORGET)
+        app.when_loaded(open_linked, None, app.run)
     return app.page

@@ -14,9 +14,10 @@ from workbench.core.web.asgi import Application, Message, Receive, Scope, Send
 from workbench.core.web.bodies import BodyGuard
 from workbench.core.web.hosts import NameGuard, ServedNames, is_loopback
 from workbench.ui import theme
+from workbench.ui.components.news import News
 from workbench.ui.gradio_doors import GradioDoors, event_problem
 from workbench.ui.page import HEAD, build
-from workbench.ui.routes import catalog, latent, priors, runs, trainings
+from workbench.ui.routes import catalog, latent, live, priors, runs, trainings
 from workbench.ui.routes.assets import add_asset_routes
 from workbench.ui.routes.restore import add_restore_route
 from workbench.ui.routes.services import Services, serve_from
@@ -60,9 +61,10 @@ def add_routes(server: FastAPI, services: Services) -> None:
     """Add what the page asks for besides Gradio; no path ever comes from the client."""
     serve_from(server, services)
     server.state.pictures = priors.Pictures()
+    server.state.news = News(services)
     add_asset_routes(server)
     add_restore_route(server)
-    for part in (catalog, runs, latent, priors, trainings):
+    for part in (catalog, runs, live, latent, priors, trainings):
         server.include_router(part.router)
 
 

@@ -201,6 +201,11 @@ def drawn_by(module: str, function: str) -> str:
     )
 
 
+def literal(html: str) -> str:
+    """Return HTML that Gradio leaves as it is in a template, where braces, dollars and backticks mean something."""
+    return html.translate({ord(c): f"&#{ord(c)};" for c in "`${}\\"})
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """Turn what the workbench raises on purpose into a message that the person sees."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -11,7 +12,7 @@ from workbench.core.errors import UsageError
 from workbench.engine.presets import PRESETS
 from workbench.ui.components.forms import custom
 from workbench.ui.settings import knob_presets
-from workbench.ui.shell import COMMAND, LIGHT, START, App, session_of, tab, told
+from workbench.ui.shell import COMMAND, LIGHT, START, App, drawn_by, literal, session_of, tab, told
 from workbench.ui.tabs import invert_handlers as handlers
 from workbench.ui.tabs.invert_handlers import InvertHandlers, Settings, Updates
 
@@ -142,12 +143,34 @@ def named(listener: Callable[..., Any], handler: Callable[..., Any]) -> Callable
     return listener
 
 
+def preset_card(card: Mapping[str, str]) -> str:
+    """Return a card as HTML; it can be pressed once `assets/forms/cards.js` is there."""
+    said = {name: escape(value) for name, value in card.items()}
+    return (
+        f'<button type="button" class="wb-preset" data-key="{said["key"]}" data-problem="{said["problem"]}" '
+        f'data-testid="preset-{said["key"]}" title="{said["text"]}" disabled><strong>{said["title"]}</strong>'
+        f"<span>{said['problem'] or said['text']}</span><em>{said['note']}</em></button>"
+    )
+
+
+def preset_cards() -> gr.HTML:
+    """Return the cards that each start a run; drawn here, so that nothing moves when the page's scripts come."""
+    cards = "".join(map(preset_card, handlers.preset_cards()["cards"]))
+    return gr.HTML(
+        html_template=f'<div class="wb-cards">{literal(cards)}</div>',
+        js_on_load=drawn_by("forms/cards", "cards"),
+        apply_default_css=False,
+        label="Start",
+        elem_id="cards",
+    )
+
+
 @tab("invert", title="Invert", order=2)
 def build(app: App) -> None:
-    cards = custom("cards", handlers.preset_cards(), label="Start", elem_id="cards")
     with gr.Row(elem_id="invert", equal_height=False):
         panel = SettingsPanel(app)
         with gr.Column(elem_id="stage", scale=3, min_width=480):
+            cards = preset_cards()
             app.view.render()
     listen(app, panel, cards)
     turn_here(app, panel)
@@ -161,9 +184,8 @@ def listen(app: App, panel: SettingsPanel, cards: gr.HTML) -> None:
     started = c["run_button"].click(panel.on_order(do.start), panel.inputs, panel.of("run", *panel.BESIDE), **START)
     started.failure(check, panel.inputs, beside, **LIGHT)  # the message goes, the reason stays
     cards.select(panel.on_event(do.start_card), None, opened, **START)
-    app.view.select(panel.on_event(asked_by_view(app, do)), None, opened, **COMMAND)
+    app.view.select(panel.on_event(lambda event, _: do.recall(str(event.get("run")))), None, opened, **COMMAND)
     app.view.submit(panel.on_event(do.fork), None, opened, **START)
-    c["knobs"].input(panel.on_event(turned(app)), None, c["run"], **COMMAND)
     c["queue"].submit(panel.on_order(do.start_instead), panel.inputs, panel.of("run", *panel.BESIDE), **START)
     c["queue"].select(panel.on_order(do.clear_queue), panel.inputs, c["run"], **COMMAND)
     c["scenario"].input(panel.on_settings(do.choose_scenario), panel.inputs, shown, **LIGHT)
@@ -179,28 +201,6 @@ def listen(app: App, panel: SettingsPanel, cards: gr.HTML) -> None:
     # Only what a person does: controls that an answer sets come with their own words, and may not all be set yet.
     done = [c[name].input for name in ("target", "defense", "prior", "restarts", "seed", "budget", "asks")]
     gr.on([*done, c["classes"].submit, c["knobs"].submit], check, panel.inputs, beside, **LIGHT)
-
-
-def asked_by_view(app: App, do: InvertHandlers) -> Callable[[Mapping[str, Any], gr.Request], Updates]:
-    def asked(event: Mapping[str, Any], request: gr.Request) -> Updates:
-        """Do what the live view asks for."""
-        if event.get("do") == "opened":
-            return do.recall(str(event.get("run")))
-        if event.get("do") in ("pause", "resume", "step", "stop"):
-            getattr(app, str(event["do"]))(str(event.get("run")), request)
-        return {}
-
-    return asked
-
-
-def turned(app: App) -> Callable[[Mapping[str, Any], gr.Request], Updates]:
-    def turn(event: Mapping[str, Any], request: gr.Request) -> Updates:
-        """Turn live knobs of the run that is shown."""
-        for name, value in dict(event.get("values") or {}).items():
-            app.set_knob(str(event.get("run")), name, value, request)
-        return {}
-
-    return turn
 
 
 def turn_here(app: App, panel: SettingsPanel) -> None:

@@ -62,7 +62,8 @@ class Page:
             with gr.Column(scale=1, min_width=420):
                 self.text("images", "target-gallery")
                 self.text("card", "target-card")
-        self.controls["asked"] = gr.State(())  # what the comparison is of
+        # What the comparison is of. No `gr.State`: for one, Gradio holds a connection for as long as a tab is open.
+        self.controls["asked"] = gr.Textbox("", visible="hidden", label="Compared")
 
     def text(self, name: str, elem_id: str) -> None:
         self.controls[name] = gr.HTML(apply_default_css=False, elem_id=elem_id)
@@ -76,7 +77,7 @@ class Page:
     def on_picks(self, handler: Callable[[Picks, tuple[str, ...]], Updates]) -> Callable[..., Any]:
         """Return a listener for a handler, which is given what the pickers say and what the comparison is of."""
 
-        def listener(before: tuple[str, ...], *said: Any) -> dict[Any, Any]:
+        def listener(before: str, *said: Any) -> dict[Any, Any]:
             with told():
                 return self.put(handler(picks_of(said), before))
 
@@ -99,7 +100,7 @@ def build(app: App) -> None:
     page, do = Page(app), TargetHandlers(app.catalog)
     c, given = page.controls, page.of("asked", *PICKERS)
 
-    def revisit(before: tuple[str, ...], request: gr.Request, *said: Any) -> dict[Any, Any]:
+    def revisit(before: str, request: gr.Request, *said: Any) -> dict[Any, Any]:
         with told():
             return page.put(do.revisit(picks_of(said), wanted_target(app, session_of(request)), before))
 

@@ -222,7 +222,7 @@ class TargetHandlers:
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
 
-    def show(self, picks: Picks, before: tuple[str, ...] = ()) -> Updates:
+    def show(self, picks: Picks, before: str = "") -> Updates:
         """Show what is known at once; `measure` asks the target, and is not asked the same again.
 
         Args:
@@ -232,12 +232,12 @@ class TargetHandlers:
         updates: Updates = {
             "card": {"value": model_card(self.catalog, scenario, target, defense)},
             "chance": {"value": trainable(scenario, target, defense)},
-            "asked": {"value": now},
+            "asked": {"value": " ".join(now)},
             "attack": {"visible": target_problem(scenario, target, defense) is None},
         }
-        return updates if now == tuple(before) else {**updates, "compared": {"value": WAIT}}
+        return updates if " ".join(now) == before else {**updates, "compared": {"value": WAIT}}
 
-    def choose_scenario(self, picks: Picks, before: tuple[str, ...] = ()) -> Updates:
+    def choose_scenario(self, picks: Picks, before: str = "") -> Updates:
         key, count = picks.scenario, pages(self.catalog, picks.scenario)
         target = SCENARIOS[key].default_target
         return {
@@ -247,13 +247,13 @@ class TargetHandlers:
             **self.show(replace(picks, target=target), before),
         }
 
-    def choose_defense(self, picks: Picks, before: tuple[str, ...] = ()) -> Updates:
+    def choose_defense(self, picks: Picks, before: str = "") -> Updates:
         """Bring the knobs of the defenses that are picked, at their usual values."""
         panels = knob_panels(*(Part(k, DEFENSES[k]()) if k != "none" else None for k in (picks.training, picks.output)))
         picks = replace(picks, knobs=panels["knobs"]["value"], around=panels["around"]["value"])
         return {**panels, **self.show(picks, before)}
 
-    def revisit(self, picks: Picks, wanted: TrainingConfig | None, before: tuple[str, ...] = ()) -> Updates:
+    def revisit(self, picks: Picks, wanted: TrainingConfig | None, before: str = "") -> Updates:
         """Show what the pickers say, or the target of a training that was asked for elsewhere."""
         if wanted is None or wanted.target is None:
             return {**self.surroundings(picks.scenario), **self.show(picks, before)}
