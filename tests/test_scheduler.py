@@ -306,3 +306,11 @@ def test_a_full_disk_fails_the_run_and_the_next_one_goes_when_there_is_room(smal
         assert store.folder(run).frames() and scheduler.status()["worker"] == "ready"
     finally:
         scheduler.close()
+
+
+def test_a_scheduler_that_was_not_started_queues_and_starts_nothing(tmp_path):
+    store = RunStore(tmp_path / "runs")
+    scheduler = Scheduler(store, device="cpu", threads=1)
+    run = scheduler.submit(config())
+    assert scheduler.worker_pid is None
+    assert scheduler.status()["queued"] == [run]

@@ -290,7 +290,7 @@ class Scheduler:
         else:
             self._turns.waiting.append(entry)
         self._crashes = 0
-        if self._worker is None and not self._closing.is_set():
+        if self._worker is None and self._claim is not None and not self._closing.is_set():
             self._start_worker()
         self._next()
 
