@@ -74,7 +74,7 @@ class Page:
     def put(self, updates: Updates) -> dict[Any, Any]:
         return {self.controls[name]: gr.update(**update) for name, update in updates.items()}
 
-    def on_picks(self, handler: Callable[[Picks, tuple[str, ...]], Updates]) -> Callable[..., Any]:
+    def on_picks(self, handler: Callable[[Picks, str], Updates]) -> Callable[..., Any]:
         """Return a listener for a handler, which is given what the pickers say and what the comparison is of."""
 
         def listener(before: str, *said: Any) -> dict[Any, Any]:
