@@ -185,9 +185,10 @@ def test_eight_tabs_of_one_browser_follow_a_run_and_each_can_stop_it(run: tuple[
     for page in [first, *others]:
         until(lambda page=page: state(page) == "paused", why="a tab has not heard of the pause")
     first.get_by_test_id("stop").click()
-    lines = len((served.runs / run[1] / "curves.csv").read_text().splitlines()) - 1
     for page in [first, *others]:
         until(lambda page=page: state(page) == "stopped", why="a tab has not heard of the stop")
+    lines = len((served.runs / run[1] / "curves.csv").read_text().splitlines()) - 1  # the last was written at the end
+    for page in [first, *others]:
         until(lambda page=page: points(page) == lines, why="a tab misses points")
         if page is not first:
             page.close()

@@ -29,23 +29,25 @@ def held(page) -> Iterator[list]:
 
 @pytest.fixture(scope="module")
 def going(visit: Callable[..., Visit]) -> Iterator[Visit]:
-    """A long run, opened by its link while no question is answered."""
+    """A long run, opened by its link in another tab of the browser that started it, while no question is answered."""
     first = visit()
     steps = first.page.locator("#knob-steps")
     steps.fill("20000")
     steps.press("Enter")
     first.page.keyboard.press("Control+Enter")
     run = until(lambda: run_of(first.page))
-    visited = visit()
-    page = visited.page
+    page = first.page.context.new_page()
+    page.set_default_timeout(60_000)
+    page.goto(first.page.url.partition("?")[0])
+    page.get_by_test_id("preset-eight-faces").wait_for()
     with held(page) as kept:
         page.evaluate("run => { location.search = `?run=${run}`; }", run)
         page.get_by_test_id("card").first.wait_for()
-        until(lambda: step(page) > 3)
+        until(lambda: step(page) > 3, seconds=150)
         assert kept, "the opened run's settings are not asked for"
         page.keyboard.press("Space")
         until(lambda: len(kept) > 1, why="the command was dropped")
-    yield visited
+    yield Visit(page, first.faults)
     first.page.get_by_test_id("stop").click()
     until(lambda: state(first.page) == "stopped")
 
