@@ -40,7 +40,8 @@ export function later(status, seconds) {
 /** The line above the faces. */
 export function statusLine(status, scene) {
   const why = status.reason && status.state === "stopped" ? ` · ${status.reason}` : "";
-  return `${words(status)} · ${scene.attack_title} on ${scene.scenario_title}${why}`;
+  const whose = status.mine === false ? " · somebody else's, to watch" : "";
+  return `${words(status)} · ${scene.attack_title} on ${scene.scenario_title}${why}${whose}`;
 }
 
 /** Why a run waits, failed, or ended as it did; "" where its line says all. */

@@ -50,6 +50,8 @@ test("a reason stands in the line of a stopped run, and beneath that of any othe
   const stopped = {state: "stopped", reason: "at step 4"};
   assert.equal(statusLine(stopped, SCENE), "Stopped · GMI on Faces · at step 4");
   assert.equal(notice(stopped), "");
+  assert.match(statusLine({state: "running", mine: false}, SCENE), /somebody else's, to watch$/);
+  assert.equal(statusLine({state: "running", mine: true}, SCENE), "Running · GMI on Faces");
   assert.equal(notice({state: "finished", reason: "the queries were spent"}), "The queries were spent");
   assert.equal(notice({state: "running", reason: ""}), "");
   assert.equal(capitalise(""), "");
