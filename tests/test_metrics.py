@@ -16,6 +16,7 @@ from workbench.core.intervals import mean_interval, share_interval, wilson
 from workbench.metrics import METRICS, EvalContext, Judged
 from workbench.metrics.accuracy import hits
 from workbench.metrics.judge import ceiling, judge
+from workbench.metrics.panel_verdict import PanelVerdict, agreement_of
 from workbench.metrics.pixels import mse, psnr, ssim
 from workbench.recognisers import Panel
 from workbench.recognisers.evaluator import Evaluator
@@ -273,3 +274,26 @@ def test_real_faces_score_above_noise_in_every_metric(faces):
     for entry in METRICS:
         better = real.overall[entry.key] > noise.overall[entry.key]
         assert better == (entry.info.best == "higher"), entry.key
+
+
+# The verdict of those who can say no
+
+
+def said_by(title: str, right: list[bool], threshold: float | None = 0.5) -> PanelVerdict:
+    n = len(right)
+    return PanelVerdict(title.lower(), title, "", threshold, [0] * n, [1.0] * n, right, sum(right) / n, (0.0, 1.0))
+
+
+def test_a_picture_is_recognised_where_all_agree_who_can_say_no():
+    votes = [
+        said_by("Chooser", [True, True, True], threshold=None),
+        said_by("A", [True, True, False]),
+        said_by("B", [True, False, True]),
+    ]
+    found = agreement_of(votes)
+    assert (found.judges, found.right) == (["A", "B"], [True, False, False])
+    assert found.share == pytest.approx(1 / 3)
+
+
+def test_nobody_who_can_say_no_means_no_verdict():
+    assert agreement_of([said_by("Chooser", [True], threshold=None)]) is None

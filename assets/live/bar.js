@@ -2,7 +2,7 @@
 
 import {$, say} from "../dom.js";
 import {NOTHING, capitalise, count, rate, span} from "../format.js";
-import {active, awaitsTarget, done, ended, judging, later, notice, pageTitle, statusLine, verdict} from "./words.js";
+import {active, awaitsTarget, done, ended, judges, judging, later, notice, pageTitle, statusLine, verdict} from "./words.js";
 
 const SAY_MS = 2000; // a line that changes more often is no use to who has it read out
 const COUNT_MS = 1000;
@@ -91,7 +91,10 @@ export class Bar {
     }
     const title = pageTitle(status, scene);
     if (document.title !== title) document.title = title;
-    if (ended(status.state) && status.metrics) say($(this.root, ".wb-verdict"), verdict(status, candidates));
+    if (ended(status.state) && status.metrics) {
+      say($(this.root, ".wb-verdict"), verdict(status, candidates));
+      $(this.root, ".wb-verdict").title = judges(status);
+    }
     this.state = status.state;
   }
 

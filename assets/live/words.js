@@ -54,11 +54,27 @@ export function pageTitle(status, scene) {
   return `${begin} · ${scene.attack_title} · ${NAME}`;
 }
 
-/** What the judge found, beside random samples; "" before it was asked. */
-export function verdict({metrics, baseline}, candidates) {
+const percent = share => `${Math.round(100 * share)} %`;
+
+/**
+ * What the judges found, "" before they were asked. Those who can say "nobody I know" speak first; the evaluator has to
+ * choose a class, so its figure is an accuracy beside it, or alone where nobody else knows such pictures.
+ */
+export function verdict({metrics, baseline, verdict: said}, candidates) {
   const share = metrics?.["acc@1"];
   if (share == null) return "";
+  const accuracy = `${Math.round(share * candidates)} of ${candidates}`;
   const floor = baseline?.["acc@1"];
   const chance = floor == null ? "" : ` (random samples: ${Math.round(floor * candidates)})`;
-  return `An independent judge recognises ${Math.round(share * candidates)} of ${candidates}${chance}`;
+  if (!said) return `The evaluator, which has to choose, is right for ${accuracy}${chance}`;
+  const beside = [
+    said.baseline == null ? "" : `random samples ${percent(said.baseline)}`,
+    said.ceiling == null ? "" : `real photographs ${percent(said.ceiling)}`,
+    `evaluator's accuracy ${accuracy}`,
+  ].filter(Boolean);
+  const who = said.judges.length > 1 ? `${said.judges.length === 2 ? "both" : "all"} face judges` : said.judges[0];
+  return `Recognised by ${who}: ${said.recognised} of ${said.n} (${beside.join(", ")})`;
 }
+
+/** Who they are, for a tooltip. */
+export const judges = ({verdict: said}) => (said ? `Judges that never saw these people: ${said.judges.join(", ")}` : "");

@@ -92,7 +92,7 @@ def test_one_click_shows_faces_and_ends(shown: dict) -> None:
     assert state(page) == "finished"
     until(lambda: page.get_by_test_id("card").count() == 8)
     until(lambda: len(shades := contrast(page, ".wb-card canvas")) == 16 and min(shades) > 40, why="a picture is blank")
-    until(lambda: "recognises" in page.get_by_test_id("verdict").inner_text())
+    until(lambda: "Recognised by both face judges" in page.get_by_test_id("verdict").inner_text())
 
 
 def test_two_browsers_watch_one_run(shown: dict, served: Served) -> None:

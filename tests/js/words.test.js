@@ -3,7 +3,7 @@ import {test} from "node:test";
 
 import {capitalise, count, figure, percent, rate, roughly, span} from "../../assets/format.js";
 import {described} from "../../assets/page/machine.js";
-import {later, notice, pageTitle, statusLine, verdict, words} from "../../assets/live/words.js";
+import {judges, later, notice, pageTitle, statusLine, verdict, words} from "../../assets/live/words.js";
 
 const SCENE = {attack_title: "GMI", scenario_title: "Faces"};
 
@@ -65,7 +65,7 @@ test("the page's title has the progress while a run moves, else its state", () =
 
 test("a verdict counts candidates, beside random samples where they were judged", () => {
   assert.equal(verdict({metrics: null}, 8), "");
-  assert.equal(verdict({metrics: {"acc@1": 0.5}}, 8), "An independent judge recognises 4 of 8");
+  assert.equal(verdict({metrics: {"acc@1": 0.5}}, 8), "The evaluator, which has to choose, is right for 4 of 8");
   assert.match(verdict({metrics: {"acc@1": 0.5}, baseline: {"acc@1": 0.125}}, 8), /random samples: 1\)$/);
 });
 
@@ -75,4 +75,15 @@ test("the machine says its device, what it does and how many wait", () => {
   const busy = {...status, running: "a", queued: ["b"], device: {type: "cuda", name: "H100"}};
   assert.deepEqual(described(busy), {state: "running", text: "H100 · running, 1 waiting"});
   assert.equal(described({...status, worker: "starting", device: null}).text, "starting");
+});
+
+test("judges who can say no speak before the evaluator", () => {
+  const said = {judges: ["A", "B"], recognised: 1, n: 8, baseline: 0, ceiling: 0.95};
+  assert.equal(
+    verdict({metrics: {"acc@1": 1}, baseline: {"acc@1": 0.125}, verdict: said}, 8),
+    "Recognised by both face judges: 1 of 8 (random samples 0 %, real photographs 95 %, evaluator's accuracy 8 of 8)",
+  );
+  assert.match(verdict({metrics: {"acc@1": 1}, verdict: {...said, judges: ["A"]}}, 8), /^Recognised by A: 1 of 8/);
+  assert.match(judges({verdict: said}), /A, B$/);
+  assert.equal(judges({}), "");
 });

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,17 @@ def summary(folder: RunFolder) -> dict[str, Any]:
         **{k: manifest.get(k) for k in ("state", "reason", "steps", "seconds", "steps_per_second", "queries")},
         "metrics": manifest.get("metrics", {}),
         "baseline": manifest.get("baseline", {}),
+        "verdict": manifest.get("verdict"),
         "target_accuracy": manifest.get("target_accuracy"),
         "note": manifest.get("note", ""),
     }
+
+
+def verdict_line(verdict: Mapping[str, Any]) -> str:
+    """Return how many pictures the judges who can say no recognise, in a sentence."""
+    beside = {"random prior": verdict["baseline"], "real photographs": verdict["ceiling"]}
+    said = ", ".join(f"{what} {share:.2f}" for what, share in beside.items() if share is not None)
+    return f"recognised by {' and '.join(verdict['judges'])}: {verdict['recognised']} of {verdict['n']} ({said})"
 
 
 def show(frame: Frame, seconds: float) -> None:
@@ -154,6 +163,8 @@ class Run:
         if options.json:
             print(json.dumps(result))
         else:
+            if result["verdict"]:
+                print(verdict_line(result["verdict"]))
             for name, value in result["metrics"].items():
                 floor = result["baseline"].get(name)
                 print(

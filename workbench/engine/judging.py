@@ -17,6 +17,7 @@ from workbench.engine.model_cache import ModelCache
 from workbench.engine.resolve import Resolved
 from workbench.metrics.base import EvalContext
 from workbench.metrics.judge import Judgement, judge, panel_json
+from workbench.metrics.panel_verdict import agreement_of
 from workbench.recognisers import Panel
 from workbench.runs.contact_sheet import compose, webp
 from workbench.runs.picture_text import picture_text
@@ -68,7 +69,21 @@ def _(payload: Images, ended: Conclusion) -> dict[str, Any]:
         "metrics": judgement.overall,
         "baseline": floor.overall if floor else {},
         "accuracy": judgement.overall.get("acc@1"),
+        "verdict": verdict_json(judgement, floor, ceiling),
     }
+
+
+def verdict_json(found: Judgement, floor: Judgement | None, ceiling: Judgement) -> dict[str, Any] | None:
+    """Return how many images the judges who can say no recognise, beside random samples and real photographs.
+
+    None where every judge has to choose a class: its choice is an accuracy, and no verdict.
+    """
+    agreed = agreement_of(found.panel)
+    if agreed is None:
+        return None
+    beside = {name: agreement_of(j.panel) if j else None for name, j in (("baseline", floor), ("ceiling", ceiling))}
+    shares = {name: None if said is None else round(said.share, 4) for name, said in beside.items()}
+    return {"judges": agreed.judges, "recognised": sum(agreed.right), "n": len(agreed.right), **shares}
 
 
 def floor_of(run: Resolved, cache: ModelCache, context: EvalContext, panel: Panel) -> Judgement | None:

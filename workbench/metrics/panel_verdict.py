@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -34,6 +35,32 @@ class PanelVerdict:
     right: list[bool]
     accuracy: float
     interval: Interval
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What the recognisers say together that can answer "none of these"; one that must choose a class has no vote here.
+
+    Attributes:
+        judges: their titles.
+        right: for each of N images whether all of them name the class attacked.
+    """
+
+    judges: list[str]
+    right: list[bool]
+
+    @property
+    def share(self) -> float:
+        """Share of the images that all of them recognise, 0 to 1."""
+        return sum(self.right) / len(self.right)
+
+
+def agreement_of(verdicts: Sequence[PanelVerdict]) -> Agreement | None:
+    """Return what those who can say no agree on; None where nobody can."""
+    able = [v for v in verdicts if v.threshold is not None]
+    if not able:
+        return None
+    return Agreement([v.title for v in able], [all(votes) for votes in zip(*(v.right for v in able), strict=True)])
 
 
 def verdict_of(member: Recogniser, judged: Judged) -> PanelVerdict:

@@ -200,6 +200,7 @@ class News:
             "wait": self.services.scheduler.eta(folder.id) if position else None,
             "metrics": manifest.get("metrics"),
             "baseline": manifest.get("baseline"),
+            "verdict": manifest.get("verdict"),
             "nearest": (folder.path / "nearest.webp").is_file(),
         }
 
