@@ -2,7 +2,19 @@
 
 import {$, say} from "../dom.js";
 import {NOTHING, capitalise, count, rate, span} from "../format.js";
-import {active, awaitsTarget, done, ended, judges, judging, later, notice, pageTitle, statusLine, verdict} from "./words.js";
+import {
+  active,
+  awaitsTarget,
+  done,
+  ended,
+  judges,
+  judging,
+  later,
+  notice,
+  pageTitle,
+  statusLine,
+  verdict,
+} from "./words.js";
 
 const SAY_MS = 2000; // a line that changes more often is no use to who has it read out
 const COUNT_MS = 1000;

@@ -77,4 +77,5 @@ export function verdict({metrics, baseline, verdict: said}, candidates) {
 }
 
 /** Who they are, for a tooltip. */
-export const judges = ({verdict: said}) => (said ? `Judges that never saw these people: ${said.judges.join(", ")}` : "");
+export const judges = ({verdict: said}) =>
+  said ? `Judges that never saw these people: ${said.judges.join(", ")}` : "";
