@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
@@ -14,6 +16,7 @@ from workbench.core.records import RunConfig, RunState, TrainingConfig
 from workbench.engine.presets import PRESETS, default_config
 from workbench.runs.store import RunStore
 from workbench.scenarios import SCENARIOS
+from workbench.targets.remote.sources import allow, forget
 from workbench.ui.catalog import Catalog
 from workbench.ui.settings import GROUP, attack_choices, knob_value
 from workbench.ui.tabs import invert_handlers as handlers
@@ -155,13 +158,22 @@ def test_a_missing_prior_can_be_trained_by_a_click(monkeypatch: pytest.MonkeyPat
     assert "The public images are not on this machine." in beside["problem"]["value"]
 
 
-def test_a_target_that_is_away_leaves_run_for_another_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handlers, "problems", lambda config: ["The target cannot be reached. Start it."])
-    for away in (True, False):
-        monkeypatch.setattr(handlers, "is_away", lambda target, away=away: away)
-        beside = handlers.verdict(replace(PRESETS[0].config, target="http:bank"))
-        assert beside["run_button"] == {"interactive": away}
-        assert "cannot be reached" in beside["problem"]["value"] and not beside["remedy"]["visible"]
+@pytest.fixture
+def bank() -> Iterator[RunConfig]:
+    """A run on a target elsewhere that nobody answers for."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        allow("http", f"bank=http://127.0.0.1:{unused.getsockname()[1]}/")
+        yield replace(default_config("digits", "brep-mi"), target="http:bank")
+    forget()
+
+
+def test_a_target_that_is_away_leaves_run_for_another_try(bank: RunConfig) -> None:
+    beside = handlers.verdict(bank)
+    assert "cannot be reached" in beside["problem"]["value"] and beside["run_button"] == {"interactive": True}
+    assert not beside["remedy"]["visible"]
+    for lasting in (replace(bank, restarts=65), replace(bank, defense="bido"), replace(bank, target="http:other")):
+        assert handlers.verdict(lasting)["run_button"] == {"interactive": False}, lasting
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.keys())

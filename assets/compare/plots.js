@@ -43,6 +43,8 @@ class Plots {
     const colours = ink();
     const dots = scatter(points, metric, PALETTE);
     const lines = sweep(points, metric, PALETTE, colours);
+    // A table in which nothing is turned has one plot, as wide as the page: so before it is drawn.
+    this.box("sweep").closest("figure").hidden = !lines;
     if (dots) {
       const look = layout("target's held-out accuracy", `${metric} of the reconstructions`, colours);
       await this.set("scatter", dots, {...look, showlegend: true});
@@ -52,7 +54,6 @@ class Plots {
       look.xaxis.type = lines.log ? "log" : "linear";
       await this.set("sweep", lines.traces, look);
     } else this.empty("sweep");
-    this.box("sweep").closest("figure").hidden = !lines; // a table in which nothing is turned has one plot
   }
 }
 

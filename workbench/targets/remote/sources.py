@@ -195,11 +195,6 @@ def answers(target: str) -> bool:
     return True
 
 
-def is_away(target: str) -> bool:
-    """Return whether the last look at a target elsewhere found nobody there, which may pass by itself."""
-    return any(isinstance(seen, TargetAway) for (name, *_), (_, seen) in _looks.items() if name == target)
-
-
 def foreign_problem(target: str, shape: tuple[int, int, int], classes: int, access: Access) -> str | None:
     """Return why an attack with this access cannot be run on a target elsewhere, in a sentence, or None.
 

@@ -33,10 +33,10 @@ class SettingsPanel:
             put(name, gr.Dropdown(label=label, filterable=False, min_width=120, **first[name], **more))
 
         with gr.Column(elem_id="panel", min_width=300):
-            with gr.Row(elem_id="run-row"):
+            with gr.Column(elem_id="run-row"):  # stays in sight while the settings scroll by, and so does the reason
                 put("run_button", gr.Button("Run", variant="primary", elem_id="run-button", **first["run_button"]))
-            put("problem", gr.HTML(apply_default_css=False, elem_id="problem", **first["problem"]))
-            put("remedy", gr.Button(size="sm", elem_id="remedy", **first["remedy"]))
+                put("problem", gr.HTML(apply_default_css=False, elem_id="problem", **first["problem"]))
+                put("remedy", gr.Button(size="sm", elem_id="remedy", **first["remedy"]))
             put("queue", custom("queue", {}, label="Queue", elem_id="queue"))
             menu("scenario", "Scenario", choices=app.catalog.scenarios())
             with gr.Row(elem_classes="wb-tight"):

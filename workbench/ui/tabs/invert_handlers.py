@@ -33,7 +33,7 @@ from workbench.priors.base import prior_problem
 from workbench.runs.store import RunStore
 from workbench.scenarios import SCENARIOS
 from workbench.targets import ARCHITECTURES
-from workbench.targets.remote.sources import is_away, is_foreign
+from workbench.targets.remote.sources import foreign_problem, is_foreign
 from workbench.trainings.start import training_problems
 from workbench.ui.catalog import Catalog
 from workbench.ui.settings import GROUP, attack_choices, class_value, command_line, knob_presets, knob_value
@@ -187,23 +187,36 @@ def _paragraphs(sentences: list[str]) -> str:
     return "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
 
 
+def remote_problem(config: RunConfig) -> str | None:
+    """Return what stands in the way at a target elsewhere as it is now, None where nothing does."""
+    if not is_foreign(config.target):
+        return None
+    scenario = SCENARIOS[config.scenario]
+    access = ATTACKS.entry(config.attack).info.access
+    try:
+        return foreign_problem(config.target, scenario.input_shape, len(scenario.class_names), access)
+    except WorkbenchError:  # the command line does not allow it, and that stays so
+        return None
+
+
 def verdict(config: RunConfig, more: tuple[str, ...] = ()) -> Updates:
     """Return what stands beside a configuration: whether and why it cannot run, what would help, its command line.
 
-    A target elsewhere that is away may be back by the time somebody presses Run, so Run stays.
+    What a target elsewhere answers may be another by the time somebody presses Run, so for that alone Run stays.
 
     Args:
         more: sentences to be said besides.
     """
+    passing = remote_problem(config)  # first: what is seen of it now holds for the look at all the rest
     wrong = problems(config)
-    waiting = is_foreign(config.target) and is_away(config.target)
+    lasting = [problem for problem in wrong if problem != passing]
     training = missing_training(config) if wrong else None
     obstacles = training_problems(next_training(training)) if training else []
     if obstacles:  # a tab could not train it either
         training, wrong = None, list(dict.fromkeys([*wrong, *obstacles]))
     return {
         "problem": {"value": refused(wrong) + remarked([*more, *notes(config)])},
-        "run_button": {"interactive": not wrong or waiting},
+        "run_button": {"interactive": not lasting},
         "remedy": {"value": remedy_label(training) if training else "", "visible": training is not None},
         "command": {"value": command_line(config)},
         "kept": {"value": config.to_json()},
