@@ -13,7 +13,7 @@ from workbench.core.records import RunConfig, RunState
 from workbench.engine.presets import default_config
 from workbench.runs.store import RunStore
 from workbench.workers import scheduler as scheduling
-from workbench.workers.protocol import Command, Do, Report, Said
+from workbench.workers.protocol import Do, Report, Said, WorkerCommand
 from workbench.workers.scheduler import Scheduler
 from workbench.workers.turns import Turns
 
@@ -33,7 +33,7 @@ class PlayedWorker:
     def __init__(self, scheduler: Scheduler) -> None:
         self.scheduler, self.sent, self.refusal = scheduler, [], ""
 
-    def send(self, command: Command) -> None:
+    def send(self, command: WorkerCommand) -> None:
         self.sent.append(command)
         if command.number:
             said = Said.REFUSED if self.refusal else Said.DONE

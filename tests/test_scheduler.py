@@ -19,7 +19,7 @@ from workbench.engine.presets import default_config
 from workbench.runs import job_folder
 from workbench.runs.store import RunStore
 from workbench.workers.jobs import open_job
-from workbench.workers.protocol import Command, Do, Report, Said
+from workbench.workers.protocol import Do, Report, Said, WorkerCommand
 from workbench.workers.scheduler import GRACE, Scheduler
 from workbench.workers.worker import Worker
 from workbench.workers.worker_process import WorkerProcess
@@ -180,7 +180,7 @@ def worker(store):
 
 
 def line(do: Do, run: str, number: int = 0, name: str = "", value: object = None) -> bytes:
-    return Command(do, run, number, name, value).line().encode()
+    return WorkerCommand(do, run, number, name, value).line().encode()
 
 
 def test_what_the_worker_does_not_understand_is_refused_and_it_listens_on(worker, store):

@@ -128,7 +128,7 @@ def test_what_the_live_view_asks_for_is_refused_to_who_may_only_watch(app):
     run = app.submit(CONFIG, asking(ANNA))
     for do in ("pause", "resume", "step", "stop", "set"):
         with pytest.raises(NotYours):
-            live.command(run, live.Command(do=do, values={"lr": 0.1}), asking(BEN), app)
+            live.command(run, live.RunCommand(do=do, values={"lr": 0.1}), asking(BEN), app)
 
 
 def test_going_on_from_anothers_run_by_its_view_is_refused(app):

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.core.records import RunState
-from workbench.workers.protocol import Command, Do, NotUnderstood, Report, Said
+from workbench.workers.protocol import Do, NotUnderstood, Report, Said, WorkerCommand
 
 texts = st.text(max_size=20)
 values = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False, allow_infinity=False) | texts
 
 
-@given(st.builds(Command, st.sampled_from(Do), texts, st.integers(0, 99), texts.filter(bool), values))
+@given(st.builds(WorkerCommand, st.sampled_from(Do), texts, st.integers(0, 99), texts.filter(bool), values))
 def test_a_command_survives_its_line(command):
     assert command.line().count("\n") == 1
-    assert Command.parse(command.line()) == command == Command.parse(command.line().encode())
+    assert WorkerCommand.parse(command.line()) == command == WorkerCommand.parse(command.line().encode())
 
 
 @given(
@@ -61,7 +61,7 @@ def test_a_report_survives_its_line(report):
 )
 def test_what_is_no_command_is_told_as_such(line, words):
     with pytest.raises(NotUnderstood, match=words):
-        Command.parse(json.dumps(line) if isinstance(line, dict) else line)
+        WorkerCommand.parse(json.dumps(line) if isinstance(line, dict) else line)
 
 
 @pytest.mark.parametrize("line", ["Traceback", '{"said": "hello"}', '{"said": "ended", "state": "asleep"}', "null"])

@@ -42,7 +42,7 @@ class Said(enum.StrEnum):
 
 
 @dataclass(frozen=True)
-class Command:
+class WorkerCommand:
     """One command about one run.
 
     Attributes:
@@ -60,7 +60,7 @@ class Command:
         return _line(self)
 
     @classmethod
-    def parse(cls, line: str | bytes) -> Command:
+    def parse(cls, line: str | bytes) -> WorkerCommand:
         """Return the command of a line; raises `NotUnderstood`."""
         data = _object(line)
         command = _of(cls, {**data, "do": _member(Do, data.get("do"))})
@@ -100,12 +100,12 @@ class Report:
         return _of(cls, {**data, "said": _member(Said, data.get("said")), **states})
 
 
-Kind = TypeVar("Kind", Command, Report)
+Kind = TypeVar("Kind", WorkerCommand, Report)
 Member = TypeVar("Member", bound=enum.StrEnum)
 TYPES: Mapping[str, type] = {"run": str, "number": int, "name": str, "do": str, "filed": bool, "device": dict}
 
 
-def _line(message: Command | Report) -> str:
+def _line(message: WorkerCommand | Report) -> str:
     return json.dumps(asdict(message)) + "\n"
 
 

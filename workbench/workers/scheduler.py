@@ -32,8 +32,8 @@ from workbench.trainings.estimates import training_estimate
 from workbench.trainings.start import trained_name, training_problems
 from workbench.workers.forecast import Forecast, Forecaster
 from workbench.workers.jobs import INTERRUPTED, AttackJob, TrainingJob, open_job
-from workbench.workers.protocol import Command, Do, Report, Said
-from workbench.workers.turns import Entry, Turns
+from workbench.workers.protocol import Do, Report, Said, WorkerCommand
+from workbench.workers.turns import QueueEntry, Turns
 from workbench.workers.worker_process import WorkerProcess
 
 CRASHES = 3  # workers that may die in a row before the queue is held
@@ -61,7 +61,7 @@ class Going:
         began: when it was handed over, in seconds since 1970.
     """
 
-    entry: Entry
+    entry: QueueEntry
     began: float
 
 
@@ -160,7 +160,7 @@ class Scheduler:
         shape = SCENARIOS[config.scenario].input_shape
         job = AttackJob(self.store.create(config, owner=owner, shape=shape), config)
         with self._lock:
-            self._queue(Entry(job, owner), instead_of)
+            self._queue(QueueEntry(job, owner), instead_of)
         if instead_of is not None:
             self.stop(instead_of)
         return job.id
@@ -180,7 +180,7 @@ class Scheduler:
                 raise Incompatible([f"{trained_name(config)} is being trained already, as {other}."])
             expected = training_estimate(config, self._device_name.get("type", "cpu"))
             folder = self.store.create_training(config, owner=owner, expected=expected.seconds, basis=expected.basis)
-            self._queue(Entry(TrainingJob(folder, config), owner))
+            self._queue(QueueEntry(TrainingJob(folder, config), owner))
         return folder.id
 
     def training_of(self, name: str) -> str | None:
@@ -278,10 +278,10 @@ class Scheduler:
 
     # The queue. Everything below is called with the lock held, unless it says otherwise.
 
-    def _order(self) -> list[Entry]:
+    def _order(self) -> list[QueueEntry]:
         return self._turns.order([self._going.entry.owner] if self._going else [])
 
-    def _queue(self, entry: Entry, instead_of: str | None = None) -> None:
+    def _queue(self, entry: QueueEntry, instead_of: str | None = None) -> None:
         entry.ahead = instead_of is not None and self._going is not None and self._going.entry.run == instead_of
         replaced = self._turns.find(instead_of) if instead_of is not None else None
         if replaced is not None:
@@ -297,7 +297,7 @@ class Scheduler:
     def _take_up(self, run: str, owner: str) -> None:
         """Queue what waited when an application was closed; what cannot be carried out any more is filed as such."""
         try:
-            self._turns.waiting.append(Entry(open_job(self.store, run), owner))
+            self._turns.waiting.append(QueueEntry(open_job(self.store, run), owner))
         except WorkbenchError as error:
             self._file(run, RunState.FAILED, str(error))
 
@@ -314,7 +314,7 @@ class Scheduler:
         turn = self._order()[0]
         self._turns.waiting.remove(turn)
         self._going = Going(turn, time.time())
-        self._send(Command(Do.START, turn.run))
+        self._send(WorkerCommand(Do.START, turn.run))
 
     def _over(self) -> None:
         """Count the turn of what was going, which has ended one way or another."""
@@ -382,7 +382,7 @@ class Scheduler:
             self._number += 1
             number, answer = self._number, Future[None]()
             self._answers[number] = answer
-            self._send(Command(do, run, number, name, value))
+            self._send(WorkerCommand(do, run, number, name, value))
         try:
             answer.result(timeout=ANSWER)
         except TimeoutError:
@@ -393,7 +393,7 @@ class Scheduler:
         finally:
             self._answers.pop(number, None)
 
-    def _send(self, command: Command) -> None:
+    def _send(self, command: WorkerCommand) -> None:
         if self._worker is not None:
             self._worker.send(command)
 

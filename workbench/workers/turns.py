@@ -12,7 +12,7 @@ REMEMBERED = 64  # turns that count when it is decided whose is next
 
 
 @dataclass(eq=False)
-class Entry:
+class QueueEntry:
     """A place in the queue.
 
     Attributes:
@@ -32,13 +32,13 @@ class Entry:
 class Turns:
     """What waits, and who was served."""
 
-    waiting: list[Entry] = field(default_factory=list)
+    waiting: list[QueueEntry] = field(default_factory=list)
     served: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
-    def find(self, run: str) -> Entry | None:
+    def find(self, run: str) -> QueueEntry | None:
         return next((entry for entry in self.waiting if entry.run == run), None)
 
-    def order(self, going: Iterable[str] = ()) -> list[Entry]:
+    def order(self, going: Iterable[str] = ()) -> list[QueueEntry]:
         """Return the queue as it will be served.
 
         Args:

@@ -24,7 +24,7 @@ from workbench.runs.control import RunControl
 from workbench.runs.store import RunStore
 from workbench.targets.remote.sources import add_options, allow_from
 from workbench.workers.jobs import INTERRUPTED, AttackJob, TrainingJob, open_job
-from workbench.workers.protocol import Command, Do, NotUnderstood, Report, Said
+from workbench.workers.protocol import Do, NotUnderstood, Report, Said, WorkerCommand
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +49,9 @@ class Worker:
     def listen(self) -> None:
         """Obey every line of standard input, then stop what is going."""
         for line in sys.stdin.buffer:
-            command: Command | None = None
+            command: WorkerCommand | None = None
             try:
-                command = Command.parse(line)
+                command = WorkerCommand.parse(line)
                 self.obey(command)
                 self.report(Report(Said.DONE, command.run, command.number))
             except Exception as error:
@@ -64,7 +64,7 @@ class Worker:
             control.stop()
         self._todo.put(None)
 
-    def obey(self, command: Command) -> None:
+    def obey(self, command: WorkerCommand) -> None:
         """Carry out one command; raises `WorkbenchError` if it cannot be."""
         if command.do is Do.START:
             job = open_job(self.store, command.run)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import IO
 
 from workbench.core.paths import ROOT
-from workbench.workers.protocol import Command, NotUnderstood, Report
+from workbench.workers.protocol import NotUnderstood, Report, WorkerCommand
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class WorkerProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    def send(self, command: Command) -> None:
+    def send(self, command: WorkerCommand) -> None:
         """Pass a command on; to a worker that has just died it is lost, and `died` tells."""
         with suppress(OSError, ValueError):
             self._commands.write(command.line().encode())

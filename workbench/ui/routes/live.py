@@ -40,7 +40,7 @@ def news_of(request: Request) -> News:
 Live = Annotated[LiveServices, Depends(live_services_of)]
 
 
-class Command(BaseModel):
+class RunCommand(BaseModel):
     """What is asked of a run; `values` are knobs by name, for "set"."""
 
     do: Literal["pause", "resume", "step", "stop", "set"]
@@ -59,7 +59,7 @@ async def news(
 
 
 @router.post("/commands")
-def command(run: str, asked: Command, request: Request, services: Live) -> Response:
+def command(run: str, asked: RunCommand, request: Request, services: Live) -> Response:
     if asked.do == "set":
         for name, value in asked.values.items():
             services.set_knob(run, name, value, request)
