@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -214,7 +215,8 @@ def test_a_frame_cannot_be_changed():
 
 
 def test_states_and_access_levels_have_words():
-    assert {s for s in RunState if s.ended} == {RunState.FINISHED, RunState.STOPPED, RunState.FAILED}
+    ended = {RunState.FINISHED, RunState.STOPPED, RunState.FAILED, RunState.DAMAGED}
+    assert {s for s in RunState if s.ended} == ended
     assert all(a.label for a in Access) and Access("label") is Access.LABEL
 
 
@@ -282,14 +284,20 @@ def test_a_missing_file_says_how_to_get_it(saved):
 def test_a_write_that_fails_leaves_the_old_file(saved, monkeypatch):
     before = saved.read_bytes()
 
-    write = Path.write_bytes
+    opened = Path.open
 
-    def half(path, data):
-        write(path, data[: len(data) // 2])
-        raise OSError("No space left on device")
+    class Half(io.FileIO):
+        """A file on a disk that fills while it is written."""
+
+        def write(self, data):
+            super().write(data[: len(data) // 2])
+            raise OSError("No space left on device")
+
+    def full(path, mode="r", *more, **how):
+        return Half(path, "w") if mode == "wb" else opened(path, mode, *more, **how)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", half)
+        patch.setattr(Path, "open", full)
         with pytest.raises(OSError, match="No space left"):
             weights.save_weights("a/b", {"w": torch.ones(1)}, {})
     assert saved.read_bytes() == before

@@ -361,10 +361,9 @@ def test_a_rate_limit_slows_an_attacker_and_loses_nothing():
 
     with serving(QuadrantVictim(), rate=200) as address:
         asked = endpoint(address, sleep=sleep)
-        begun = time.monotonic()
         for _ in range(4):
             assert asked(torch.rand(100, *SHAPE)).shape == (100, CLASSES)
-    assert waited and 0.4 < time.monotonic() - begun < 5, "400 images at 200 a second, 200 of them at once"
+    assert waited, "400 images at 200 a second, 200 of them at once"
 
 
 # Answers that are none
@@ -471,23 +470,25 @@ def test_a_fault_that_passes_is_not_noticed():
 
 
 def test_a_slow_answer_is_given_up():
-    with Saying(lambda: time.sleep(3) or b"{}") as server:
-        begun = time.monotonic()
+    given_up = threading.Event()
+    with Saying(lambda: given_up.wait(60) and b"{}") as server:
         with pytest.raises(TargetAway, match=r"within 0\.2 s"):
             endpoint(server.address, seconds=0.2, tries=2)(torch.rand(2, *SHAPE))
-        assert time.monotonic() - begun < 2
+        given_up.set()
 
 
 def test_silence_is_not_waited_for_as_often_as_a_refusal():
-    with Saying(lambda: time.sleep(3) or b"{}") as server:
-        begun = time.monotonic()
+    given_up, questions = threading.Event(), []
+    with Saying(lambda: questions.append(1) or (given_up.wait(60) and b"{}")) as server:
         with pytest.raises(TargetAway):
             endpoint(server.address, seconds=0.5)(torch.rand(2, *SHAPE))
-        assert time.monotonic() - begun < 1.5, "one silence is enough; a run then says that it waits"
+        given_up.set()
+    assert len(questions) == 1, "one silence is enough; a run then says that it waits"
 
 
 def test_an_answer_that_trickles_is_given_up():
     """Each byte comes in time, the whole never does."""
+    given_up = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def trickle() -> None:
@@ -495,19 +496,17 @@ def test_an_answer_that_trickles_is_given_up():
             line.recv(65536)
             line.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n")
             try:
-                for _ in range(100):
+                while not given_up.wait(0.05):
                     line.sendall(b" ")
-                    time.sleep(0.05)
             except OSError:
                 pass
             line.close()
 
         thread = threading.Thread(target=trickle, daemon=True)
         thread.start()
-        begun = time.monotonic()
         with pytest.raises(TargetAway, match="did not answer within"):
             endpoint(f"http://127.0.0.1:{listener.getsockname()[1]}/", seconds=0.3, tries=1)
-        assert time.monotonic() - begun < 2
+        given_up.set()
         thread.join()
 
 

@@ -314,12 +314,10 @@ def test_a_frame_is_dropped_rather_than_waited_for(store, monkeypatch):
     folder = start(store, pixels())
     gate = threading.Event()
     write = Recorder._write
-    monkeypatch.setattr(Recorder, "_write", lambda self, *a: (gate.wait(10), write(self, *a)))
+    monkeypatch.setattr(Recorder, "_write", lambda self, *a: (gate.wait(), write(self, *a)))
     recorder = Recorder(folder, SheetLayout.of(3, (1, 8, 8)), None, fps=1e9)
-    begun = time.monotonic()
-    for step in range(200):
+    for step in range(200):  # were it to wait, it would do so for ever
         recorder.offer(frame(step), 0.0)
-    assert time.monotonic() - begun < 5
     assert not recorder.wants()
     gate.set()
     recorder.offer(frame(999), 0.0, must=True)

@@ -86,10 +86,8 @@ def test_pause_knob_resume_stop_reach_the_worker(scheduler, store):
         scheduler.set_knob(run, "steps", 5)
     with pytest.raises(UnknownName, match="Did you mean 'lr'"):
         scheduler.set_knob(run, "lrr", 5)
-    begun = time.monotonic()
     scheduler.stop(run)
     wait_for(lambda: state(store, run) is RunState.STOPPED)
-    assert time.monotonic() - begun < 20
     assert folder.has_result()
 
 

@@ -13,9 +13,11 @@ import pytest
 
 from workbench.core.errors import DamagedRun, StoreError
 from workbench.core.records import RunConfig, RunState, TrainingConfig
+from workbench.engine.presets import default_config
 from workbench.runs import job_folder
 from workbench.runs.run_folder import RunFolder
 from workbench.runs.store import RunStore
+from workbench.scenarios import SCENARIOS
 
 CONFIG = RunConfig("faces", "mi-face", "softmax", classes=(0, 1), knobs={"steps": 20})
 TRAINING = TrainingConfig("prior", "digits", prior="gan")
@@ -237,3 +239,14 @@ def test_names_and_settings_are_searched(store, search, found):
     page = store.list(search=search, kind=None)
     assert (len(page), page.total) == (found, found)
     assert store.list(state=RunState.FINISHED, search=search).total == 0
+
+
+def test_two_runs_never_share_a_folder(tmp_path, monkeypatch):
+    numbers = iter(["aaaa", "aaaa", "aaaa", "bbbb"])
+    monkeypatch.setattr("workbench.runs.store.secrets.token_hex", lambda _: next(numbers))
+    monkeypatch.setattr("workbench.runs.store.time.strftime", lambda _: "0101-000000")
+    store = RunStore(tmp_path / "runs")
+    shape = SCENARIOS["digits"].input_shape
+    first, second = (store.create(default_config("digits", "random", classes=[0]), shape=shape) for _ in range(2))
+    assert first.id != second.id
+    assert store.list().total == 2

@@ -44,8 +44,10 @@ export function statusLine(status, scene) {
   return `${words(status)} · ${scene.attack_title} on ${scene.scenario_title}${why}${whose}`;
 }
 
+const sentence = text => (/^[a-z]+:/.test(text) ? text : capitalise(text)); // what begins with a name keeps it
+
 /** Why a run waits, failed, or ended as it did; "" where its line says all. */
-export const notice = status => (status.reason && status.state !== "stopped" ? capitalise(status.reason) : "");
+export const notice = status => (status.reason && status.state !== "stopped" ? sentence(status.reason) : "");
 
 export function pageTitle(status, scene) {
   if (!status) return NAME;

@@ -87,3 +87,8 @@ test("judges who can say no speak before the evaluator", () => {
   assert.match(judges({verdict: said}), /A, B$/);
   assert.equal(judges({}), "");
 });
+
+test("a reason is a sentence, and a target's name stays as it is", () => {
+  assert.equal(notice({state: "failed", reason: "ended early"}), "Ended early");
+  assert.equal(notice({state: "paused", reason: "http:bank is away"}), "http:bank is away");
+});

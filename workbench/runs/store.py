@@ -89,7 +89,7 @@ class RunStore:
         Raises:
             StoreError: it cannot be written.
         """
-        folder = RunFolder(self.root / new_id(config.attack))
+        folder = RunFolder(new_path(self.root, config.attack))
         with whole_or_nothing(folder.path):
             RunFolder.fresh(folder.path, config, shape, created=time.time(), state=state.value)
             self._file_new(folder, owner)
@@ -101,7 +101,7 @@ class RunStore:
         Args:
             fields: more fields of its manifest.
         """
-        folder = TrainingFolder(self.root / TRAININGS / new_id(f"train-{config.prior or config.what}"))
+        folder = TrainingFolder(new_path(self.root / TRAININGS, f"train-{config.prior or config.what}"))
         with whole_or_nothing(folder.path):
             TrainingFolder.fresh(folder.path, config, created=time.time(), **fields)
             self._file_new(folder, owner)
@@ -368,6 +368,19 @@ def damaged_row(run: str, kind: str, reason: str = "") -> dict[str, Any]:
         "name": "",
         "kind": kind,
     }
+
+
+def new_path(parent: Path, name: str) -> Path:
+    """Return a path in `parent` that nothing is at and no other call returns; where it can be written, a folder is there."""
+    while True:
+        path = parent / new_id(name)
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:  # hundreds in one second share a time, and some a number
+            continue
+        except OSError:
+            pass  # who writes into it says why it cannot
+        return path
 
 
 def new_id(name: str) -> str:
