@@ -135,7 +135,7 @@ class Visit:
     faults: list[str] = field(default_factory=list)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def visit(served: Served, chromium: object) -> Iterator[Callable[..., Visit]]:
     """Return a function that opens the application in a browser context of its own."""
     contexts = []
