@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import threading
 import time
@@ -224,6 +225,22 @@ def test_a_bug_in_an_attack_is_reported_not_swallowed(store, cache, register):
     assert execute(config, folder, cache) is RunState.FAILED
     assert folder.manifest()["reason"] == "RuntimeError: shape mismatch"
     assert "Traceback" in (folder.path / "error.txt").read_text()
+
+
+def test_a_full_disk_leaves_no_recorder_behind(store, cache, register, monkeypatch):
+    def attack_of_two(self, ctx):
+        for step in range(50):
+            yield Frame(step, 50, Images(torch.full((2, 1, 64, 64), 0.5)))
+
+    def full(self, *what):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Recorder, "_write", full)
+    config = register(attack_of_two)
+    folder = start(store, config)
+    assert execute(config, folder, cache) is RunState.FAILED
+    assert "cannot be written" in folder.manifest()["reason"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "recorder"]
 
 
 def test_a_spent_budget_ends_the_run_with_its_best(store, cache):

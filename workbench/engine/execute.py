@@ -6,7 +6,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,8 @@ class _Execution:
         except WorkbenchError as error:
             return _Ending(RunState.FAILED, str(error))
         except Exception as error:
-            (self.folder.path / "error.txt").write_text(traceback.format_exc())
+            with suppress(OSError):  # a full disk is told of by the state's filing
+                (self.folder.path / "error.txt").write_text(traceback.format_exc())
             log.exception("run %s failed", self.folder.id)
             return _Ending(RunState.FAILED, f"{type(error).__name__}: {error}")
 
@@ -177,9 +178,12 @@ class _Execution:
         return ending.state
 
     def _close_recorder(self, seconds: float) -> None:
-        if self.recorder is not None:
+        if self.recorder is None:
+            return
+        try:
             if self.last is not None:
                 self.recorder.offer(self.last, seconds, must=True)
+        finally:
             self.recorder.close()
 
     def _file(self, state: RunState | None = None, **fields: Any) -> None:

@@ -18,6 +18,8 @@ def progress(folder: RunFolder) -> dict[str, Any]:
     columns = lines[0].split(",")
     first, last = (dict(zip(columns, line.split(","), strict=False)) for line in (lines[1:][-WINDOW:][0], lines[-1]))
     steps, spent = int(last["step"]) - int(first["step"]), float(last["seconds"]) - float(first["seconds"])
+    if not steps:  # one frame alone: its own pace since the start
+        steps, spent = int(last["step"]), float(last["seconds"])
     return {
         "step": int(last["step"]),
         "queries": int(last["queries"]),

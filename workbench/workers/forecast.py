@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from workbench.core.errors import WorkbenchError
-from workbench.runs.run_folder import RunFolder
+from workbench.runs.progress import seconds_left
 from workbench.runs.store import RunStore
 from workbench.runs.training_folder import TrainingFolder
 from workbench.workers.jobs import AttackJob, TrainingJob
@@ -36,12 +36,10 @@ class Forecaster:
         self._paces: dict[tuple[str, str], tuple[float, float] | None] = {}
         self._usual: float | None = None
         self._left: tuple[str, float, float | None] = ("", 0.0, None)
-        self._totals: dict[str, int] = {}
 
     def forget(self) -> None:
         """Judge anew by what has ended since; to be called when a run ends."""
         self._paces.clear()
-        self._totals.clear()
         self._usual = None
 
     def length(self, job: AttackJob | TrainingJob) -> float | None:
@@ -72,18 +70,9 @@ class Forecaster:
 
     def _judged_by_itself(self, job: AttackJob | TrainingJob) -> float | None:
         try:
-            return _training_left(job.folder) if isinstance(job, TrainingJob) else self._attack_left(job.folder)
+            return _training_left(job.folder) if isinstance(job, TrainingJob) else seconds_left(job.folder)
         except (OSError, ValueError, WorkbenchError):
             return None  # its folder was taken away
-
-    def _attack_left(self, folder: RunFolder) -> float | None:
-        values = folder.last_line("curves.csv").split(",")
-        if len(values) < 3 or not values[0].isdigit():
-            return None
-        total = self._totals.get(folder.id) or int(folder.scene().get("total", 0))
-        self._totals[folder.id] = total
-        step, seconds = int(values[1]), float(values[2])
-        return max(0, total - step) * seconds / step if step else None
 
     def _pace(self, attack: str, scenario: str) -> tuple[float, float] | None:
         """Return the seconds a step and the mean seconds of an attack's runs before, None where there are none."""
