@@ -8,7 +8,7 @@ const queueListeners = new Set();
 
 /** The page: the live view once it is there, the state of the run it shows, that run's attack, and the queue. */
 export const page = {
-  queue: {running: null, queued: []},
+  queue: {running: null, queued: [], mine: false},
   view: null,
   state: "none",
   attack: null,
@@ -32,9 +32,9 @@ export function onState(tell) {
   listeners.add(tell);
 }
 
-/** Says what runs and what waits on the server, {running, queued}. */
-export function setQueue({running, queued}) {
-  page.queue = {running, queued};
+/** Says what runs and what waits on the server, and whether what runs is for this browser to change. */
+export function setQueue({running, queued, mine}) {
+  page.queue = {running, queued, mine};
   queueListeners.forEach(tell => tell(page.queue));
 }
 

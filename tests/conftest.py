@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -165,4 +166,5 @@ def empty_registry(tmp_path, monkeypatch) -> Callable[..., Any]:
     (tmp_path / "nothing_here").mkdir()
     (tmp_path / "nothing_here" / "__init__.py").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "nothing_here", raising=False)  # that of another test
     return Registry("thing", "nothing_here")

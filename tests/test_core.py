@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
+import importlib
 import io
 import json
 import math
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError, dataclass
 from pathlib import Path
 
@@ -70,6 +74,33 @@ def test_a_key_taken_twice_names_both_modules(empty_registry):
     with pytest.raises(ValueError, match="thing 'key' is registered by both here and there"):
         empty_registry.register(Info(key="key", title="B"))(second)
     assert empty_registry["key"] is first
+
+
+def test_a_module_that_cannot_be_imported_is_tried_again(empty_registry, tmp_path):
+    module = tmp_path / "nothing_here" / "late.py"
+    module.write_text("raise OSError('no libcuda')")
+    for _ in range(2):
+        with pytest.raises(OSError, match="no libcuda"):
+            empty_registry.load()
+    module.write_text("")
+    importlib.invalidate_caches()
+    assert empty_registry.keys() == []
+    assert "nothing_here.late" in sys.modules
+
+
+def test_who_asks_while_another_thread_loads_gets_all_of_it(empty_registry, tmp_path, monkeypatch):
+    begun, go = threading.Event(), threading.Event()
+    monkeypatch.setattr(builtins, "_wait_here", lambda: (begun.set(), go.wait(10)), raising=False)
+    (tmp_path / "nothing_here" / "slow.py").write_text("_wait_here()")
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(empty_registry.keys)
+        assert begun.wait(10)
+        second = pool.submit(empty_registry.keys)
+        with pytest.raises(TimeoutError):
+            second.result(timeout=0.05)
+        empty_registry.register(Info(key="late", title="Late"))(object)
+        go.set()
+        assert first.result(10) == second.result(10) == ["late"]
 
 
 @each_registry

@@ -10,6 +10,7 @@ from workbench.core.records import Fork, RunState
 from workbench.engine.presets import PRESETS
 from workbench.runs.store import RunStore
 from workbench.ui.tabs.run_list import PAGE, Look, compared, differences, listing
+from workbench.workers.scheduler import Scheduler
 
 CONFIG = PRESETS[0].config
 SHAPE = (1, 64, 64)
@@ -86,6 +87,16 @@ def test_two_runs_are_compared_with_measures_named_in_words(store: RunStore) -> 
     assert "knn_dist" not in page and "acc@1" not in page and "50 %" in page
     assert "<b>bold</b>" not in page, "a name is text"
     assert compared(store, runs[:1]) == "" and "There is no run" in compared(store, [runs[0], "0101-000000-gmi-ffff"])
+
+
+def test_an_index_that_was_made_anew_is_told_over_the_table(tmp_path) -> None:
+    RunStore(tmp_path).create(CONFIG, shape=SHAPE)
+    assert listing(RunStore(tmp_path), Look(), everybodys)["said"] == ""
+    (tmp_path / "index.sqlite").write_bytes(b"no index")
+    store = RunStore(tmp_path)
+    for said in (listing(store, Look(), everybodys)["said"], Scheduler(store).status()["repaired"]):
+        assert "made anew from the folders of 1 run" in said
+    assert listing(store, Look(), everybodys, "One deleted.")["said"].startswith("One deleted. The index")
 
 
 def test_a_line_says_whether_it_is_for_who_looks_to_change(store: RunStore) -> None:

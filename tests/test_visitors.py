@@ -14,19 +14,22 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 
-from workbench.core.errors import NotYours, StoreError, UsageError
+from workbench.analysis.background import BackgroundJob
+from workbench.analysis.prior_explorer import PriorChoice
+from workbench.core.errors import Incompatible, NotYours, StoreError, UsageError
 from workbench.core.paths import ROOT
 from workbench.core.records import Fork, RunState, TrainingConfig
 from workbench.core.web.hosts import ServedNames
 from workbench.engine.presets import default_config
 from workbench.runs.store import RunStore
 from workbench.ui.components.news import News
-from workbench.ui.routes import live
+from workbench.ui.routes import catalog, live, priors
 from workbench.ui.server import add_guards
 from workbench.ui.shell import App
 from workbench.ui.tabs.invert_handlers import InvertHandlers
 from workbench.ui.visitors import NOBODY, Visitor, Visitors, visitor_of
-from workbench.workers.scheduler import Scheduler
+from workbench.workers.protocol import Do
+from workbench.workers.scheduler import Going, Scheduler
 
 TOKEN = "correct horse"
 ANNA, BEN = Visitor("browser-" + "a" * 32), Visitor("browser-" + "b" * 32)
@@ -136,6 +139,56 @@ def test_going_on_from_anothers_run_by_its_view_is_refused(app):
     with pytest.raises(NotYours):
         do.fork({"run": run, "frame": 0}, asking(BEN))
     assert do.fork({"run": run, "frame": 0}, asking(ANNA))["run"]["value"] != run
+
+
+def test_the_status_says_whether_what_runs_is_for_who_asks_to_stop(app):
+    run = app.submit(CONFIG, asking(ANNA))
+    assert catalog.status(app, asking(ANNA))["mine"] is False, "nothing runs"
+    app.scheduler._going = Going(app.scheduler._turns.waiting.pop(), 0.0)
+    said = {who: catalog.status(app, asking(who)) for who in (ANNA, BEN, PRESENTER)}
+    assert {who: status["mine"] for who, status in said.items()} == {ANNA: True, BEN: False, PRESENTER: True}
+    assert said[BEN]["running"] == run
+    app.store.index.remove(run)
+    assert catalog.status(app, asking(ANNA))["mine"] is False
+
+
+def test_a_presenter_takes_the_place_of_anothers_run_and_others_do_not(app):
+    run = app.submit(CONFIG, asking(ANNA))
+    app.scheduler._going = Going(app.scheduler._turns.waiting.pop(), 0.0)
+    app.submit(CONFIG, asking(BEN))
+    with pytest.raises(Incompatible, match="somebody else"):
+        app.submit_instead(CONFIG, asking(BEN))
+    app.scheduler._command = lambda run, do, *_: stopped.append((run, do))
+    stopped: list[Any] = []
+    mine = app.submit_instead(CONFIG, asking(PRESENTER))
+    assert app.scheduler.status()["queued"][0] == mine and stopped == [(run, Do.STOP)]
+
+
+def test_a_search_of_a_prior_ends_for_who_asked_for_it_alone(app, monkeypatch):
+    searching = BackgroundJob("running")
+    monkeypatch.setattr(app.explorer.searches, "start", lambda key, work: searching)
+    monkeypatch.setattr(app.explorer.searches, "get", lambda key: searching)
+    asked = (PriorChoice("digits", "gan"), [0, 1], False)
+
+    def may(visitor: Visitor) -> bool:
+        return json.loads(priors.reach(asked[0], app, asking(visitor).request, "0-1").body)["mine"]
+
+    app.search_reach(*asked, asking(ANNA))
+    with pytest.raises(NotYours, match="by somebody else"):
+        app.end_reach(*asked, asking(BEN))
+    assert (may(ANNA), may(BEN), may(PRESENTER)) == (True, False, True)
+    app.search_reach(*asked, asking(BEN))
+    app.end_reach(*asked, asking(ANNA))
+    assert not searching.stopping, "another still wants it"
+    app.end_reach(*asked, asking(BEN))
+    assert searching.stopping
+
+
+def test_a_presenter_ends_any_search_of_a_prior(app, monkeypatch):
+    searching = BackgroundJob("running", owners={ANNA.owner})
+    monkeypatch.setattr(app.explorer.searches, "get", lambda key: searching)
+    app.end_reach(PriorChoice("digits", "gan"), [0, 1], False, asking(PRESENTER))
+    assert searching.stopping
 
 
 def test_only_the_facade_changes_runs():

@@ -3,6 +3,11 @@
 import {$, button} from "../dom.js";
 import {onQueue, page} from "../state.js";
 
+/** Which of the two there is to press. What somebody else runs is stopped by them or by a presenter. Pure. */
+export function offers({running, queued, mine}) {
+  return {instead: Boolean(running && mine), clear: queued.length > 0};
+}
+
 class Queue {
   constructor(box, trigger) {
     this.box = box;
@@ -13,11 +18,12 @@ class Queue {
     box.append(this.instead, this.clear);
   }
 
-  /** queue: {running, queued}, as the server says it. */
-  draw({running, queued}) {
-    this.instead.hidden = !running;
-    this.clear.hidden = queued.length === 0;
-    this.box.hidden = !running && queued.length === 0;
+  /** now: {running, queued, mine}, as the server says it. */
+  draw(now) {
+    const {instead, clear} = offers(now);
+    this.instead.hidden = !instead;
+    this.clear.hidden = !clear;
+    this.box.hidden = !instead && !clear;
   }
 }
 

@@ -78,7 +78,7 @@ class Reach {
     const going = ["waiting", "running"].includes(found.state);
     this.box.dataset.state = found.state;
     this.go.textContent = going ? "Stop" : "Search";
-    this.go.hidden = found.state === "finished";
+    this.go.hidden = found.state === "finished" || (going && !found.mine); // else it is somebody else's to stop
     this.doing = going ? "end-reach" : "reach";
     this.bar.hidden = !going;
     setProgress(this.bar, found.share);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {test} from "node:test";
 
 import {placeOf} from "../../assets/forms/classes.js";
+import {offers} from "../../assets/forms/queue.js";
 import {settingsIn} from "../../assets/forms/restore.js";
 import {moved} from "../../assets/forms/roving.js";
 import {NOTCHES, fromNotch, problem, toNotch} from "../../assets/forms/scale.js";
@@ -75,4 +76,10 @@ test("the server's own words are said where a file holds no settings", async () 
     method: "POST",
     seed: 4,
   });
+});
+
+test("only who may stop what is running is offered its place", () => {
+  assert.deepEqual(offers({running: "a", queued: [], mine: true}), {instead: true, clear: false});
+  assert.deepEqual(offers({running: "a", queued: ["b"], mine: false}), {instead: false, clear: true});
+  assert.deepEqual(offers({running: null, queued: [], mine: false}), {instead: false, clear: false});
 });

@@ -38,11 +38,17 @@ class BackgroundJob:
     result: Any = None
     problem: str = ""
     ended_at: float = 0.0
+    owners: set[str] = field(default_factory=set)  # who asked for it
     _stop: threading.Event = field(default_factory=threading.Event)
 
     @property
     def ended(self) -> bool:
         return self.state in ("finished", "stopped", "failed")
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to end at its next report."""
+        return self._stop.is_set()
 
     def report(self, share: float, text: str = "", shown: Any = None) -> None:
         """Say how far it has come; does not return if the work is to stop."""
@@ -55,6 +61,12 @@ class BackgroundJob:
     def stop(self) -> None:
         """Let the work end at its next report."""
         self._stop.set()
+
+    def withdraw(self, owner: str) -> None:
+        """Take back what one of those who asked has asked for; the work ends once nobody is left who wants it."""
+        self.owners.discard(owner)
+        if not self.owners:
+            self.stop()
 
 
 class BackgroundJobs:

@@ -239,11 +239,14 @@ class Explorer:
 
     # How far it reaches
 
-    def reach(self, chosen: PriorChoice, classes: list[int], wide: bool, *, start: bool) -> BackgroundJob | None:
+    def reach(
+        self, chosen: PriorChoice, classes: list[int], wide: bool, *, start: bool, owner: str = ""
+    ) -> BackgroundJob | None:
         """Return the job whose result is a `Reached`; read from the cache where it was found before.
 
         Args:
             start: search if it was never found; else None is returned.
+            owner: who asks for the search.
         """
         if len(classes) > reach.MOST:
             raise UsageError(f"{len(classes)} classes are too many at once; choose at most {reach.MOST}.")
@@ -254,12 +257,17 @@ class Explorer:
         sha = chosen.card()["sha256"]
         key = ("reach", chosen, sha, tuple(classes), wide)
         if (job := self.searches.get(key)) is not None and not (start and job.ended):
+            if start:
+                job.owners.add(owner)
             return job
         named = f"{chosen.scenario}-{sha[:16]}-{'-'.join(map(str, classes))}{'-wide' if wide else ''}.safetensors"
         path = self.cache / named
         if not path.is_file() and not start:
             return None
-        return self.searches.start(key, lambda job: self._reach(chosen, classes, wide, path, job))
+        job = self.searches.start(key, lambda job: self._reach(chosen, classes, wide, path, job))
+        if start:
+            job.owners.add(owner)
+        return job
 
     def _reach(self, chosen: PriorChoice, classes: list[int], wide: bool, path: Path, job: BackgroundJob) -> Reached:
         if path.is_file():

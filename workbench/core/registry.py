@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import logging
 import pkgutil
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -67,7 +68,8 @@ class Registry(Generic[T, InfoT]):
     def __init__(self, kind: str, *packages: str) -> None:
         self.kind, self.packages = kind, packages
         self._entries: dict[str, Entry[T, InfoT]] = {}
-        self._loaded = False
+        self._loaded = self._loading = False
+        self._lock = threading.RLock()  # who asks while another thread still loads waits for the whole of it
 
     def register(self, info: InfoT) -> Callable[[T], T]:
         """Return a decorator that files what it decorates under ``info.key`` and returns it unchanged.
@@ -87,13 +89,21 @@ class Registry(Generic[T, InfoT]):
         return keep
 
     def load(self) -> None:
-        """Import every module of the packages and every extension, once."""
-        if not self._loaded:
-            self._loaded = True
-            for name in self.packages:
-                for module in pkgutil.iter_modules(importlib.import_module(name).__path__):
-                    importlib.import_module(f"{name}.{module.name}")
-            load_extensions()
+        """Import every module of the packages and every extension, once; after a failure, the next call tries again."""
+        if self._loaded:
+            return
+        with self._lock:
+            if self._loaded or self._loading:  # a module being loaded asks what is there so far
+                return
+            self._loading = True
+            try:
+                for name in self.packages:
+                    for module in pkgutil.iter_modules(importlib.import_module(name).__path__):
+                        importlib.import_module(f"{name}.{module.name}")
+                load_extensions()
+                self._loaded = True
+            finally:
+                self._loading = False
 
     def entry(self, key: str) -> Entry[T, InfoT]:
         """Return the entry of `key`; raises `UnknownName` with the nearest match."""

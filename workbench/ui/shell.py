@@ -10,13 +10,13 @@ from typing import Any, Literal, TypedDict
 import fastapi
 import gradio as gr
 
-from workbench.analysis.prior_explorer import Explorer
+from workbench.analysis.prior_explorer import Explorer, PriorChoice
 from workbench.core.errors import NotYours, StoreError, WorkbenchError
 from workbench.core.records import RunConfig, TrainingConfig
 from workbench.core.registry import Info, Registry
 from workbench.runs.store import RunStore
 from workbench.ui.catalog import Catalog
-from workbench.ui.visitors import Visitors, visitor_of
+from workbench.ui.visitors import Visitors, may_end, visitor_of
 from workbench.workers.scheduler import Scheduler
 
 FIRST_TAB = "invert"
@@ -165,6 +165,22 @@ class App:
     def delete(self, run: str, request: Request | None) -> None:
         self.ensure_mine(run, request)
         self.store.delete(run)
+
+    def search_reach(self, chosen: PriorChoice, classes: list[int], wide: bool, request: Request | None) -> None:
+        """Search how far a prior reaches; who asks for what another has asked for already shares that search."""
+        self.explorer.reach(chosen, classes, wide, start=True, owner=visitor_of(request).owner)
+
+    def end_reach(self, chosen: PriorChoice, classes: list[int], wide: bool, request: Request | None) -> None:
+        """Take back one's own wish for a search, or end anybody's as a presenter. Raises `NotYours`."""
+        job, visitor = self.explorer.reach(chosen, classes, wide, start=False), visitor_of(request)
+        if job is None or job.ended:
+            return
+        if not may_end(visitor, job):
+            raise NotYours("This search was asked for by somebody else; you can watch it.")
+        if visitor.presenter:
+            job.stop()
+        else:
+            job.withdraw(visitor.owner)
 
     def ensure_mine(self, run: str, request: Request | None) -> None:
         """Raise `NotYours` for who may only watch a run or training."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from workbench.analysis.background import BackgroundJob
 from workbench.core.errors import StoreError, UsageError
 from workbench.core.web.asgi import Application, Message, Receive, Scope, Send, headers_of, refuse
 
@@ -114,6 +115,11 @@ def secret_in(folder: Path) -> bytes:
             f"The secret {path} cannot be kept ({error.strerror}). Choose another folder with --runs."
         ) from None
     return secret
+
+
+def may_end(visitor: Visitor, job: BackgroundJob) -> bool:
+    """Return whether a search in the background is a visitor's to end: one of those who asked for it, or a presenter."""
+    return visitor.presenter or visitor.owner in job.owners
 
 
 def visitor_of(request: Any) -> Visitor:

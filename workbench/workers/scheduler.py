@@ -260,7 +260,10 @@ class Scheduler:
         return None if forecast is None else forecast.seconds
 
     def status(self) -> dict[str, Any]:
-        """Return device, worker state with its reason, the run that is going and those that wait, in order."""
+        """Return device, worker state with its reason, the run that is going and those that wait, in order.
+
+        `repaired` says that the store's index was lost and made anew; "" if it was not.
+        """
         with self._lock:
             state, reason = (WorkerState.HELD, self._blocked) if self._blocked else (self._state, self._reason)
             return {
@@ -270,6 +273,7 @@ class Scheduler:
                 "threads": self.threads,
                 "running": self._going.entry.run if self._going else None,
                 "queued": [entry.run for entry in self._order()],
+                "repaired": self.store.index.repaired,
             }
 
     @property

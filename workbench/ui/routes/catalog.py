@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import plotly
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
+from workbench.core.errors import StoreError
 from workbench.core.paths import ASSETS
 from workbench.grids.base import GRIDS, shipped
 from workbench.ui.routes.services import Given, Number, picture, problem
@@ -31,8 +32,14 @@ def shipped_sheet(key: str, name: str) -> Response:
 
 
 @router.get("/status")
-def status(services: Given) -> dict[str, Any]:
-    return services.scheduler.status()
+def status(services: Given, request: Request) -> dict[str, Any]:
+    """Return what the queue's `status` says, and whether what is running is for who asks to change."""
+    status = services.scheduler.status()
+    try:
+        mine = status["running"] is not None and services.mine(status["running"], request)
+    except StoreError:  # it has ended and been deleted since
+        mine = False
+    return {**status, "mine": mine}
 
 
 @router.get("/scenarios/{scenario}/classes.webp")

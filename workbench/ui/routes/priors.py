@@ -22,6 +22,7 @@ from workbench.scenarios import SCENARIOS
 from workbench.targets import ARCHITECTURES
 from workbench.ui.routes.services import NO_STORE, Given, Services, picture
 from workbench.ui.routes.trainings import training_told
+from workbench.ui.visitors import may_end, visitor_of
 
 PICTURES = 128  # sheets kept, for a room full of people who look at the same one
 MEASURES = {
@@ -118,10 +119,12 @@ def nearest(chosen: Which, draw: How, point: str, services: Given) -> Response:
 
 
 @router.get("/reach.json")
-def reach(chosen: Which, services: Given, classes: str = "0-7", wide: bool = False) -> Response:
+def reach(chosen: Which, services: Given, request: Request, classes: str = "0-7", wide: bool = False) -> Response:
     job = services.explorer.reach(chosen, SCENARIOS[chosen.scenario]().classes(classes[:200]), wide, start=False)
-    answer = {"state": "none"} if job is None else standing(job) | shown(chosen.scenario, job.result)
-    return JSONResponse(answer, headers=NO_STORE)
+    if job is None:
+        return JSONResponse({"state": "none"}, headers=NO_STORE)
+    mine = may_end(visitor_of(request), job)
+    return JSONResponse({**standing(job), **shown(chosen.scenario, job.result), "mine": mine}, headers=NO_STORE)
 
 
 @router.get("/training.json")

@@ -26,6 +26,10 @@ class Services(Protocol):
     catalog: Catalog
     explorer: Explorer
 
+    def mine(self, run: str, request: Request) -> bool:
+        """Return whether a run or training is for who asks to change; raises `StoreError` if it is not there."""
+        ...
+
 
 def services_of(request: Request) -> Services:
     """Return what `serve_from` put there."""

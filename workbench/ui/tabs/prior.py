@@ -243,9 +243,7 @@ def build(app: App) -> None:
                 app.stop(app.store.training(event.run).id, request)
             elif event.do in ("reach", "end-reach"):
                 classes = SCENARIOS[chosen.scenario]().classes(str(event.classes)[:200])
-                job = app.explorer.reach(chosen, classes, bool(event.wide), start=event.do == "reach")
-                if job is not None and event.do == "end-reach":
-                    job.stop()
+                (app.search_reach if event.do == "reach" else app.end_reach)(chosen, classes, bool(event.wide), request)
             else:
                 raise UsageError("There is no such action.")
 

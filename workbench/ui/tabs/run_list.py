@@ -63,7 +63,7 @@ def listing(store: RunStore, look: Look, owns: Callable[[str], bool], said: str 
         "pages": last + 1,
         "total": page.total,
         "search": look.search,
-        "said": said,
+        "said": " ".join(filter(None, [said, store.index.repaired])),
         "seq": time.time_ns(),
     }
 
