@@ -182,6 +182,10 @@ class Train:
         if options.what == "prior":
             prior(options)
             return None
+        if options.target is not None:
+            raise UsageError(
+                f"--target is for a tuned prior. Which architecture is trained, --arch {options.target} says."
+            )
         arch = EVALUATOR if options.what == "evaluator" else options.arch
         ARCHITECTURES.entry(arch)
         if options.what == "public":

@@ -22,6 +22,7 @@ from workbench.priors.plane import Plane
 from workbench.runs.contact_sheet import SheetLayout
 from workbench.runs.run_folder import RunFolder
 from workbench.scenarios import Scenario
+from workbench.targets import ARCHITECTURES
 from workbench.targets.remote.sources import is_foreign, source_of
 
 
@@ -47,8 +48,8 @@ class TargetDescription:
 
     @property
     def body(self) -> str:
-        """Its architecture; "" for one elsewhere, of which nothing is known."""
-        return "" if self.remote else self.name
+        """Name of the network below its head; "" for one elsewhere, of which nothing is known."""
+        return "" if self.remote else ARCHITECTURES.entry(self.name).info.body
 
 
 @dataclass(frozen=True, eq=False)

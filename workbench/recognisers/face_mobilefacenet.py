@@ -13,10 +13,10 @@ from workbench.core.weights import has_weights, read_card
 from workbench.recognisers.base import Card, recogniser
 from workbench.recognisers.gallery import FaceGallery, FaceNetwork, open_gallery
 from workbench.scenarios import Scenario
-from workbench.targets.nets.mobilefacenet import SIDE, MobileFaceNet
-from workbench.targets.store import EVALUATOR, classifier_name, shipped_body
+from workbench.targets.nets.mobilefacenet import PRETRAINED, SIDE, MobileFaceNet
+from workbench.targets.store import shipped_body
 
-KEY, TITLE, BODY, LENDER = "face-mobilefacenet", "MobileFaceNet", "mobilefacenet", "lfw"
+KEY, TITLE, BODY = "face-mobilefacenet", "MobileFaceNet", "mobilefacenet"
 BORDER = 3 / 64
 
 
@@ -34,11 +34,10 @@ class Embedder(nn.Module):
 @recogniser(KEY, title=TITLE, order=2)
 def open_mobilefacenet(scenario: Scenario, device: torch.device) -> FaceGallery | None:
     """Return the recogniser with the scenario's private people as its gallery; None where it shows no faces."""
-    weights = classifier_name(LENDER, EVALUATOR)  # the body that is shipped in the evaluator of LFW
-    if scenario.class_noun != "person" or not has_weights(weights):
+    if scenario.class_noun != "person" or not has_weights(PRETRAINED):
         return None
     body = MobileFaceNet()
-    body.load_state_dict(shipped_body(LENDER, EVALUATOR))
-    card = Card("MS-Celeb-1M, 100,000 public figures", BODY, read_card(weights)["sha256"])
+    body.load_state_dict(shipped_body(PRETRAINED))
+    card = Card("MS-Celeb-1M, 100,000 public figures", BODY, read_card(PRETRAINED)["sha256"])
     network = FaceNetwork(Embedder(body.eval()).to(device), SIDE, BORDER)
     return open_gallery(scenario, network, KEY, TITLE, card)

@@ -24,12 +24,14 @@ class ArchitectureInfo(Info):
     Attributes:
         role: what it is for; one that judges is never attacked.
         recipe: how it is trained, overriding fields of `workbench.targets.training.ClassifierRecipe`.
-        pretrained: whether it learns other people's faces before the private ones.
+        pretrained: name of the weights whose body it begins with; "" where it learns from nothing.
+        body: name of the network below the head, which several architectures may share; its own key if "".
     """
 
     role: Literal["target", "evaluator"] = "target"
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    pretrained: bool = False
+    pretrained: str = ""
+    body: str = ""
 
 
 def architecture(
@@ -39,14 +41,17 @@ def architecture(
     order: int = 100,
     role: Literal["target", "evaluator"] = "target",
     recipe: Mapping[str, Any] | None = None,
-    pretrained: bool = False,
+    pretrained: str = "",
+    body: str = "",
 ) -> Callable[[Body], Body]:
     """Register a function ``(C, H, W) -> (body, F)`` whose body maps images to (n, F) features.
 
     The arguments are those of `ArchitectureInfo`.
     """
     return ARCHITECTURES.register(
-        ArchitectureInfo(key=key, title=title, order=order, role=role, recipe=recipe or {}, pretrained=pretrained)
+        ArchitectureInfo(
+            key=key, title=title, order=order, role=role, recipe=recipe or {}, pretrained=pretrained, body=body or key
+        )
     )
 
 

@@ -30,9 +30,9 @@ def built_as(scenario: Scenario, arch: str) -> str:
     return scenario.evaluator if arch == EVALUATOR else arch
 
 
-def shipped_body(scenario: str, arch: str) -> dict[str, Tensor]:
-    """Return the weights of a pretrained body, kept in what is shipped; raises `DataMissing`, `WeightsCorrupt`."""
-    tensors, _ = load_weights(classifier_name(scenario, arch))
+def shipped_body(name: str) -> dict[str, Tensor]:
+    """Return the weights of the body of a classifier whose weights are called `name`; raises `DataMissing`, `WeightsCorrupt`."""
+    tensors, _ = load_weights(name)
     return {name.removeprefix("body."): value for name, value in tensors.items() if name.startswith("body.")}
 
 

@@ -278,8 +278,8 @@ def train_classifier(
     def fresh() -> Classifier:
         torch.manual_seed(recipe.seed)
         model = Classifier(built_as(scenario, arch), scenario.input_shape, scenario.num_classes)
-        if ARCHITECTURES.entry(model.arch).info.pretrained:
-            model.body.load_state_dict(shipped_body(scenario.key, arch))
+        if begun := ARCHITECTURES.entry(model.arch).info.pretrained:
+            model.body.load_state_dict(shipped_body(begun))
         if recipe.zero_head:
             torch.nn.init.zeros_(model.head.get_parameter("weight"))
         return (guard.build(model) if guard else model).to(device)

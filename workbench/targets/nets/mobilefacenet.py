@@ -13,6 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 from workbench.targets.architectures import architecture
 
 SIDE = 112
+PRETRAINED = "lfw/evaluator"  # whose body is the network as its authors trained it
 TEMPERATURE = 16.0  # length of an embedding; between unit vectors a softmax could not become sure
 # Expansion, channels, repeats, stride.
 STAGES = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
@@ -111,7 +112,7 @@ class MobileFaceNet(nn.Module):
     title="Evaluator (MobileFaceNet)",
     role="evaluator",
     order=10,
-    pretrained=True,
+    pretrained=PRETRAINED,
     recipe=dict(
         epochs=4,
         batch=64,
