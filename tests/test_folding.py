@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from workbench.attacks import ATTACKS
 from workbench.attacks.needs import watches_norms
+from workbench.core.folding import fold
 from workbench.core.paths import models_dir
 from workbench.core.weights import read_card
 from workbench.defenses.store import load_classifier, target_problem, trained_defenses
-from workbench.engine.folding import fold
 from workbench.engine.model_cache import ModelCache
 from workbench.priors import PRIORS, load_prior
 from workbench.priors.base import lender_of, prior_problem

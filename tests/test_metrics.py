@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -13,10 +14,11 @@ from skimage.metrics import structural_similarity
 from torch import nn
 
 from workbench.core.intervals import mean_interval, share_interval, wilson
+from workbench.engine.judging import verdict_json
 from workbench.metrics import METRICS, EvalContext, Judged
 from workbench.metrics.accuracy import hits
 from workbench.metrics.judge import ceiling, judge
-from workbench.metrics.panel_verdict import PanelVerdict, agreement_of
+from workbench.metrics.panel_verdict import Answer, PanelVerdict, agreement_of, answers_of
 from workbench.metrics.pixels import mse, psnr, ssim
 from workbench.recognisers import Panel
 from workbench.recognisers.evaluator import Evaluator
@@ -279,16 +281,32 @@ def test_real_faces_score_above_noise_in_every_metric(faces):
 # The verdict of those who can say no
 
 
-def said_by(title: str, right: list[bool], threshold: float | None = 0.5) -> PanelVerdict:
-    n = len(right)
-    return PanelVerdict(title.lower(), title, "", threshold, [0] * n, [1.0] * n, right, sum(right) / n, (0.0, 1.0))
+YES, NO, UNCLEAR = Answer.RECOGNISED, Answer.OTHER, Answer.UNCLEAR
+
+
+def said_by(title: str, answers: list[Answer], threshold: float | None = 0.5) -> PanelVerdict:
+    n, right = len(answers), [a is YES for a in answers]
+    return PanelVerdict(
+        key=title.lower(),
+        title=title,
+        seen="",
+        threshold=threshold,
+        least_detail=0.1,
+        choice=[0] * n,
+        others=[None] * n,
+        score=[1.0] * n,
+        right=right,
+        answer=answers,
+        accuracy=sum(right) / n,
+        interval=(0.0, 1.0),
+    )
 
 
 def test_a_picture_is_recognised_where_all_agree_who_can_say_no():
     votes = [
-        said_by("Chooser", [True, True, True], threshold=None),
-        said_by("A", [True, True, False]),
-        said_by("B", [True, False, True]),
+        said_by("Chooser", [YES, YES, YES], threshold=None),
+        said_by("A", [YES, YES, NO]),
+        said_by("B", [YES, NO, YES]),
     ]
     found = agreement_of(votes)
     assert (found.judges, found.right) == (["A", "B"], [True, False, False])
@@ -296,4 +314,49 @@ def test_a_picture_is_recognised_where_all_agree_who_can_say_no():
 
 
 def test_nobody_who_can_say_no_means_no_verdict():
-    assert agreement_of([said_by("Chooser", [True], threshold=None)]) is None
+    assert agreement_of([said_by("Chooser", [YES], threshold=None)]) is None
+
+
+def test_a_clear_no_of_one_judge_counts_and_silence_is_no_no():
+    votes = [said_by("A", [YES, UNCLEAR, UNCLEAR, NO]), said_by("B", [UNCLEAR, NO, UNCLEAR, YES])]
+    found = agreement_of(votes)
+    assert found.answers == [UNCLEAR, NO, UNCLEAR, NO]
+    assert [found.count(answer) for answer in (YES, NO, UNCLEAR)] == [0, 2, 2]
+
+
+def test_too_little_detail_takes_away_a_no_and_never_a_yes():
+    right, detail = torch.tensor([True, True, False, False]), torch.tensor([0.3, 0.01, 0.3, 0.01])
+    assert answers_of(right, detail, 0.1) == [YES, YES, NO, UNCLEAR]
+
+
+def test_the_verdict_in_figures(context):
+    photographs = context.private.heldout
+    found = judge(photographs.images[:3], photographs.labels[:3], context)
+    spoken = replace(found, panel=(said_by("A", [YES, NO, UNCLEAR]),))
+    assert verdict_json(spoken, None, spoken, reach=0.25) == {
+        "judges": ["A"],
+        "recognised": 1,
+        "other": 1,
+        "unclear": 1,
+        "n": 3,
+        "baseline": None,
+        "ceiling": pytest.approx(1 / 3, abs=1e-4),
+        "reach": 0.25,
+    }
+
+
+def test_scores_kept_from_calibration_are_taken_for_held_out_images_alone(context):
+    @dataclass(frozen=True)
+    class Keeps:
+        heldout: torch.Tensor
+
+        def scores(self, images):
+            return torch.zeros(len(images), 2)
+
+    keeps, images, labels = (
+        Keeps(torch.ones(4, 2)),
+        torch.zeros(4, *context.private.train.images.shape[1:]),
+        torch.zeros(4),
+    )
+    assert Judged(images, labels, context, heldout=True).scores(keeps) is keeps.heldout
+    assert Judged(images, labels, context).scores(keeps).sum() == 0

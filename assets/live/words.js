@@ -72,12 +72,15 @@ export function verdict({metrics, baseline, verdict: said}, candidates) {
   const beside = [
     said.baseline == null ? "" : `random samples ${percent(said.baseline)}`,
     said.ceiling == null ? "" : `real photographs ${percent(said.ceiling)}`,
+    said.reach == null ? "" : `closest this prior can come ${percent(said.reach)}`,
     `evaluator's accuracy ${accuracy}`,
   ].filter(Boolean);
-  const who = said.judges.length > 1 ? `${said.judges.length === 2 ? "both" : "all"} face judges` : said.judges[0];
-  return `Recognised by ${who}: ${said.recognised} of ${said.n} (${beside.join(", ")})`;
+  const both = said.judges.length === 2 ? "both face judges" : "all judges";
+  const who = said.judges.length > 1 ? both : said.judges[0];
+  const rest = said.unclear ? `, not ${said.other}, too blurred to tell ${said.unclear}` : "";
+  return `Recognised by ${who}: ${said.recognised} of ${said.n}${rest} (${beside.join(", ")})`;
 }
 
 /** Who they are, for a tooltip. */
 export const judges = ({verdict: said}) =>
-  said ? `Judges that never saw these people: ${said.judges.join(", ")}` : "";
+  said ? `Judges that may say nobody they know, or cannot tell: ${said.judges.join(", ")}` : "";

@@ -84,6 +84,10 @@ test("judges who can say no speak before the evaluator", () => {
     "Recognised by both face judges: 1 of 8 (random samples 0 %, real photographs 95 %, evaluator's accuracy 8 of 8)",
   );
   assert.match(verdict({metrics: {"acc@1": 1}, verdict: {...said, judges: ["A"]}}, 8), /^Recognised by A: 1 of 8/);
+  const soft = {...said, other: 5, unclear: 2, reach: 0.4};
+  const line = verdict({metrics: {"acc@1": 1}, verdict: soft}, 8);
+  assert.match(line, /1 of 8, not 5, too blurred to tell 2 \(/);
+  assert.match(line, /real photographs 95 %, closest this prior can come 40 %/);
   assert.match(judges({verdict: said}), /A, B$/);
   assert.equal(judges({}), "");
 });

@@ -52,9 +52,14 @@ def summary(folder: RunFolder) -> dict[str, Any]:
 
 def verdict_line(verdict: Mapping[str, Any]) -> str:
     """Return how many pictures the judges who can say no recognise, in a sentence."""
-    beside = {"random prior": verdict["baseline"], "real photographs": verdict["ceiling"]}
+    beside = {
+        "random prior": verdict["baseline"],
+        "real photographs": verdict["ceiling"],
+        "closest this prior can come": verdict.get("reach"),
+    }
     said = ", ".join(f"{what} {share:.2f}" for what, share in beside.items() if share is not None)
-    return f"recognised by {' and '.join(verdict['judges'])}: {verdict['recognised']} of {verdict['n']} ({said})"
+    rest = f", not {verdict['other']}, too blurred to tell {verdict['unclear']}" if verdict.get("unclear") else ""
+    return f"recognised by {' and '.join(verdict['judges'])}: {verdict['recognised']} of {verdict['n']}{rest} ({said})"
 
 
 def show(frame: Frame, seconds: float) -> None:

@@ -23,6 +23,8 @@ from workbench.defenses.store import release_name, target_card
 from workbench.engine.model_cache import pick_device
 from workbench.priors import PRIORS
 from workbench.priors.base import prior_card, weights_name
+from workbench.recognisers.open_set import open_set_name
+from workbench.recognisers.open_set_training import train_open_set
 from workbench.runs.contact_sheet import SheetLayout, compose
 from workbench.scenarios import SCENARIOS
 from workbench.targets import ARCHITECTURES
@@ -118,6 +120,23 @@ def prior(options: argparse.Namespace) -> None:
     print(f"\nThe last samples: {live}", file=sys.stderr)
 
 
+def judge(options: argparse.Namespace) -> None:
+    """Train the judge who knows public classes too, and say how it does."""
+    scenario = SCENARIOS[options.scenario]()
+    device, source = str(pick_device(options.device)), source_of(options)
+    follow(
+        train_open_set(
+            scenario, data=options.data, source=source, seed=options.seed, device=device, epochs=options.epochs
+        )
+    )
+    card = read_card(open_set_name(scenario.key))
+    found = card["heldout"]
+    print(
+        f"{card['what']}: recognised {found['recognised']:.4f} of {found['n']} held-out images at its threshold "
+        f"{card['threshold']:.3f}, taken for another class {found['taken_for_another']:.4f}, {card['seconds']:.0f} s"
+    )
+
+
 def picture(samples: Tensor) -> bytes:
     """Return samples (n, C, H, W) as one PNG."""
     count, channels, height, width = samples.shape
@@ -132,8 +151,9 @@ class Train:
     def arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "what",
-            choices=("target", "evaluator", "prior", "public", "shipped"),
-            help="public: a classifier of public classes, which targets may be built on; "
+            choices=("target", "evaluator", "judge", "prior", "public", "shipped"),
+            help="judge: a classifier of private and public classes that can say none of these; "
+            "public: a classifier of public classes, which targets may be built on; "
             "shipped: everything in models/, from its cards",
         )
         parser.add_argument("--scenario", help="may be left out for shipped only")
@@ -157,7 +177,8 @@ class Train:
             "--data",
             type=Path,
             metavar="DIR",
-            help="public images for a prior; for a target under tl-dmi, a folder of them for each public class",
+            help="public images for a prior; for a judge, or a target under tl-dmi, a folder of them for each public "
+            "class; for the judge of digits also the file mnist.npz",
         )
         parser.add_argument("--source", help="what --data holds, for the card")
         parser.add_argument("--as-card", action="store_true", help="follow the recipe of the card that is there")
@@ -186,6 +207,9 @@ class Train:
             raise UsageError(
                 f"--target is for a tuned prior. Which architecture is trained, --arch {options.target} says."
             )
+        if options.what == "judge":
+            judge(options)
+            return None
         arch = EVALUATOR if options.what == "evaluator" else options.arch
         ARCHITECTURES.entry(arch)
         if options.what == "public":

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 
 from workbench.core.payloads import Images, Payload
-from workbench.core.weights import write_atomically
+from workbench.core.weights import has_weights, read_card, write_atomically
 from workbench.engine.model_cache import ModelCache
 from workbench.engine.resolve import Resolved
 from workbench.metrics.base import EvalContext
 from workbench.metrics.judge import Judgement, judge, panel_json
-from workbench.metrics.panel_verdict import agreement_of
+from workbench.metrics.panel_verdict import Answer, agreement_of
 from workbench.recognisers import Panel
 from workbench.runs.contact_sheet import compose, webp
 from workbench.runs.picture_text import picture_text
@@ -69,21 +69,44 @@ def _(payload: Images, ended: Conclusion) -> dict[str, Any]:
         "metrics": judgement.overall,
         "baseline": floor.overall if floor else {},
         "accuracy": judgement.overall.get("acc@1"),
-        "verdict": verdict_json(judgement, floor, ceiling),
+        "verdict": verdict_json(judgement, floor, ceiling, reach_of(run)),
     }
 
 
-def verdict_json(found: Judgement, floor: Judgement | None, ceiling: Judgement) -> dict[str, Any] | None:
+def verdict_json(
+    found: Judgement, floor: Judgement | None, ceiling: Judgement, reach: float | None = None
+) -> dict[str, Any] | None:
     """Return how many images the judges who can say no recognise, beside random samples and real photographs.
 
     None where every judge has to choose a class: its choice is an accuracy, and no verdict.
+
+    Args:
+        reach: share that they recognise of the closest that the prior can come, where that was measured.
     """
     agreed = agreement_of(found.panel)
     if agreed is None:
         return None
     beside = {name: agreement_of(j.panel) if j else None for name, j in (("baseline", floor), ("ceiling", ceiling))}
     shares = {name: None if said is None else round(said.share, 4) for name, said in beside.items()}
-    return {"judges": agreed.judges, "recognised": sum(agreed.right), "n": len(agreed.right), **shares}
+    return {
+        "judges": agreed.judges,
+        "recognised": agreed.count(Answer.RECOGNISED),
+        "other": agreed.count(Answer.OTHER),
+        "unclear": agreed.count(Answer.UNCLEAR),
+        "n": len(agreed.answers),
+        **shares,
+        "reach": reach,
+    }
+
+
+def reach_of(run: Resolved) -> float | None:
+    """Return the share of photographs that the judges recognise when the run's prior draws them as closely as it can.
+
+    It stands on the prior's card, for each scenario, where it was measured; None elsewhere and without a prior.
+    """
+    if run.prior_name is None or not has_weights(run.prior_name):
+        return None
+    return read_card(run.prior_name).get("reach", {}).get(run.config.scenario, {}).get("recognised")
 
 
 def floor_of(run: Resolved, cache: ModelCache, context: EvalContext, panel: Panel) -> Judgement | None:

@@ -9,10 +9,10 @@ import torch
 
 from workbench.attacks.parts.public_images import PublicImages
 from workbench.core.errors import DataMissing, UsageError
+from workbench.core.folding import fold
 from workbench.defenses import load_target
 from workbench.defenses.plan import under
 from workbench.defenses.store import load_classifier
-from workbench.engine.folding import fold
 from workbench.metrics.base import EvalContext
 from workbench.metrics.judge import Judgement, ceiling
 from workbench.priors import PRIORS, Prior, load_prior

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from workbench.core.registry import Info, Registry
 from workbench.recognisers import Panel, Recogniser
+from workbench.recognisers.detail import detail
 from workbench.recognisers.evaluator import Evaluator
 from workbench.scenarios import Split
 
@@ -106,11 +107,13 @@ class Judged:
     Attributes:
         images: (N, C, H, W) in [0, 1], on the CPU.
         labels: (N,) the class each was made for.
+        heldout: whether they are the scenario's held-out images, of which a recogniser may have kept its scores.
     """
 
     images: Tensor
     labels: Tensor
     context: EvalContext
+    heldout: bool = False
 
     @cached_property
     def features(self) -> Tensor:
@@ -123,10 +126,17 @@ class Judged:
         return self.context.evaluator.logits_of(self.features)
 
     def scores(self, member: Recogniser) -> Tensor:
-        """Return (N, K) the scores that a member of the panel gives; the evaluator is not asked twice."""
+        """Return (N, K) the scores that a member of the panel gives; nobody is asked for what is known already."""
         if member is self.context.evaluator:
             return self.logits.softmax(1)
+        if self.heldout and member.heldout is not None:
+            return member.heldout
         return member.scores(self.images)
+
+    @cached_property
+    def detail(self) -> Tensor:
+        """(N,) how much of each image is detail, 0 to 1."""
+        return detail(self.images)
 
     @cached_property
     def feature_distances(self) -> Tensor:

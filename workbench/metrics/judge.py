@@ -54,13 +54,16 @@ def panel_json(found: Judgement, floor: Judgement | None, ceiling: Judgement | N
     return [{**asdict(v), "baseline": accuracy(floor, v.key), "ceiling": accuracy(ceiling, v.key)} for v in found.panel]
 
 
-def judge(images: Tensor, labels: Tensor, context: EvalContext, panel: Panel | None = None) -> Judgement:
+def judge(
+    images: Tensor, labels: Tensor, context: EvalContext, panel: Panel | None = None, *, heldout: bool = False
+) -> Judgement:
     """Judge images (N, C, H, W) in [0, 1] made for classes (N,).
 
     Args:
         panel: who votes; everyone of the context's panel if None.
+        heldout: whether these are the scenario's held-out images; see `Judged`.
     """
-    judged = Judged(images.float().cpu(), labels.cpu(), context)
+    judged = Judged(images.float().cpu(), labels.cpu(), context, heldout)
     overall: dict[str, float | None] = {}
     intervals: dict[str, Interval | None] = {}
     per_image: dict[str, list[float | None] | None] = {}
@@ -88,7 +91,7 @@ def judge(images: Tensor, labels: Tensor, context: EvalContext, panel: Panel | N
 
 def ceiling(context: EvalContext) -> Judgement:
     """Judge the private held-out images as if they were reconstructions: the best that could be had."""
-    return judge(context.private.heldout.images, context.private.heldout.labels, context)
+    return judge(context.private.heldout.images, context.private.heldout.labels, context, heldout=True)
 
 
 def _interval(values: Tensor, labels: Tensor, unit: str) -> Interval | None:

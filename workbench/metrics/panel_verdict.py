@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import torch
+from torch import Tensor
 
 from workbench.core.intervals import Interval, share_interval
 from workbench.metrics.base import Judged
-from workbench.recognisers import Recogniser
+from workbench.recognisers import KnowsPublicClasses, Recogniser
+
+
+class Answer(StrEnum):
+    """What a judge says of a picture that was made of somebody."""
+
+    RECOGNISED = "recognised"  # that very class
+    OTHER = "other"  # another class, or none
+    UNCLEAR = "cannot tell"  # too little detail for its no to mean one
 
 
 @dataclass(frozen=True)
@@ -19,10 +29,13 @@ class PanelVerdict:
     Attributes:
         seen: what it has learned from.
         threshold: the least score at which it names a class; None for one that always names one.
+        least_detail: with less detail in a picture it cannot tell; 0 where no picture has too little for it.
         choice: for each image the class it names, None for "none of these".
+        others: for each image the public class that it names, None where it names none or knows none.
         score: for each image the score of its best class, on the recogniser's own scale.
         right: for each image whether it names the class attacked.
-        accuracy: share of images for which it does, 0 to 1.
+        answer: for each image that, or whether it says no, or cannot tell.
+        accuracy: share of images for which it is right, 0 to 1.
         interval: of the accuracy, 95 %, a person counted once.
     """
 
@@ -30,9 +43,12 @@ class PanelVerdict:
     title: str
     seen: str
     threshold: float | None
+    least_detail: float
     choice: list[int | None]
+    others: list[str | None]
     score: list[float]
     right: list[bool]
+    answer: list[Answer]
     accuracy: float
     interval: Interval
 
@@ -43,11 +59,20 @@ class Agreement:
 
     Attributes:
         judges: their titles.
-        right: for each of N images whether all of them name the class attacked.
+        answers: for each of N images: recognised by all of them; not, as one of them says clearly; or they cannot tell.
     """
 
     judges: list[str]
-    right: list[bool]
+    answers: list[Answer]
+
+    def count(self, answer: Answer) -> int:
+        """Return for how many images this is what they say."""
+        return self.answers.count(answer)
+
+    @property
+    def right(self) -> list[bool]:
+        """For each image whether all of them name the class attacked."""
+        return [answer is Answer.RECOGNISED for answer in self.answers]
 
     @property
     def share(self) -> float:
@@ -60,7 +85,29 @@ def agreement_of(verdicts: Sequence[PanelVerdict]) -> Agreement | None:
     able = [v for v in verdicts if v.threshold is not None]
     if not able:
         return None
-    return Agreement([v.title for v in able], [all(votes) for votes in zip(*(v.right for v in able), strict=True)])
+    return Agreement(
+        [v.title for v in able], [together(votes) for votes in zip(*(v.answer for v in able), strict=True)]
+    )
+
+
+def together(votes: Iterable[Answer]) -> Answer:
+    """Return what several answers come to: one clear no is a no, and all have to recognise what counts as recognised.
+
+    Kleene's conjunction of three values.
+
+    >>> together([Answer.RECOGNISED, Answer.UNCLEAR]).value, together([Answer.UNCLEAR, Answer.OTHER]).value
+    ('cannot tell', 'other')
+    """
+    found = set(votes)
+    return next((answer for answer in (Answer.OTHER, Answer.UNCLEAR) if answer in found), Answer.RECOGNISED)
+
+
+def answers_of(right: Tensor, detail: Tensor, least: float) -> list[Answer]:
+    """Return each image's answer from whether it is recognised, bool (N,), and its detail, (N,)."""
+    return [
+        Answer.RECOGNISED if yes else Answer.UNCLEAR if soft else Answer.OTHER
+        for yes, soft in zip(right.tolist(), (detail < least).tolist(), strict=True)
+    ]
 
 
 def verdict_of(member: Recogniser, judged: Judged) -> PanelVerdict:
@@ -70,14 +117,18 @@ def verdict_of(member: Recogniser, judged: Judged) -> PanelVerdict:
     if member.threshold is not None:
         named = best.values >= member.threshold
     right = named & (best.indices == judged.labels)
+    knows_more = isinstance(member, KnowsPublicClasses)
     return PanelVerdict(
         key=member.key,
         title=member.title,
         seen=member.card.seen,
         threshold=member.threshold,
+        least_detail=member.least_detail,
         choice=[c if known else None for c, known in zip(best.indices.tolist(), named.tolist(), strict=True)],
+        others=member.others(judged.images) if knows_more else [None] * len(right),
         score=best.values.tolist(),
         right=right.tolist(),
+        answer=answers_of(right, judged.detail, member.least_detail),
         accuracy=right.float().mean().item(),
         interval=share_interval(right, judged.labels),
     )

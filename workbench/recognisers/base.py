@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -34,6 +34,9 @@ class Recogniser(Protocol):
     Attributes:
         threshold: the least score at which it names a class at all; below it, it says "none of these". None for a
             recogniser that always names one.
+        least_detail: what `workbench.recognisers.detail` has to find in a picture for its "no" to mean one; with less it
+            cannot tell. 0 where it is not known to need any.
+        heldout: (n, K) its scores of the scenario's held-out images, kept from its calibration; None where it has to be asked.
     """
 
     @property
@@ -48,6 +51,12 @@ class Recogniser(Protocol):
     @property
     def threshold(self) -> float | None: ...
 
+    @property
+    def least_detail(self) -> float: ...
+
+    @property
+    def heldout(self) -> Tensor | None: ...
+
     def features(self, images: Tensor) -> Tensor:
         """Return features (N, F) on the CPU of images (N, C, H, W) in [0, 1]."""
 
@@ -56,6 +65,14 @@ class Recogniser(Protocol):
 
         A confidence or a similarity: what the scale is, is the recogniser's own affair, and `threshold` is on it.
         """
+
+
+@runtime_checkable
+class KnowsPublicClasses(Protocol):
+    """A recogniser that can also say which public class a picture shows."""
+
+    def others(self, images: Tensor) -> list[str | None]:
+        """Return the public class that each of images (N, C, H, W) in [0, 1] shows, None where it shows none."""
 
 
 Opener = Callable[[Scenario, torch.device], Recogniser | None]

@@ -44,6 +44,8 @@ class Evaluator:
     key: str = EVALUATOR
     title: str = TITLE
     threshold: float | None = None
+    least_detail: float = 0.0
+    heldout: Tensor | None = None
 
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:

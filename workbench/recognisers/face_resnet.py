@@ -104,7 +104,20 @@ def load_face_resnet() -> FaceResNet:
     """Return the network in eval mode with frozen weights; raises `DataMissing`, `WeightsCorrupt`."""
     model = FaceResNet()
     model.load_state_dict(dequantised(load_weights(WEIGHTS)[0]))
+    _plain(model)
     return model.eval().requires_grad_(False)
+
+
+def _plain(module: nn.Module) -> None:
+    """Make each scale and bias below `module` part of its convolution, which saves two passes over every map."""
+    for name, part in module.named_children():
+        if isinstance(part, Scaled):
+            with torch.no_grad():
+                part.conv.weight.mul_(part.weights[:, None, None, None])
+                part.conv.get_parameter("bias").mul_(part.weights).add_(part.biases)
+            setattr(module, name, part.conv)
+        else:
+            _plain(part)
 
 
 @recogniser(KEY, title=TITLE, order=1)

@@ -121,6 +121,22 @@ class Scenario:
             raise DataMissing(problem)
         return Labelled(*read_classes(folder or self.classes_folder, self.input_shape))
 
+    def all_classes(self, data: Path | None = None) -> tuple[Split, tuple[str, ...]]:
+        """Return images of every class there is and their names: the private classes as they are numbered, then the public ones.
+
+        For those who judge; no attack is told. The private images are split as always, the public ones eight to two.
+
+        Args:
+            data: where public images with classes are, as `public_labelled` takes it.
+
+        Raises:
+            DataMissing: the private images or public ones with classes are not here.
+        """
+        private, labelled = self.private, self.public_labelled(data)
+        public = split_by_class(labelled, 0.8, self.split_seed)
+        names = tuple(f"public class {c}" for c in range(int(labelled.labels.max()) + 1))
+        return joined(private, public, self.num_classes), (*self.class_names, *names)
+
     @property
     def classes_folder(self) -> Path:
         """Where this machine may have a folder of images for each public class; it need not be there."""
@@ -230,3 +246,13 @@ def split_by_class(data: Labelled, train_per_class: int | float, seed: int) -> S
         heldout.append(index[count:])
     pick = [torch.cat(part).sort().values for part in (train, heldout)]
     return Split(*(Labelled(data.images[i], data.labels[i]) for i in pick))
+
+
+def joined(private: Split, public: Split, classes: int) -> Split:
+    """Return both splits as one, the public classes numbered after the `classes` private ones."""
+    return Split(
+        *(
+            Labelled(torch.cat([own.images, other.images]), torch.cat([own.labels, other.labels + classes]))
+            for own, other in ((private.train, public.train), (private.heldout, public.heldout))
+        )
+    )

@@ -18,13 +18,15 @@ from torch.nn.functional import pad
 from workbench.core.errors import DataMissing
 from workbench.scenarios.base import Labelled, Scenario, Split, scenario, split_by_class
 
+NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
 
 @scenario("digits", order=2)
 class Digits(Scenario):
     title = "Digits (MNIST, 0-4 private)"
     summary = "Handwritten 0-4 are private; the attacker knows only 5-9."
     input_shape = (1, 32, 32)
-    class_names = ("zero", "one", "two", "three", "four")
+    class_names = NAMES[:5]
     class_noun = "digit"
     ships_public = True
     ships_classes = True
@@ -56,6 +58,30 @@ class Digits(Scenario):
         digits = self.packaged()
         public = digits.labels >= self.num_classes
         return Labelled(digits.images[public], digits.labels[public] - self.num_classes)
+
+    def all_classes(self, data: Path | None = None) -> tuple[Split, tuple[str, ...]]:
+        """Return all ten digits with their names; of MNIST's own split where `data` is the file ``mnist.npz`` that Keras has.
+
+        The private images are among those to learn from: they are MNIST training images.
+        """
+        if data is None or data.suffix != ".npz":
+            split, _ = super().all_classes(data)
+            return split, NAMES
+        try:
+            with np.load(data, allow_pickle=False) as file:
+                parts = [
+                    (torch.from_numpy(file[f"x_{part}"]), torch.from_numpy(file[f"y_{part}"]).long())
+                    for part in ("train", "test")
+                ]
+        except (OSError, KeyError, ValueError) as error:
+            raise DataMissing(
+                f"{data} is not MNIST as Keras lays it out (x_train, y_train, x_test, y_test): {error}."
+            ) from None
+        train, test = (Labelled(pad(x[:, None].float() / 255, (2, 2, 2, 2)), y) for x, y in parts)
+        own = self.private.all
+        return Split(
+            Labelled(torch.cat([train.images, own.images]), torch.cat([train.labels, own.labels])), test
+        ), NAMES
 
     def public(self, folder: Path | None = None) -> Tensor:
         if folder is None:

@@ -1,0 +1,162 @@
+"""The judge who knows public classes too and can say none of these: its training in small, and what it is asked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from workbench.core.errors import DataMissing
+from workbench.core.weights import read_card
+from workbench.metrics.base import Judged
+from workbench.metrics.panel_verdict import verdict_of
+from workbench.recognisers import RECOGNISERS, Card, KnowsPublicClasses
+from workbench.recognisers.evaluator import Evaluator
+from workbench.recognisers.nothing import blobs, blurred, gratings, mixed, noise, nothing, scrambled, shuffled
+from workbench.recognisers.open_set import OpenSetClassifier
+from workbench.recognisers.open_set_training import train_open_set
+from workbench.scenarios import SCENARIOS, Labelled
+
+SHAPE = (1, 32, 32)
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Labelled:
+    held = SCENARIOS["digits"]().private.heldout
+    return Labelled(held.images[::8][:60], held.labels[::8][:60])
+
+
+# Pictures of nothing
+
+
+@pytest.mark.parametrize("make", [noise, gratings, blobs])
+def test_made_up_pictures_are_pictures_and_no_two_alike(make):
+    for shape in (SHAPE, (3, 64, 64)):
+        found = make(12, shape, rng())
+        assert found.shape == (12, *shape) and found.min() >= 0 and found.max() <= 1
+        assert torch.equal(found, make(12, shape, rng())), "they follow the generator"
+        assert len({picture.numpy().tobytes() for picture in found}) > 8
+
+
+def test_scrambled_pictures_are_as_fine_and_show_something_else(digits):
+    found = scrambled(digits.images, rng())
+    apart = (found - digits.images).flatten(1).norm(dim=1) / digits.images.flatten(1).norm(dim=1)
+    assert found.shape == digits.images.shape and apart.min() > 0.3
+
+
+def test_shuffled_pictures_have_the_same_pixels_elsewhere(digits):
+    found = shuffled(digits.images, rng())
+    assert torch.equal(found.flatten(1).sort(1).values, digits.images.flatten(1).sort(1).values)
+    assert (found != digits.images).flatten(1).any(1).all()
+
+
+def test_mixtures_are_of_two_classes(digits):
+    images = digits.labels[:, None, None, None] / 10 + torch.zeros(1, *SHAPE)
+    found = mixed(images, digits.labels, rng())
+    levels = found.flatten(1)[:, 0] * 10
+    assert len(found) > 30 and not torch.isclose(levels, levels.round(), atol=1e-3).all()
+    assert len(mixed(images, torch.zeros(len(images)), rng())) == 0
+
+
+def test_a_batch_of_nothing_is_as_large_as_asked_for(digits):
+    for n in (2, 64):
+        assert nothing(digits.images, digits.labels, n, rng()).shape == (n, *SHAPE)
+    assert blurred(digits.images).shape == digits.images.shape
+
+
+# What it says
+
+
+class Sums(torch.nn.Module):
+    """Three classes and none: a picture's brightness says which."""
+
+    num_classes = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = torch.nn.Identity()
+        self.head.register_parameter("weight", torch.nn.Parameter(torch.zeros(1)))
+
+    def features(self, images):
+        level = images.mean((1, 2, 3))[:, None]
+        return -400 * (level - torch.tensor([0.2, 0.4, 0.6, 0.8])).square()
+
+
+@pytest.fixture
+def judge() -> OpenSetClassifier:
+    return OpenSetClassifier(Evaluator(Sums().eval()), 2, ("seven",), Card("everything"), 0.5, 0.0)
+
+
+def grey(*levels: float) -> torch.Tensor:
+    return torch.tensor(levels)[:, None, None, None].expand(-1, *SHAPE).clone()
+
+
+def test_private_classes_are_scored_and_what_is_left_belongs_to_others(judge):
+    scores = judge.scores(grey(0.2, 0.4, 0.6, 0.8))
+    assert scores.shape == (4, 2) and scores.argmax(1)[:2].tolist() == [0, 1]
+    assert (scores.amax(1) >= judge.threshold).tolist() == [True, True, False, False]
+    assert judge.others(grey(0.2, 0.6, 0.8)) == [None, "seven", None]
+
+
+def test_a_seven_is_no_one_and_the_verdict_says_what_it_is(judge):
+    assert isinstance(judge, KnowsPublicClasses)
+
+    class Context:
+        evaluator = None
+
+    found = verdict_of(judge, Judged(grey(0.2, 0.6, 0.8), torch.tensor([0, 1, 1]), Context()))
+    assert found.choice == [0, None, None] and found.others == [None, "seven", None]
+    assert found.right == [True, False, False]
+
+
+# All classes
+
+
+def test_all_ten_digits_private_ones_first():
+    scenario = SCENARIOS["digits"]()
+    split, names = scenario.all_classes()
+    assert names[:5] == scenario.class_names and names[7] == "seven"
+    assert split.train.labels.unique().tolist() == list(range(10)) == split.heldout.labels.unique().tolist()
+
+
+def test_digits_are_read_from_keras_file_and_the_private_ones_are_among_them(tmp_path):
+    rows = np.arange(30, dtype=np.uint8)
+    images = np.broadcast_to(rows[:, None, None], (30, 28, 28))
+    np.savez(tmp_path / "mnist.npz", x_train=images, y_train=rows % 10, x_test=images[:10], y_test=rows[:10])
+    scenario = SCENARIOS["digits"]()
+    split, _ = scenario.all_classes(tmp_path / "mnist.npz")
+    own = scenario.private.all
+    assert len(split.train) == 30 + len(own) and len(split.heldout) == 10
+    assert split.train.images.shape[1:] == SHAPE and torch.equal(split.train.images[30:], own.images)
+    (tmp_path / "other.npz").write_bytes(b"no such file")
+    with pytest.raises(DataMissing, match="Keras"):
+        scenario.all_classes(tmp_path / "other.npz")
+
+
+def test_a_small_training_makes_a_judge_who_can_say_no(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_MODELS", str(tmp_path))
+    scenario = SCENARIOS["digits"]()
+    split, names = scenario.all_classes()
+    few = [
+        torch.cat([(part.labels == c).nonzero()[:n, 0] for c in range(10)])
+        for part, n in ((split.train, 20), (split.heldout, 2))
+    ]
+    small = type(split)(
+        *(Labelled(part.images[i], part.labels[i]) for part, i in zip((split.train, split.heldout), few, strict=True))
+    )
+    monkeypatch.setattr("workbench.recognisers.open_set_training.NOTHINGS", 100)
+    monkeypatch.setattr(type(scenario), "all_classes", lambda self, data=None: (small, names))
+    phases = [p.phase for p in train_open_set(scenario, epochs=3, source="a few digits")]
+    card = read_card("digits/open-set")
+    assert len(phases) == 3 and card["num_classes"] == 11 and card["data"] == "a few digits"
+    assert card["public_classes"] == list(names[5:]) and 0.5 <= card["threshold"] <= 1
+    assert card["blur"][0]["side"] == 32 and card["heldout"]["n"] == 20
+    judge = RECOGNISERS["open-set"](scenario, torch.device("cpu"))
+    assert isinstance(judge, OpenSetClassifier) and judge.threshold == card["threshold"]
+    sure = judge.inner.scores(small.train.images)
+    assert (sure.argmax(1) == 10).float().mean() < 0.9, "it does not call everything nothing"
+    assert (sure.sum(1) - 1).abs().max() < 1e-4 and judge.scores(small.train.images).shape == (200, 5)
