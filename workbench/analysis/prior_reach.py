@@ -1,7 +1,7 @@
 """How near a prior can come to a private photograph when it is told which: a ceiling for likeness.
 
 The latent of each photograph is searched directly, by Adam on the squared error of the pixels, from the
-nearest of many random samples. No attack is told what to look for; what this search cannot draw, no attack
+nearest of many random samples, or from the photograph's own latent where the prior has an encoder. No attack is told what to look for; what this search cannot draw, no attack
 with this prior can. It is a ceiling of likeness, not of the judge's verdict: an attack that climbs a
 classifier's confidence may please the judge with an image less alike.
 """
@@ -88,7 +88,7 @@ def search(
     wanted, labels = wanted.to(prior.device), labels.to(prior.device)
     given = labels.repeat_interleave(TRIES) if prior.conditional else None
     goal = wanted.repeat_interleave(TRIES, 0)
-    latents, spread = _starts(prior, wanted, labels, rng)
+    latents, spread = _encoded(prior, wanted) if prior.encodes else _starts(prior, wanted, labels, rng)
     if wide:
         latents = cast(Layered, prior).widen(latents)
     latents = latents.requires_grad_()
@@ -108,6 +108,12 @@ def search(
         if (step + 1) % 10 == 0 or step + 1 == steps:
             pick = lowest.view(-1, TRIES).argmin(1) + torch.arange(len(wanted), device=lowest.device) * TRIES
             yield Reach(step + 1, steps, best[pick].cpu())
+
+
+@torch.no_grad()
+def _encoded(prior: Prior, wanted: Tensor) -> tuple[Tensor, float]:
+    """Return each photograph's own latents (n·TRIES, D), from a prior that has an encoder, and their spread."""
+    return prior.project(prior.encode(wanted)).repeat_interleave(TRIES, 0).clone(), 1.0
 
 
 @torch.no_grad()

@@ -33,6 +33,7 @@ class Prior(nn.Module):
         space: name of the latent space, as the literature calls it.
         bound: latents are kept within ±bound by `project`.
         discriminates: whether `discriminate` exists.
+        encodes: whether `encode` exists.
         conditional: whether `decode` draws a given class; then `labels` must be passed.
         tuned: whether it is trained against one target, and so belongs to that target alone.
         shown: how many samples fix the planes; fewer where sampling is slow.
@@ -40,6 +41,7 @@ class Prior(nn.Module):
 
     key: str
     discriminates: bool = False
+    encodes: bool = False
     conditional: bool = False
     tuned: bool = False
     space: str = "z"
@@ -79,6 +81,10 @@ class Prior(nn.Module):
 
     def discriminate(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return how public-like each image looks, (n,), higher is more so; differentiable."""
+        raise NotImplementedError
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return latents (n, D) whose images are near to `images` (n, C, H, W) in [0, 1]."""
         raise NotImplementedError
 
     def project(self, latents: Tensor) -> Tensor:
@@ -194,7 +200,8 @@ class Luminance(Prior):
         super().__init__()
         self.inner = inner
         self.key, self.space, self.bound = inner.key, inner.space, inner.bound
-        self.discriminates, self.latent_dim, self.shown = inner.discriminates, inner.latent_dim, inner.shown
+        self.discriminates, self.encodes = inner.discriminates, inner.encodes
+        self.latent_dim, self.shown = inner.latent_dim, inner.shown
         self.shape, self.plane, self.image_plane = (1, *inner.shape[1:]), inner.plane, None
         if inner.image_plane is not None:
             self.image_plane = _grey_plane(inner.image_plane, inner.shape)
@@ -216,6 +223,9 @@ class Luminance(Prior):
 
     def decode(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         return luminance(self.inner.decode(latents, labels))
+
+    def encode(self, images: Tensor) -> Tensor:
+        return self.inner.encode(images.expand(-1, 3, -1, -1))
 
     def picture(self, x: Tensor) -> Tensor:
         """Return grey images (n, 1, H, W) in [0, 1] of a diffusion prior's clean ones (n, 3, H, W).

@@ -31,6 +31,7 @@ class PCA(Prior):
         latent_dim: D, the number of components.
     """
 
+    encodes = True
     bound = BOUND
 
     def __init__(self, shape: Sequence[int], latent_dim: int) -> None:
@@ -48,7 +49,6 @@ class PCA(Prior):
         return torch.addmm(self.mean, latents, self.components).unflatten(1, self.shape).clamp(0, 1)
 
     def encode(self, images: Tensor) -> Tensor:
-        """Return the latents (n, D) whose images are nearest to `images` (n, C, H, W) in [0, 1], before clamping."""
         return project_on(images.flatten(1), self.mean, self.components)
 
 

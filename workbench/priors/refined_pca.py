@@ -112,6 +112,7 @@ class RefinedPCA(Adversary):
         Incompatible: the image cannot be halved as often as that asks for.
     """
 
+    encodes = True
     bound = BOUND
 
     def __init__(
@@ -160,5 +161,4 @@ class RefinedPCA(Adversary):
         return self.draw(latents).clamp(0, 1)
 
     def encode(self, images: Tensor) -> Tensor:
-        """Return the latents (n, D) whose components are nearest to those of images (n, C, H, W) in [0, 1]."""
         return project_on(small_planes(images), self.mean, self.components)
