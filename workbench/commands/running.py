@@ -20,7 +20,7 @@ from workbench.engine.compatibility import ensure_fits, notes
 from workbench.engine.execute import execute
 from workbench.engine.model_cache import ModelCache, pick_device
 from workbench.engine.presets import default_config
-from workbench.engine.restore import MOST_BYTES, restore
+from workbench.engine.restore import MOST_BYTES, Restored, restore
 from workbench.runs.ledger import FolderLedger
 from workbench.runs.run_folder import RunFolder
 from workbench.runs.store import RunStore
@@ -70,19 +70,24 @@ def show(frame: Frame, seconds: float) -> None:
     print(f"\r{line}{ERASE}", end="", file=sys.stderr)
 
 
-def prepare(config: RunConfig, out: Path | None) -> tuple[RunFolder, Any]:
-    """Return a folder for the run and where its state is filed."""
+def prepare(config: RunConfig, out: Path | None, again: str = "") -> tuple[RunFolder, Any]:
+    """Return a folder for the run and where its state is filed.
+
+    Args:
+        again: the run whose settings it takes up; "" for none.
+    """
     shape = SCENARIOS[config.scenario].input_shape
+    fields = {"again": again} if again else {}
     if out is None:
         store = RunStore(runs_dir())
-        return store.create(config, owner="command line", shape=shape, state=RunState.RUNNING), store
+        return store.create(config, owner="command line", shape=shape, state=RunState.RUNNING, **fields), store
     if (out / "run.json").exists():
         raise StoreError(f"{out} already holds a run. Name a new folder with --out.")
-    folder = RunFolder.fresh(out, config, shape)
+    folder = RunFolder.fresh(out, config, shape, **fields)
     return folder, FolderLedger(folder)
 
 
-def read_settings(path: Path) -> RunConfig:
+def read_settings(path: Path) -> Restored:
     """Return the settings in a file; raises `UsageError` if it cannot be read or holds none."""
     try:
         with path.open("rb") as file:
@@ -92,24 +97,26 @@ def read_settings(path: Path) -> RunConfig:
     restored = restore(data)
     for note in restored.notes:
         print(f"note: {note}", file=sys.stderr)
-    return restored.config
+    return restored
 
 
-def configured(options: argparse.Namespace) -> RunConfig:
+def configured(options: argparse.Namespace, restored: Restored | None = None) -> RunConfig:
     """Return what the flags say, over the settings of an earlier run where they name one.
 
     With another attack its own knobs and prior count, with another scenario its own target, classes and prior.
     """
     flags = {name: getattr(options, name) for name in FLAGS if getattr(options, name) is not None}
     knobs = assignments(options.knobs)
-    if options.source is None:
+    if restored is None and options.source is not None:
+        restored = read_settings(options.source)
+    if restored is None:
         if missing := [name for name in ("scenario", "attack") if getattr(options, name) is None]:
             raise UsageError(f"Name the {missing[0]} with --{missing[0]}, or an earlier run's file with --from.")
         preset = options.preset or "demo"
         return default_config(
             options.scenario, options.attack, preset=preset, knobs=knobs, device=options.device, **flags
         )
-    earlier = read_settings(options.source)
+    earlier = restored.config
     scenario, attack = options.scenario or earlier.scenario, options.attack or earlier.attack
     kept = {name: getattr(earlier, name) for name in ("restarts", "seed", "budget", "asks", "defense")}
     if scenario == earlier.scenario:
@@ -154,13 +161,14 @@ class Run:
     @staticmethod
     def run(options: argparse.Namespace) -> int:
         allow_from(options)
-        config = configured(options)
+        restored = read_settings(options.source) if options.source is not None else None
+        config = configured(options, restored)
         ensure_fits(config)
         for note in notes(config):
             print(f"note: {note}", file=sys.stderr)
         pick_device(options.device)
         torch.set_num_threads(options.threads or default_threads())
-        folder, ledger = prepare(config, options.out)
+        folder, ledger = prepare(config, options.out, restored.source if restored else "")
         print(f"run {folder.id} in {folder.path}", file=sys.stderr)
         state = execute(config, folder, ModelCache(options.device), ledger=ledger, runs=runs_dir(), on_frame=show)
         result = summary(folder)

@@ -20,6 +20,7 @@ from workbench.defenses.plan import Plan
 from workbench.engine.presets import default_config
 from workbench.priors import PRIORS
 from workbench.runs.picture_text import CHUNK
+from workbench.runs.store import RUN_ID
 from workbench.scenarios import SCENARIOS
 from workbench.targets import ARCHITECTURES
 from workbench.targets.remote.sources import is_foreign, source_of
@@ -46,10 +47,12 @@ class Restored:
 
     Attributes:
         notes: what was left out, a sentence each.
+        source: the id of the run whose settings they were; "" where that is not told.
     """
 
     config: RunConfig
     notes: tuple[str, ...] = ()
+    source: str = ""
 
 
 def restore(data: bytes) -> Restored:
@@ -172,7 +175,9 @@ def config_from(data: Any) -> Restored:
         **chosen,
     )
     began = "The run began from a frame of another run. These settings start anew." if config.get("fork") else ""
-    return Restored(restored, (began,) if began else ())
+    source = data.get("id")
+    known_as = source if isinstance(source, str) and RUN_ID.fullmatch(source) else ""
+    return Restored(restored, (began,) if began else (), known_as)
 
 
 def whole(value: Any, name: str, lo: int, hi: int) -> int:

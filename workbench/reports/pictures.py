@@ -1,4 +1,4 @@
-"""Pictures of a run to take away: a labelled sheet that carries its own settings, and a moving one."""
+"""A picture of a run to take away: a labelled sheet that carries its own settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from workbench.runs.run_folder import RunFolder
 
 TILE, GAP, CAPTION, MARGIN, HEAD = 112, 6, 22, 20, 64  # pixels
 INK, PAPER, QUIET = "#14202b", "#ffffff", "#46535f"
-MOVING_FRAMES, MOVING_MS = 80, 90
 
 
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
@@ -81,22 +80,4 @@ def contact_sheet(folder: RunFolder) -> bytes:
     """Return the last frame as a labelled PNG whose text chunk holds the run's configuration."""
     held = io.BytesIO()
     page(folder, last_frame(folder)).save(held, "PNG", pnginfo=picture_text(folder.manifest()))
-    return held.getvalue()
-
-
-def moving(folder: RunFolder) -> bytes:
-    """Return the recorded frames as a GIF that holds its last frame for two seconds."""
-    last_frame(folder)
-    numbers = folder.frames()
-    numbers = numbers[:: max(1, -(-len(numbers) // MOVING_FRAMES))] + numbers[-1:]
-    pictures = [page(folder, n).quantize(64, method=Image.Quantize.FASTOCTREE) for n in numbers]
-    held = io.BytesIO()
-    pictures[0].save(
-        held,
-        "GIF",
-        save_all=True,
-        append_images=pictures[1:],
-        loop=0,
-        duration=[MOVING_MS] * (len(pictures) - 1) + [2000],
-    )
     return held.getvalue()

@@ -79,19 +79,21 @@ class RunStore:
         owner: str = "",
         shape: tuple[int, int, int],
         state: RunState = RunState.QUEUED,
+        **fields: Any,
     ) -> RunFolder:
         """File a new run; returns its folder.
 
         Args:
             state: `QUEUED` for one that an application's queue takes up, if need be after a restart; who carries it
                 out himself files it as `RUNNING`.
+            fields: more fields of its manifest, such as `again`, the run that it repeats.
 
         Raises:
             StoreError: it cannot be written.
         """
         folder = RunFolder(new_path(self.root, config.attack))
         with whole_or_nothing(folder.path):
-            RunFolder.fresh(folder.path, config, shape, created=time.time(), state=state.value)
+            RunFolder.fresh(folder.path, config, shape, created=time.time(), state=state.value, **fields)
             self._file_new(folder, owner)
         return folder
 

@@ -1,28 +1,5 @@
-"""Measures as a person reads them: names, units, and which way more has leaked."""
+"""The words of measures, as the tabs use them."""
 
-from __future__ import annotations
+from workbench.reports.figures import UNKNOWN, arrow, metric_name, number
 
-from workbench.metrics import METRICS
-
-UNKNOWN = "–"
-
-
-def number(metric: str, value: float | None) -> str:
-    """Return a metric's value in its unit."""
-    if value is None:
-        return UNKNOWN
-    unit = METRICS.entry(metric).info.unit if metric in METRICS else ""
-    if unit == "share":
-        return f"{100 * value:.0f} %"
-    return f"{value:.3g}" + (f" {unit}" if unit == "dB" else "")
-
-
-def arrow(metric: str) -> str:
-    """Return which direction means that more leaked."""
-    best = METRICS.entry(metric).info.best if metric in METRICS else ""
-    return {"higher": "↑", "lower": "↓"}.get(best, "")
-
-
-def metric_name(metric: str) -> str:
-    """Return what a measure is called; one that is registered no more by its key."""
-    return METRICS.entry(metric).title if metric in METRICS else metric
+__all__ = ["UNKNOWN", "arrow", "metric_name", "number"]

@@ -109,11 +109,15 @@ class App:
 
     # Everything that changes a run or a training goes through here, and through `ensure_mine`.
 
-    def submit(self, config: RunConfig, request: Request | None) -> str:
-        """Queue a run for who asks; returns its id. Raises `NotYours` if it goes on from another's run."""
+    def submit(self, config: RunConfig, request: Request | None, again: str = "") -> str:
+        """Queue a run for who asks; returns its id. Raises `NotYours` if it goes on from another's run.
+
+        Args:
+            again: the run that it repeats; "" for none.
+        """
         if config.fork is not None:
             self.ensure_mine(config.fork.run, request)
-        return self.scheduler.submit(config, owner=visitor_of(request).owner)
+        return self.scheduler.submit(config, owner=visitor_of(request).owner, again=again)
 
     def submit_instead(self, config: RunConfig, request: Request | None) -> str:
         """Stop what is running, if it is their own, and queue a run as the next; returns its id."""

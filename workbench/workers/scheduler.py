@@ -139,7 +139,13 @@ class Scheduler:
             self._claim.close()
 
     def submit(
-        self, config: RunConfig, owner: str = "", *, instead_of: str | None = None, presenter: bool = False
+        self,
+        config: RunConfig,
+        owner: str = "",
+        *,
+        instead_of: str | None = None,
+        presenter: bool = False,
+        again: str = "",
     ) -> str:
         """Queue a run; returns its id.
 
@@ -147,6 +153,7 @@ class Scheduler:
             owner: whose turn it is counted as, such as a browser session.
             instead_of: a run that is stopped, or taken out of the queue, and whose place this one takes.
             presenter: may take the place of anybody's run.
+            again: the run that this one repeats, which goes on record; "" for none.
 
         Raises:
             Incompatible: with every reason why the configuration cannot run, or that the run whose place it is to
@@ -158,7 +165,8 @@ class Scheduler:
             raise Incompatible(["What is running was started by somebody else; yours waits for it. Press Run."])
         self._ensure_room()
         shape = SCENARIOS[config.scenario].input_shape
-        job = AttackJob(self.store.create(config, owner=owner, shape=shape), config)
+        fields = {"again": again} if again else {}
+        job = AttackJob(self.store.create(config, owner=owner, shape=shape, **fields), config)
         with self._lock:
             self._queue(QueueEntry(job, owner), instead_of)
         if instead_of is not None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from workbench.reports import pictures
+from workbench.reports import film, pictures
+from workbench.reports.html import report_html
+from workbench.reports.record import record_of
 from workbench.runs.run_folder import RunFolder
 from workbench.ui.routes.services import NO_STORE, Given, Number, download, nothing_yet, picture, problem
 
@@ -61,7 +65,23 @@ def sheet(run: str, services: Given) -> Response:
 
 @router.get("/frames.gif")
 def gif(run: str, services: Given) -> Response:
-    return download(pictures.moving(services.store.folder(run)), "image/gif", f"{run}.gif")
+    return download(film.gif(services.store.folder(run)), "image/gif", f"{run}.gif")
+
+
+@router.get("/frames.webm")
+def webm(run: str, services: Given) -> Response:
+    return download(film.webm(services.store.folder(run)), "video/webm", f"{run}.webm")
+
+
+@router.get("/report.html")
+def report(run: str, services: Given) -> Response:
+    return download(report_html(services.store.folder(run)).encode(), "text/html; charset=utf-8", f"{run}.html")
+
+
+@router.get("/report.json")
+def report_json(run: str, services: Given) -> Response:
+    said = json.dumps(record_of(services.store.folder(run)), indent=1, allow_nan=False)
+    return download(said.encode(), "application/json", f"{run}-report.json")
 
 
 @router.get("/run.json")

@@ -30,13 +30,14 @@ from workbench.engine.restore import (
 )
 from workbench.priors import PRIORS
 from workbench.priors.base import prior_problem
+from workbench.reports.command_line import command_line
 from workbench.runs.store import RunStore
 from workbench.scenarios import SCENARIOS
 from workbench.targets import ARCHITECTURES
 from workbench.targets.remote.sources import foreign_problem, is_foreign
 from workbench.trainings.start import training_problems
 from workbench.ui.catalog import Catalog
-from workbench.ui.settings import GROUP, attack_choices, class_value, command_line, knob_presets, knob_value
+from workbench.ui.settings import GROUP, attack_choices, class_value, knob_presets, knob_value
 
 FIRST_CLASSES = 8  # that are picked where a scenario is opened
 
