@@ -8,8 +8,9 @@ import pytest
 
 from workbench.core.records import Fork, RunState
 from workbench.engine.presets import PRESETS
+from workbench.reports.differences import differences
 from workbench.runs.store import RunStore
-from workbench.ui.tabs.run_list import PAGE, Look, compared, differences, listing
+from workbench.ui.tabs.run_list import PAGE, Look, listing
 from workbench.workers.scheduler import Scheduler
 
 CONFIG = PRESETS[0].config
@@ -76,17 +77,6 @@ def test_differences_are_in_words() -> None:
     assert found["begun from"] == ("–", "run 0101-000000-gmi-abcd, frame 7")
     assert found["prior"] == ("gan", "–")
     assert not [text for pair in found.values() for text in pair if "None" in text or "{" in text]
-
-
-def test_two_runs_are_compared_with_measures_named_in_words(store: RunStore) -> None:
-    runs = [row["id"] for row in listing(store, Look(), everybodys)["rows"][:2]]
-    for run in runs:
-        store.folder(run).write_json("judgement.json", {"reconstruction": {"overall": {"acc@1": 0.5, "knn_dist": 3.2}}})
-        store.update(run, RunState.FINISHED, name="<b>bold</b>")
-    page = compared(store, runs)
-    assert "knn_dist" not in page and "acc@1" not in page and "50 %" in page
-    assert "<b>bold</b>" not in page, "a name is text"
-    assert compared(store, runs[:1]) == "" and "There is no run" in compared(store, [runs[0], "0101-000000-gmi-ffff"])
 
 
 def test_an_index_that_was_made_anew_is_told_over_the_table(tmp_path) -> None:

@@ -1,6 +1,7 @@
 // The live view: true faces beside reconstructions, latent paths, curves, scrubber.
 // Messages bring what is new, which is read at once and drawn when there is time; plots are only ever extended.
 
+import {pin} from "../compare/pins.js";
 import {counters} from "../counters.js";
 import {$, say, session} from "../dom.js";
 import {GrowingText} from "../lines.js";
@@ -58,6 +59,7 @@ export class View {
   listen() {
     const {root} = this;
     $(root, "[data-act=fork]").addEventListener("click", () => this.fork());
+    $(root, "[data-act=pin]").addEventListener("click", () => pin(this.now.run));
     for (const choice of root.querySelectorAll("[data-axis]"))
       choice.addEventListener("click", () => {
         session("wb-axis", choice.dataset.axis);
@@ -109,6 +111,7 @@ export class View {
     this.reset(run);
     this.setAddress(run, before);
     this.root.dataset.run = run;
+    $(this.root, "[data-act=report]").href = `/wb/runs/${run}/report.html`;
     if (run) {
       this.bar.starting();
       setState("queued", null);

@@ -1,5 +1,6 @@
 // One line of the table of runs. Names and reasons are other people's text: they are only ever set as text.
 
+import {pin} from "../compare/pins.js";
 import {$, button, make} from "../dom.js";
 import {NOTHING, count} from "../format.js";
 
@@ -92,15 +93,19 @@ export class Row {
   }
 
   menu() {
-    const {id, ended, accuracy, mine = true} = this.run; // what is somebody else's may be watched and taken away
+    const {id, ended, accuracy, webm, mine = true} = this.run; // what is somebody else's may be watched and taken away
     const list = make("div", "wb-menu");
     const act = (text, what, cls = "wb-plain") => button(text, () => this.ask(what), cls);
     if (!this.training) list.append(act("Run again", "again"), ...(mine ? [act("Fork from the end", "fork")] : []));
     if (mine) list.append(button("Rename", () => this.rename(), "wb-plain"));
     if (!this.training)
       list.append(
+        button("Pin to compare", () => pin(id), "wb-plain"),
+        link("Report (HTML)", `/wb/runs/${id}/report.html`),
+        link("Report (JSON)", `/wb/runs/${id}/report.json`),
         link("Sheet (PNG)", `/wb/runs/${id}/sheet.png`),
         link("Film (GIF)", `/wb/runs/${id}/frames.gif`),
+        ...(webm ? [link("Film (WebM)", `/wb/runs/${id}/frames.webm`)] : []),
         link("Record (JSON)", `/wb/runs/${id}/run.json`),
       );
     if (ended && accuracy != null) list.append(link("Result (safetensors)", `/wb/runs/${id}/result.safetensors`));

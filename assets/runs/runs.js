@@ -1,5 +1,6 @@
 // The table of runs and trainings.
 
+import {setPins} from "../compare/pins.js";
 import {$, make} from "../dom.js";
 import {Row} from "./row.js";
 import {Toolbar} from "./toolbar.js";
@@ -52,6 +53,7 @@ class Runs {
   /** Compares or deletes what is chosen. */
   act(what) {
     const runs = [...this.chosen];
+    if (what === "compare") setPins({a: runs[0], b: runs[1]});
     if (what === "delete-all") this.chosen.clear();
     this.trigger("select", {do: what, runs});
   }

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
+from recorded import record
 
-from .conftest import Visit
+from workbench.engine.presets import default_config
+from workbench.runs.store import RunStore
+
+from .conftest import Served, Visit
 from .test_interface import turn_to, until
 from .test_target_elsewhere import pick
 
@@ -18,6 +23,47 @@ def compare(visit: Callable[..., Visit]) -> Visit:
     turn_to(visited.page, "Compare")
     visited.page.get_by_test_id("grid").first.wait_for()
     return visited
+
+
+@pytest.fixture(scope="module")
+def pair(served: Served, visit: Callable[..., Visit]) -> Iterator[tuple[Visit, list[str]]]:
+    """Return a page with two pinned runs of different lengths, and one run of another scenario."""
+    store = RunStore(served.runs)
+    faces = default_config("faces", "mi-face", target="softmax", classes=[0, 3], device="cpu")
+    digits = default_config("digits", "mi-face", classes=[0, 3], device="cpu")
+    runs = [
+        record(store, faces, [True, False], name="first").id,
+        record(store, replace(faces, seed=1), [True, True], steps=4).id,
+        record(store, digits, [True, True]).id,
+    ]
+    visited = visit(size=(390, 844))
+    turn_to(visited.page, "Compare")
+    visited.page.get_by_test_id("pair-a").select_option(runs[0])
+    visited.page.get_by_test_id("pair-b").select_option(runs[1])
+    visited.page.locator(".wb-pair-card").first.wait_for()
+    yield visited, runs
+    for run in runs:
+        store.delete(run)
+
+
+def test_two_runs_are_scrubbed_together_and_laid_over_each_other(pair: tuple[Visit, list[str]]) -> None:
+    visited, runs = pair
+    page, view = visited.page, visited.page.get_by_test_id("pair")
+    until(lambda: view.get_attribute("data-shown") == "8 4", why="not both stand at their end")
+    page.get_by_test_id("pair-scrub").fill("500")
+    until(lambda: view.get_attribute("data-shown") == "4 2", why="not both stand in the middle")
+    assert [text.count("✓") for text in page.locator(".wb-pair-marks").all_inner_texts()] == [2, 1]
+    page.get_by_role("button", name="Wipe").click()
+    page.keyboard.press("ArrowLeft")
+    until(lambda: view.get_attribute("data-shown") == "3 2", why="an arrow key does not go back")
+    page.get_by_label("How much of A lies over B").fill("10")
+    assert "10%" in page.locator(".wb-pair-faces").get_attribute("style")
+    page.get_by_role("button", name="Blink").click()
+    until(lambda: view.evaluate("e => e.classList.contains('wb-blink-b')"), why="B does not take its turn")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390, "it is wider than a phone"
+    assert visited.faults == []
+    page.get_by_test_id("pair-b").select_option(runs[2])
+    page.get_by_text("Choose two runs of one scenario").wait_for()
 
 
 def points(page, plot: str) -> list[float]:

@@ -245,8 +245,8 @@ def test_runs_are_renamed_compared_and_deleted(shown: dict, served: Served) -> N
     for at in (0, 1):
         boxes.nth(at).check()
     page.get_by_role("button", name="Compare", exact=True).click()
-    page.get_by_test_id("compared").wait_for()
-    assert "Attack accuracy" in page.get_by_test_id("compared").inner_text()
+    until(lambda: "Attack accuracy" in page.get_by_test_id("pair").inner_text(), why="Compare does not show the two")
+    turn_to(page, "Runs")
     page.get_by_role("button", name="Choose none").click()
     search = page.get_by_label("Search runs")
     search.fill("no-such-run")

@@ -15,6 +15,7 @@ HEAD = """
 <link rel="stylesheet" href="/wb/assets/app.css">
 <link rel="stylesheet" href="/wb/assets/live.css">
 <link rel="stylesheet" href="/wb/assets/prior.css">
+<link rel="stylesheet" href="/wb/assets/compare.css">
 <script>
 // A link to a run says from the start that there is one, so that the page is laid out for it.
 document.documentElement.dataset.run = new URL(location.href).searchParams.get("run") ? "queued" : "none";

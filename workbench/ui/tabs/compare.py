@@ -107,6 +107,13 @@ def points(records: list[dict[str, Any]], metric: str) -> list[dict[str, Any]]:
 
 @tab("compare", title="Compare", order=4)
 def build(app: App) -> None:
+    gr.HTML(
+        html_template='<section class="wb-pair" data-testid="pair" aria-label="Two runs person by person" tabindex="-1">'
+        "</section>",
+        js_on_load=drawn_by("compare/pair", "pair"),
+        apply_default_css=False,
+        elem_id="pair",
+    )
     with gr.Row(elem_classes="wb-pickers"):
         which = gr.Dropdown(
             [(e.title, e.key) for e in GRIDS],

@@ -11,7 +11,7 @@ import gradio as gr
 from workbench.core.errors import StoreError, UsageError, WorkbenchError
 from workbench.core.records import Fork, RunConfig
 from workbench.ui.shell import COMMAND, LIGHT, START, App, drawn_by, session_of, tab, told
-from workbench.ui.tabs.run_list import MOST_AT_ONCE, Look, compared, listing
+from workbench.ui.tabs.run_list import MOST_AT_ONCE, Look, listing
 
 LONGEST_NAME = 80
 
@@ -48,7 +48,6 @@ def config_to_start(app: App, event: Mapping[str, Any]) -> RunConfig:
 
 @tab("runs", title="Runs", order=8)
 def build(app: App) -> None:
-    beside = gr.HTML(apply_default_css=False, elem_id="compared")
     table = gr.HTML(
         value={"rows": [], "seq": 0},
         html_template='<div class="wb-runs" data-testid="runs"></div>',
@@ -69,7 +68,7 @@ def build(app: App) -> None:
         with told():
             match asked.get("do"):
                 case "compare":
-                    return {beside: compared(app.store, chosen_of(asked))}
+                    return {app.tabs: gr.Tabs(selected="compare")}
                 case "delete-all":
                     return listed(value, request, delete_all(app, chosen_of(asked), request))
             if asked.get("do") == "delete":  # a damaged run has no folder left to look at
@@ -94,7 +93,9 @@ def build(app: App) -> None:
 
     def start(event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         with told():
-            return open_run(app.submit(config_to_start(app, dict(event._data)), request))
+            asked = dict(event._data)
+            again = str(asked.get("run")) if asked.get("do") == "again" else ""
+            return open_run(app.submit(config_to_start(app, asked), request, again))
 
     def look(value: Any, request: gr.Request) -> dict[Any, Any]:
         return listed(value, request)
@@ -103,4 +104,4 @@ def build(app: App) -> None:
     app.ended.then(look, table, table, **LIGHT)
     table.input(look, table, table, **LIGHT)
     table.submit(start, None, [app.run, app.tabs], **START)
-    table.select(act, table, [app.run, app.tabs, table, beside], **COMMAND)
+    table.select(act, table, [app.run, app.tabs, table], **COMMAND)
