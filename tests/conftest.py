@@ -26,8 +26,16 @@ SIDE = 8
 SHAPE = (1, SIDE, SIDE)
 CLASSES = 4
 # In six dimensions a noise's length is small, and so is a push that is a share of it.
-AGAINST_IT = {"diffusion": {"strength": 0.9}}
-FEW = {"steps": 40, "queries": 600, "images": 300, "pool": 100}  # what is enough against the known-answer victim
+AGAINST_IT = {"diffusion": {"strength": 0.5, "rounds": 8}}
+FEW = {
+    "steps": 40,
+    "queries": 600,
+    "images": 300,
+    "pool": 100,
+    "inner": 10,
+    "tuning": 4,
+    "share": 0.25,
+}  # what is enough against the known-answer victim
 
 
 def quadrants(images: Tensor) -> Tensor:
@@ -101,6 +109,22 @@ class WalkingPrior(LinearPrior):
         return self.alpha(t) ** 0.5 * clean + (1 - self.alpha(t)) ** 0.5 * noise
 
 
+class LayeredPrior(LinearPrior):
+    """The linear prior in two layers: the first makes maps of the first four latents, the second an image of them."""
+
+    layers = 2
+
+    def enter(self, latents: Tensor, depth: int) -> tuple[Tensor, Tensor]:
+        maps = (self.scale * latents[:, :CLASSES]).view(-1, 1, 2, 2)
+        return maps, torch.zeros_like(maps)
+
+    def onward(self, maps: Tensor, image: Tensor, latents: Tensor, depth: int) -> tuple[Tensor, Tensor]:
+        return maps, image
+
+    def leave(self, maps: Tensor, image: Tensor, latents: Tensor, depth: int) -> Tensor:
+        return self.decode(torch.cat([maps.flatten(1) / self.scale, latents[:, CLASSES:]], 1))
+
+
 def quick(key: str, **knobs: Any) -> Any:
     """Return attack `key` as its demo preset has it, in fewer steps."""
     entry = ATTACKS.entry(key)
@@ -124,7 +148,8 @@ def make_context(
     view = TargetView(
         victim or QuadrantVictim(), access or info.access, num_classes=CLASSES, input_shape=SHAPE, budget=budget
     )
-    prior = (WalkingPrior if "walk" in info.needs else LinearPrior)().eval()
+    kinds = [kind for need, kind in (("walk", WalkingPrior), ("layers", LayeredPrior)) if need in info.needs]
+    prior = (kinds or [LinearPrior])[0]().eval()
     public = None
     if info.public:
         samples = prior.sample(400, torch.Generator().manual_seed(1))

@@ -337,7 +337,8 @@ def test_mi_face_processes_images_as_often_as_told():
 def test_gmi_takes_the_steps_of_the_papers_code():
     """v ← m·v − lr·∇L, z ← z − m·v_before + (1 + m)·v, clamped: the released code, for a batch of sixty equal losses."""
     context = make_context("gmi", classes=(1,), start=torch.zeros(1, 6))
-    frames = list(frames_of("gmi", context, steps=4, lr=0.6, momentum=0.9, identity=100.0, realism=1.0, bound=1.0))
+    knobs = dict(steps=4, lr=0.6, momentum=0.9, identity=100.0, realism=1.0, bound=1.0, shake=0.0)
+    frames = list(frames_of("gmi", context, identity_loss="cross-entropy", **knobs))
     z, v, prior, victim = torch.zeros(1, 6), torch.zeros(1, 6), LinearPrior(), QuadrantVictim()
     assert [f.step for f in frames] == [0, 1, 2, 3, 4] and torch.equal(frames[0].payload.latents, z)
     for frame in frames[1:]:
@@ -408,7 +409,7 @@ def stages():
 TARGETS = {"mi-face": "softmax"}
 # The large priors of faces take a minute on two cores.
 TEN_DIGITS = ("digits", (0, 1, 2, 3, 4) * 2)
-PLACES = dict.fromkeys(("diffusion", "ppa", "vmi", "mirror"), TEN_DIGITS)
+PLACES = dict.fromkeys(("diffusion", "ppa", "vmi", "mirror", "if-gmi", "ppdg-mi"), TEN_DIGITS)
 EIGHT = ("faces", (0, 3, 8, 12, 17, 22, 30, 39))
 
 

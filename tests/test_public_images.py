@@ -56,6 +56,19 @@ def test_a_choice_is_from_all_that_are_at_hand():
     assert len(public(tap).choice(5)) == 5 and tap.drawn == BATCH
 
 
+def test_some_are_taken_from_anywhere_and_by_the_seed_alone():
+    """Sorted by class, as digits are: a few of them hold every class."""
+    labels = torch.arange(5).repeat_interleave(200)
+    images = PublicImages.at_hand(labels[:, None, None, None] / 4 * torch.ones(1000, *SHAPE), "asks about digits")
+    some = images.some(100, torch.Generator().manual_seed(0))
+    assert some.shape == (100, *SHAPE)
+    seen = torch.bincount((4 * some[:, 0, 0, 0]).round().long(), minlength=5)
+    assert (seen > 5).all() and torch.equal(some, images.some(100, torch.Generator().manual_seed(0)))
+    assert len(images.some(5000, torch.Generator())) == 1000
+    tap = Tap()
+    assert len(public(tap).some(7, torch.Generator())) == 7 and tap.drawn == BATCH
+
+
 @pytest.mark.parametrize("key", [e.key for e in ATTACKS if e.info.public and e.info.prior is not None])
 def test_an_attack_on_latents_draws_none_unless_it_asks_about_them(key):
     tap = Tap()

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from conftest import CLASSES, SHAPE, LinearPrior, QuadrantVictim, WalkingPrior, frames_of, make_context
+from conftest import CLASSES, FEW, SHAPE, LinearPrior, QuadrantVictim, WalkingPrior, frames_of, make_context
 from torch import nn
 
 from workbench.attacks import ATTACKS
@@ -16,12 +16,14 @@ from workbench.attacks.diffusion import Walk, noise_of
 from workbench.attacks.ked_mi import around
 from workbench.attacks.mirror import ramp
 from workbench.attacks.needs import NEEDS, layer_problem, unmet
+from workbench.attacks.parts import surrogates as distilling
 from workbench.attacks.parts.candidate_rng import Streams
 from workbench.attacks.parts.identity import Identity
 from workbench.attacks.parts.losses import CHOICES, IDENTITY, cross_entropy, max_margin, negative_logit, poincare
 from workbench.attacks.parts.p_space import PSpace
 from workbench.attacks.parts.public_images import PublicImages
-from workbench.attacks.parts.selection import final, initial
+from workbench.attacks.parts.robust import by_confidence, by_logit, judged, most_robust, shaking
+from workbench.attacks.parts.selection import initial
 from workbench.attacks.parts.surrogates import surrogates
 from workbench.attacks.parts.views import View, views
 from workbench.attacks.pixel import Statistics
@@ -145,6 +147,11 @@ class Wide(nn.Module):
         return self.head(self.features(images))
 
 
+class WidePrior(LinearPrior):
+    def decode(self, latents, labels=None):
+        return nn.functional.interpolate(super().decode(latents), size=32)
+
+
 def wide_context():
     context = make_context("gmi")
     small = torch.rand(320, 1, 2, 2, generator=seeded())
@@ -152,22 +159,50 @@ def wide_context():
     return replace(
         context,
         target=view,
+        prior=WidePrior(),
         public=PublicImages.at_hand(nn.functional.interpolate(small, size=32), "asks about samples"),
     ), view
 
 
-def test_a_surrogate_learns_what_the_target_says_and_is_kept():
+def test_a_surrogate_learns_what_the_target_says_and_is_kept(monkeypatch):
+    monkeypatch.setattr(distilling, "STEPS", 30)
+    monkeypatch.setattr(distilling, "LEAST", 0.0)
+    monkeypatch.setattr(distilling, "TESTED", 100)
     context, view = wide_context()
-    (model,), words = outcome(surrogates(context, 1))
-    assert view.queries == 320 and words[0].startswith("distilling surrogate 1 of 1, 0 %; asks about samples")
+    found, words = outcome(surrogates(context, 1))
+    (model,) = found.models
+    asked = 2 * 320 + distilling.TESTED
+    assert view.queries == asked and words[1].startswith("distilling surrogate 1 of 1, 0 %; asks about samples")
+    assert len(words) == distilling.steps_of(1)
     assert not model.training and not any(p.requires_grad for p in model.parameters())
     images = context.public.take(200)
     agree = (model(images).argmax(1) == Wide()(images).argmax(1)).float().mean()
     assert agree > 0.6, "chance is a quarter"
     again, other_view = wide_context()
-    (kept,), words = outcome(surrogates(again, 1))
-    assert words == [] and other_view.queries == 320, "asked again, but not trained again"
+    found, words = outcome(surrogates(again, 1))
+    (kept,) = found.models
+    assert len(words) == 1 and other_view.queries == asked, "asked again, but not trained again"
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), kept.state_dict().values(), strict=True))
+
+
+def test_a_surrogate_that_answers_otherwise_has_no_say(monkeypatch):
+    monkeypatch.setattr(distilling, "STEPS", 1)
+    monkeypatch.setattr(distilling, "TESTED", 100)
+    context, _ = wide_context()
+    found, _ = outcome(surrogates(context, 2))
+    assert found.models == [] and len(found.agreement) == 2 and max(found.agreement) < distilling.LEAST
+    assert str(found).endswith("of fresh samples; 2 below 0.85 left out")
+    monkeypatch.setattr(distilling, "LEAST", 0.0)
+    found, _ = outcome(surrogates(wide_context()[0], 2))
+    assert len(found.models) == 2 and "left out" not in str(found)
+
+
+def test_agreement_is_the_share_of_equal_first_classes():
+    images, logits = torch.rand(6, *SHAPE, generator=seeded()), torch.randn(6, 4, generator=seeded(1))
+    said = QuadrantVictim()(images).argmax(1)
+    logits[:4].scatter_(1, said[:4, None], 9.0)
+    logits[4:].scatter_(1, (said[4:, None] + 1) % 4, 9.0)
+    assert distilling.agreement_of(QuadrantVictim(), images, logits) == pytest.approx(4 / 6)
 
 
 def test_without_public_images_there_is_nothing_to_distil_on():
@@ -215,14 +250,92 @@ def test_the_start_is_the_targets_favourite_sample_of_each_class():
     assert torch.equal(found[::3], drawn[sure.argmax(0)]) and torch.equal(found[3:6], drawn[sure[:, 1].topk(3).indices])
 
 
-def test_the_most_robust_of_several_is_kept():
+@pytest.mark.parametrize(("worth", "of"), [(by_confidence, lambda s: s.softmax(1)), (by_logit, lambda s: s)])
+def test_the_most_robust_of_several_is_kept(worth, of):
     context = make_context("ppa")
     latents = LinearPrior().sample(12, seeded(3))
     labels = context.classes.repeat_interleave(3)
-    rows, sure = final(context, latents, labels, 3, View(), looks=2)
-    expected = QuadrantVictim()(LinearPrior().decode(latents)).softmax(1).gather(1, labels[:, None]).view(4, 3)
-    assert torch.equal(rows, expected.argmax(1) + 3 * torch.arange(4))
-    assert torch.allclose(sure, expected.amax(1), atol=1e-4) and context.target.queries == 24
+    rows = most_robust(context, LinearPrior().decode(latents), labels, 3, 2, View(), worth)
+    expected = of(QuadrantVictim()(LinearPrior().decode(latents))).gather(1, labels[:, None]).view(4, 3)
+    assert torch.equal(rows, expected.argmax(1) + 3 * torch.arange(4)) and context.target.queries == 24
+
+
+def test_what_falls_apart_when_it_is_moved_is_not_kept():
+    """Both tries are a full confidence as they stand; one of them only where it stands."""
+    context = make_context("ppa", classes=(0,), victim=Corner())
+    frail, sound = torch.zeros(1, *SHAPE), torch.ones(1, *SHAPE)
+    frail[..., 0, 0] = 1.2
+    images, labels = torch.cat([frail, sound]), torch.zeros(2, dtype=torch.int64)
+    assert most_robust(context, images, labels, 2, 0).tolist() == [0], "without views the frail one is the surest"
+    assert most_robust(context, images, labels, 2, 16).tolist() == [1]
+    assert most_robust(context, images[:1], labels[:1], 1, 16).tolist() == [0] and context.target.queries == 2 + 32
+
+
+def test_the_restarts_of_a_class_share_its_tries_where_told_to():
+    context = make_context("ppa", classes=(1, 1, 2))
+    latents = LinearPrior().sample(9, seeded(3))
+    labels = context.classes.repeat_interleave(3)
+    rows = most_robust(context, LinearPrior().decode(latents), labels, 3, 0, shared=True)
+    logits = QuadrantVictim()(LinearPrior().decode(latents))
+    assert rows[:2].tolist() == logits[:6, 1].topk(2).indices.tolist()
+    assert rows[2].item() == 6 + logits[6:, 2].argmax().item()
+
+
+def test_a_search_sees_a_view_of_every_try():
+    context, images = make_context("gmi"), torch.rand(8, *SHAPE, generator=seeded())
+    labels, view = context.classes.repeat_interleave(2), shaking(0.1, flips=True)
+    identity = Identity(context, "cross-entropy", [], None, 1.0)
+    loss, logits = judged(identity, images, labels, view, Streams(make_context("gmi")))
+    seen = QuadrantVictim()(views(view, images, Streams(make_context("gmi")), 2))
+    assert torch.allclose(logits, seen) and torch.allclose(loss, cross_entropy(seen, labels))
+    assert not torch.allclose(seen, QuadrantVictim()(images), atol=1e-3)
+    still, _ = judged(identity, images, labels, shaking(0.0, flips=True), Streams(make_context("gmi")))
+    assert torch.allclose(still, cross_entropy(QuadrantVictim()(images), labels))
+
+
+def test_a_shaken_image_moves_by_no_more_than_its_share():
+    """A white square in the middle: every view holds all of it, moved by a tenth of the side at most, and scaled as much."""
+    images = torch.zeros(200, 1, 40, 40)
+    images[..., 16:24, 16:24] = 1.0
+    seen = shaking(0.1, flips=False).of(images, torch.rand(200, 8, generator=seeded()))[:, 0]
+    mass = seen.sum((1, 2))
+    along = (seen.sum(1) * torch.arange(40.0)).sum(1) / mass - 19.5
+    down = (seen.sum(2) * torch.arange(40.0)).sum(1) / mass - 19.5
+    for moved in (along, down):
+        assert 3.0 < moved.abs().max() <= 4 / 0.9 + 0.1
+    assert 64 * 0.81 - 2 < mass.min() < 60 and 70 < mass.max() < 64 / 0.81 + 2
+    assert shaking(0.0, flips=True) is None and shaking(0.1, flips=True).mirror == 0.5
+
+
+ROBUST = [e.key for e in ATTACKS if {"tries", "looks", "shake"} <= set(e.item.__dataclass_fields__)]
+
+
+def test_every_search_over_latents_with_gradients_is_robust():
+    assert set(ROBUST) >= {"gmi", "ked-mi", "plg-mi", "ppa", "mirror", "vmi"}
+
+
+@pytest.mark.parametrize("key", ROBUST)
+def test_more_tries_ask_more_and_end_at_least_as_sure(key):
+    few, many = (make_context(key, every=10**9) for _ in range(2))
+    ends = [[*frames_of(key, context, tries=t, looks=4)][-1] for context, t in ((few, 1), (many, 3))]
+    assert many.target.queries - few.target.queries > 2 * len(few.classes) * FEW["steps"] - 1
+    assert (ends[1].payload.confidence > 0.9).all() and ends[1].note
+
+
+@pytest.mark.parametrize("key", ROBUST)
+def test_the_views_of_a_search_decide_where_it_ends(key):
+    still, shaken = ([*frames_of(key, make_context(key, every=10**9), shake=s)][-1] for s in (0.0, 0.2))
+    assert not torch.equal(still.payload.images, shaken.payload.images)
+
+
+class Corner(nn.Module):
+    """The logit of class 0 is ten times the first pixel."""
+
+    head = None
+
+    def forward(self, images):
+        first = 10 * images[:, 0, 0, 0]
+        return torch.stack([first, *[torch.zeros_like(first)] * 3], 1)
 
 
 # Spaces and distributions

@@ -113,8 +113,9 @@ class AttackInfo(Info):
         access: the least it needs of the target.
         prior: key of the prior it was published with, or None if it works on pixels.
         summary: one sentence for someone who has not read the paper.
-        presets: name to knob values; "demo" is always among them.
+        presets: name to knob values; "demo" is always among them, "paper" has the paper's numbers or is not there.
         public: whether it asks the target about public images, which it then finds in its context.
+        departs: where it is otherwise than its paper, in whole sentences; "" where it is not, or nothing is known of it.
         needs: what it relies on in a prior beyond what every prior offers; names of `workbench.attacks.needs.NEEDS`.
     """
 
@@ -124,6 +125,7 @@ class AttackInfo(Info):
     summary: str
     survey_ref: int | None
     presets: Mapping[str, Mapping[str, Any]]
+    departs: str = ""
     public: bool = False
     needs: tuple[str, ...] = ()
 
@@ -156,6 +158,7 @@ def attack(
     survey_ref: int | None = None,
     presets: Mapping[str, Mapping[str, Any]] | None = None,
     order: int = 100,
+    departs: str = "",
     public: bool = False,
     needs: tuple[str, ...] = (),
 ) -> Callable[[type[AttackT]], type[AttackT]]:
@@ -177,6 +180,7 @@ def attack(
         summary=summary,
         survey_ref=survey_ref,
         presets={"demo": {}, **(presets or {})},
+        departs=departs,
         public=public,
         needs=needs,
     )

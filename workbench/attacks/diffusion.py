@@ -1,15 +1,15 @@
 """Diffusion inversion: the target guides a diffusion model of public images, step by step, from noise to its class.
 
 Dhariwal and Nichol, NeurIPS 2021, https://arxiv.org/abs/2105.05233, algorithm 2: the predicted noise is moved by
-the gradient of the identity loss. Li, Zhang and Mei et al., 2024, https://arxiv.org/abs/2407.11424 (Diff-MI): an
-inversion by a diffusion of public images, a margin loss, several views of each image, a last refinement.
+the gradient of the identity loss. The margin loss and the several views of each image are those of Li, Zhang and Mei
+et al., 2024, https://arxiv.org/abs/2407.11424; this is not their method, whose diffusion model is conditioned on the
+target's pseudo-labels and tuned to the target before it is guided.
 
-Departs from them: the target judges the clean image that each noisy one promises, since it knows no noise; the
+Departs from guidance as published: the target judges the clean image that each noisy one promises, since it knows no noise; the
 gradient only gives the direction of a push, whose length is a share of the noise's own that shrinks with the
 signal's, so that every identity loss guides alike and no early push, of images still unseen, decides everything.
 A later round puts noise back and walks again, and is dropped where it ends worse. The refinement moves the noise,
-through the whole walk, which keeps it an image of the prior; Diff-MI's moves pixels, to the target's liking by
-construction.
+through the whole walk, which keeps it an image of the prior.
 """
 
 from __future__ import annotations
@@ -72,9 +72,11 @@ class Walk:
     order=9,
     public=True,
     needs=("walk",),
-    paper="Dhariwal and Nichol, NeurIPS 2021; Li et al., 2024 (Diff-MI)",
+    paper="Dhariwal and Nichol, NeurIPS 2021",
     summary="Lets the target steer a diffusion model from noise to an image of its class.",
-    presets={"demo": dict(steps=25, rounds=3), "paper": dict(steps=100, rounds=4, looks=4, refine=30)},
+    departs="The target judges the clean image that each noisy one promises, since it knows no noise; the "
+    "gradient gives only the direction of a push whose length is a share of the noise's own.",
+    presets={"demo": dict(steps=25, rounds=3), "long": dict(steps=100, rounds=4, looks=4, refine=30)},
 )
 @dataclass(frozen=True)
 class GuidedDiffusion(IdentityKnobs):
@@ -82,7 +84,7 @@ class GuidedDiffusion(IdentityKnobs):
     steps: int = knob(25, 2, 1000, log=True, help="Guided steps from noise to image.", unit="steps")
     rounds: int = knob(3, 1, 20, help="Walks: the first from noise, later ones from the image with noise put back.")
     back: float = knob(0.6, 0.05, 0.95, help="How far back a later walk begins, as a share of all the steps.")
-    strength: float = knob(0.2, 0.0, 5.0, live=True, help="Length of the target's push, as a share of the noise's own.")
+    strength: float = knob(0.2, 0.0, 0.5, live=True, help="Length of the target's push, as a share of the noise's own.")
     looks: int = knob(2, 1, 16, help="Random views by which the target judges each step.")
     crop: float = knob(0.85, 0.4, 1.0, help="Least share of the area that a view keeps.")
     refine: int = knob(

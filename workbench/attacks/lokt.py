@@ -68,6 +68,8 @@ class StandIn(nn.Module):
     needs=("shared",),
     paper="Nguyen et al., NeurIPS 2023",
     summary="Trains classifiers of its own on images that the target labelled, then follows their gradients.",
+    departs="In the place of the class-conditional T-ACGAN stands the scenario's prior, of which latents that the "
+    "target put into a class are mixed; small networks on 32 pixels stand in for DenseNets.",
     presets={
         "demo": dict(steps=60, queries=2400, epochs=4),
         "paper": dict(queries=300_000, stand_ins=3, epochs=200, width=64, steps=600, lr=0.1),

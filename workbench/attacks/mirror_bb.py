@@ -38,6 +38,8 @@ from workbench.priors import Prior
     needs=("shared",),
     paper="An et al., NDSS 2022",
     summary="Breeds latents of a style-based generator: the confidence scores decide who has children.",
+    departs="A gene comes from the fitter parent with the higher probability, the released code favours the worse "
+    "one; every child mutates by noise of its own.",
     presets={"demo": dict(steps=40), "paper": dict(steps=100, population=100, pool=100_000, enough=0.95, bound=1.0)},
 )
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from workbench.targets.architectures import Classifier
 
 @dataclass(frozen=True)
 class Need:
-    """Attributes: has: whether a kind of prior offers it. why: what the attack does with it, and what is missing."""
+    """Attributes: has: whether a kind of prior, or a prior, offers it. why: what the attack does with it, and what is missing."""
 
-    has: Callable[[type[Prior]], bool]
+    has: Callable[[type[Prior] | Prior], bool]
     why: str
 
 
@@ -28,6 +28,9 @@ NEEDS = {
         lambda kind: kind.discriminates, "asks the prior's critic how real an image looks, and {prior} has none"
     ),
     "walk": Need(lambda kind: hasattr(kind, "walk"), "guides a diffusion step by step, and {prior} is none"),
+    "layers": Need(
+        lambda kind: hasattr(kind, "enter"), "searches inside a generator, layer after layer, and {prior} has no layers"
+    ),
     "shared": Need(
         lambda kind: not kind.conditional, "shows every class the same samples, and {prior} draws each class separately"
     ),

@@ -81,6 +81,12 @@ def attacks() -> str:
     return table(["what it may ask", "attack", "prior", "paper"], rows)
 
 
+def departures() -> str:
+    """Return where attacks are otherwise than their papers."""
+    rows = [[named(info.title, info.key), info.departs] for _, asking in attacks_by_access() for info in asking]
+    return table(["attack", "departs from the paper"], [row for row in rows if row[1]])
+
+
 def targets() -> str:
     rows = (
         [named(entry.title, entry.key), "judges, is never attacked" if entry.info.role == "evaluator" else "target"]
@@ -241,6 +247,7 @@ def weights() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "scenarios": scenarios,
     "attacks": attacks,
+    "departures": departures,
     "targets": targets,
     "priors": priors,
     "defenses": defenses,

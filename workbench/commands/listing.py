@@ -117,6 +117,7 @@ def attacks() -> list[dict[str, Any]]:
                 "paper": info.paper,
                 "survey_ref": info.survey_ref,
                 "summary": info.summary,
+                "departs": info.departs,
                 "presets": {k: dict(v) for k, v in info.presets.items()},
                 "knobs": {
                     k.name: {

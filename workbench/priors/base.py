@@ -193,6 +193,13 @@ class Layered(Protocol):
         """Return latents (n, D) as one for each layer, (n, L·D)."""
 
 
+class Cut(Protocol):
+    """What a prior that can be cut between its layers offers besides: see `workbench.priors.style.Style.leave`."""
+
+    def leave(self, maps: Tensor, image: Tensor, latents: Tensor, depth: int) -> Tensor:
+        """Return images (n, C, H, W) in [0, 1] of maps (n, c, h, w) and the image so far, as they are after `depth` layers."""
+
+
 class Luminance(Prior):
     """A colour prior seen through its luminance (ITU-R BT.601), for a scenario of grey images."""
 
@@ -226,6 +233,10 @@ class Luminance(Prior):
 
     def encode(self, images: Tensor) -> Tensor:
         return self.inner.encode(images.expand(-1, 3, -1, -1))
+
+    def leave(self, maps: Tensor, image: Tensor, latents: Tensor, depth: int) -> Tensor:
+        """Return grey images (n, 1, H, W) in [0, 1] of what the inner prior holds after `depth` layers, all in colour."""
+        return luminance(cast(Cut, self.inner).leave(maps, image, latents, depth))
 
     def picture(self, x: Tensor) -> Tensor:
         """Return grey images (n, 1, H, W) in [0, 1] of a diffusion prior's clean ones (n, 3, H, W).

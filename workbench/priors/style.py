@@ -161,14 +161,37 @@ class Style(Adversary):
         return latents.repeat(1, self.layers)
 
     def decode(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        w = latents.unflatten(1, (-1, self.latent_dim))
-        w = w.expand(-1, self.layers, -1) if w.shape[1] == 1 else w
+        return self.leave(*self.enter(latents, 1), latents, 1)
+
+    def enter(self, latents: Tensor, depth: int) -> tuple[Tensor, Tensor]:
+        """Return the maps (n, c, h, w) and the image so far (n, C, h, w), unbounded, after `depth` layers, at least one.
+
+        Args:
+            latents: w (n, D) or w+ (n, L·D).
+        """
+        w = self._each_layers(latents)
         x = self.blocks[0](self.const.expand(len(w), -1, -1, -1), w[:, 0])
         image = self.to_rgb[0](x)
-        for k in range(1, self.layers):
-            x = self.blocks[k](x, w[:, k])
-            image = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=False) + self.to_rgb[k](x)
+        for k in range(1, depth):
+            x, image = self.onward(x, image, latents, k)
+        return x, image
+
+    def onward(self, maps: Tensor, image: Tensor, latents: Tensor, depth: int) -> tuple[Tensor, Tensor]:
+        """Return maps (n, c, h, w) and image so far (n, C, h, w) after one layer more than `depth`."""
+        maps = self.blocks[depth](maps, self._each_layers(latents)[:, depth])
+        grown = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)
+        return maps, grown + self.to_rgb[depth](maps)
+
+    def leave(self, maps: Tensor, image: Tensor, latents: Tensor, depth: int) -> Tensor:
+        """Return images (n, C, H, W) in [0, 1] of maps and image so far as they are after `depth` layers."""
+        for k in range(depth, self.layers):
+            maps, image = self.onward(maps, image, latents, k)
         return image.sigmoid()
+
+    def _each_layers(self, latents: Tensor) -> Tensor:
+        """Return the w of every layer, (n, L, D)."""
+        w = latents.unflatten(1, (-1, self.latent_dim))
+        return w.expand(-1, self.layers, -1) if w.shape[1] == 1 else w
 
 
 def _renamed(module: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:

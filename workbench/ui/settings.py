@@ -13,7 +13,7 @@ from workbench.engine.compatibility import attack_problem
 from workbench.ui.catalog import Catalog
 
 GROUP = "access:"  # begins the value of a line of the attacks' menu that is a heading and no attack
-PRESETS = {"demo": "Demo", "paper": "As in the paper"}
+PRESETS = {"demo": "Demo", "paper": "As in the paper", "long": "Long"}
 
 
 def attack_choices(scenario: str, target: str) -> list[tuple[str, str]]:

@@ -21,6 +21,9 @@ class Streams:
             self._generators.append(torch.Generator().manual_seed(base * 1_000_003 + c * 1009 + seen[c]))
             seen[c] += 1
 
+    def __len__(self) -> int:
+        return len(self._generators)
+
     def of(self, rows: Tensor | None) -> list[torch.Generator]:
         """Return the generators of candidates `rows` (n,), all where None."""
         return self._generators if rows is None else [self._generators[i] for i in rows.tolist()]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from workbench.attacks.base import AttackContext
 from workbench.attacks.parts.losses import CHOICES, IDENTITY
 from workbench.attacks.parts.search_frames import SearchFrames
-from workbench.attacks.parts.surrogates import MOST, steps_of, surrogates
+from workbench.attacks.parts.surrogates import steps_of, surrogates
 from workbench.core.errors import Incompatible
 from workbench.core.knobs import knob
 from workbench.core.records import Frame
@@ -76,7 +76,7 @@ class Identity:
 
 def preparing_steps(ctx: AttackContext[Prior], knobs: IdentityKnobs) -> int:
     """Return the steps that `prepared` takes before the search."""
-    return steps_of(knobs.augment, MOST if ctx.public is None else len(ctx.public)) if knobs.augment else 0
+    return steps_of(knobs.augment) if knobs.augment else 0
 
 
 def prepared(frames: SearchFrames, knobs: IdentityKnobs) -> Generator[Frame, None, Identity]:
@@ -88,7 +88,8 @@ def prepared(frames: SearchFrames, knobs: IdentityKnobs) -> Generator[Frame, Non
     ctx, begun = frames.ctx, frames.done
     others: list[nn.Module] = []
     if knobs.augment:
-        others = yield from frames.while_preparing(surrogates(ctx, knobs.augment))
+        found = yield from frames.while_preparing(surrogates(ctx, knobs.augment))
+        others, frames.note = found.models, str(found)
         frames.done = begun + preparing_steps(ctx, knobs)  # those kept on disk took no step
     centre = _mean_feature(ctx) if knobs.identity_loss == "logit" else None
     return Identity(ctx, knobs.identity_loss, others, centre, knobs.feature_weight)
@@ -98,7 +99,7 @@ def prepared(frames: SearchFrames, knobs: IdentityKnobs) -> Generator[Frame, Non
 def _mean_feature(ctx: AttackContext[Prior]) -> Tensor:
     """Return the target's mean feature, (F,), of public images; a query each, and one more."""
     if ctx.public is not None:
-        images = ctx.public.take(CENTRE).to(ctx.device)
+        images = ctx.public.some(CENTRE, ctx.rng).to(ctx.device)
     else:
         images = ctx.prior.random_images(256, ctx.rng)
     if not hasattr(ctx.target.module(images[:1]), "head"):

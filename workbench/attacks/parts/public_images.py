@@ -40,6 +40,11 @@ class PublicImages:
         self._drawn = [torch.cat(self._drawn)]
         return self._drawn[0][:n]
 
+    def some(self, n: int, rng: torch.Generator) -> Tensor:
+        """Return `n` images at random, (n, C, H, W), or all of them in a random order if there are fewer."""
+        among = self.choice(n)
+        return among[torch.randperm(len(among), generator=rng)[:n].to(among.device)]
+
     def choice(self, n: int) -> Tensor:
         """Return `n` images or more from which to choose at random, (M, C, H, W).
 

@@ -26,8 +26,8 @@ class Evaluation:
     Attributes:
         images: (M, C, H, W) in [0, 1].
         latents: (M, D).
-        total: (N,) or (M,) what is minimised, weights included.
-        losses: (N,) or (M,) each, for the curves.
+        total: (M,) what is minimised, weights included, or fewer, one for several latents that lie side by side.
+        losses: (M,) each, or fewer, for the curves.
         logits: (M, K) of the images, or of the views of them that the target was asked about.
     """
 
@@ -49,13 +49,13 @@ class SearchFrames:
     Attributes:
         done: steps taken so far.
         note: a few words for the frames of a search.
-        cloud: what is tried around the candidates, for the frames of a search; None for nothing.
+        cloud: what is tried around the candidates, of the rows (N,) that are shown; None for nothing.
     """
 
     def __init__(self, ctx: AttackContext[Prior], start: Tensor, total: int, tries: int = 1) -> None:
         self.ctx, self.total, self.tries = ctx, total, tries
         self.done, self.note = 0, ""
-        self.cloud: Callable[[], Cloud] | None = None
+        self.cloud: Callable[[Tensor], Cloud] | None = None
         with torch.no_grad():
             self._start = Images(ctx.prior.decode(start, ctx.classes), start)
 
@@ -75,30 +75,34 @@ class SearchFrames:
                 yield self.waiting(note)
 
     def searching(self, now: Evaluation, gradient: Tensor) -> Frame:
-        """Return the frame of where a search stands, with its `gradient` (N, ...) or (M, ...) there."""
+        """Return the frame of where a search stands, with its `gradient` (M, ...) there, or of fewer as the losses."""
         ensure_finite(self.done, total=now.total, gradient=gradient, latent=now.latents)
         losses = {**now.losses, "gradient norm": gradient.flatten(1).norm(dim=1)}
         sure = confidence(now.logits, self.ctx.classes.repeat_interleave(self.tries))
         rows = best_of(sure, self.tries)
-        shown = {name: value[rows] if len(value) == len(sure) else value for name, value in losses.items()}
-        payload = self._images(now.images[rows], now.latents[rows], sure[rows])
+        shown = {name: value[rows // (len(sure) // len(value))] for name, value in losses.items()}
+        payload = self._images(now.images[rows], now.latents[rows], sure[rows], rows)
         return Frame(self.done, self.total, payload, shown, self.ctx.target.queries, self.note)
 
     @torch.no_grad()
-    def closing(self, now: Evaluation, note: str = "", logits: Tensor | None = None) -> Frame:
+    def closing(
+        self, now: Evaluation, note: str = "", logits: Tensor | None = None, rows: Tensor | None = None
+    ) -> Frame:
         """Return the last frame; the curves end with the same losses, of the images it shows.
 
         Args:
             now: of one latent a candidate.
             logits: (N, K) of the images themselves, where the objective looked at views of them.
+            rows: (N,) which of the tries these are, for the cloud; the first of each candidate where None.
         """
         logits = now.logits if logits is None else logits
         ensure_finite(self.total, latent=now.latents, logits=logits)
-        payload = self._images(now.images, now.latents, confidence(logits, self.ctx.classes))
+        rows = self.tries * torch.arange(len(now.images), device=logits.device) if rows is None else rows
+        payload = self._images(now.images, now.latents, confidence(logits, self.ctx.classes), rows)
         return Frame(self.total, self.total, payload, now.losses, self.ctx.target.queries, note)
 
-    def _images(self, images: Tensor, latents: Tensor, sure: Tensor) -> Images:
-        points, owners = self.cloud() if self.cloud is not None else (None, None)
+    def _images(self, images: Tensor, latents: Tensor, sure: Tensor, rows: Tensor) -> Images:
+        points, owners = self.cloud(rows) if self.cloud is not None else (None, None)
         return Images(images, latents, sure, cloud=points, cloud_of=owners)
 
 

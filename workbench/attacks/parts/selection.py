@@ -1,4 +1,4 @@
-"""Choosing where to begin and what to keep, by the target's confidence."""
+"""Choosing where to begin, by the target's confidence."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ import torch
 from torch import Tensor
 
 from workbench.attacks.base import AttackContext
-from workbench.attacks.parts.candidate_rng import Streams
 from workbench.attacks.parts.questions import AnswerPool, ask
-from workbench.attacks.parts.search_frames import SearchFrames, best_of
-from workbench.attacks.parts.views import View, views
+from workbench.attacks.parts.search_frames import SearchFrames
 from workbench.core.records import Frame
 from workbench.priors import Prior
 
@@ -62,20 +60,3 @@ def initial(
         yield f"asking about samples to begin with, {100 * done // size} %"
     pool = AnswerPool(torch.cat(latents), torch.cat(answers))
     return pool.best(pool.answers, ctx.classes, tries).flatten(0, 1)
-
-
-@torch.no_grad()
-def final(
-    ctx: AttackContext[Prior], latents: Tensor, labels: Tensor, tries: int, view: View, looks: int
-) -> tuple[Tensor, Tensor]:
-    """Return the rows (N,) that stay surest over `looks` random views, and that confidence; looks·N·tries queries.
-
-    Struppek et al., ICML 2022 (PPA), section 3.4.
-    """
-    streams, total = Streams(ctx), torch.zeros(len(latents), device=latents.device)
-    images = ctx.prior.decode(latents, labels)
-    for _ in range(looks):
-        scores = sureness(ctx, views(view, images, streams, tries))
-        total += scores.gather(1, labels[:, None])[:, 0] / looks
-    rows = best_of(total, tries)
-    return rows, total[rows]

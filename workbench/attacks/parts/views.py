@@ -18,8 +18,9 @@ class View:
     """What may happen to an image before the target sees it.
 
     Attributes:
-        scale: least and largest share of the area that a crop keeps.
+        scale: least and largest share of the area that a view holds; beyond 1 it sees past the border, which goes on.
         ratio: least and largest width over height of a crop.
+        shift: largest move sideways and up or down, as a share of the side, beside where a crop happens to lie.
         mirror: probability of mirroring.
         degrees: largest turn.
         light, contrast: largest relative change.
@@ -27,6 +28,7 @@ class View:
 
     scale: tuple[float, float] = (1.0, 1.0)
     ratio: tuple[float, float] = (1.0, 1.0)
+    shift: float = 0.0
     mirror: float = 0.0
     degrees: float = 0.0
     light: float = 0.0
@@ -40,8 +42,10 @@ class View:
             return low + (high - low) * u[row]
 
         area, shape = between(0, *self.scale).sqrt(), between(1, *self.ratio).sqrt()
-        wide, high = (area * shape).clamp(max=1), (area / shape).clamp(max=1)
-        right, down = (2 * u[2] - 1) * (1 - wide), (2 * u[3] - 1) * (1 - high)
+        most = max(1.0, self.scale[1] ** 0.5)
+        wide, high = (area * shape).clamp(max=most), (area / shape).clamp(max=most)
+        right = (2 * u[2] - 1) * ((1 - wide).clamp(min=0) + 2 * self.shift)
+        down = (2 * u[3] - 1) * ((1 - high).clamp(min=0) + 2 * self.shift)
         sign = torch.where(u[4] < self.mirror, -1.0, 1.0)
         angle = between(5, -self.degrees, self.degrees) * torch.pi / 180
         cos, sin = angle.cos(), angle.sin()

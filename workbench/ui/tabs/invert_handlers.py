@@ -102,7 +102,10 @@ def about(attack: str) -> str:
     """Return what an attack is, as HTML."""
     info = ATTACKS.entry(attack).info
     needs = f"Needs: {info.access.label.lower()} access" + (f", a {info.prior} prior" if info.prior else ", no prior")
-    return f'<p class="wb-about">{escape(info.summary)}<br><span>{escape(needs)} · {escape(info.paper)}</span></p>'
+    text = f'<p class="wb-about">{escape(info.summary)}<br><span>{escape(needs)} · {escape(info.paper)}</span></p>'
+    if not info.departs:
+        return text
+    return f'{text}<details class="wb-about"><summary>Departs from the paper</summary>{escape(info.departs)}</details>'
 
 
 def preset_cards() -> dict[str, Any]:
