@@ -14,7 +14,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from workbench.metrics import distribution
 from workbench.metrics.distribution import (
     ENOUGH,
-    fid,
+    frechet,
     frechet_distance,
     mean_distance,
     moments,
@@ -74,8 +74,8 @@ def test_the_distance_is_symmetric_and_blind_to_a_common_shift(seed, shift):
 
 def test_fewer_images_than_features_give_a_finite_distance():
     few = gaussian(10, 40)
-    assert fid(few, few).value == pytest.approx(0, abs=1e-4)
-    assert math.isfinite(fid(few, gaussian(12, 40, 1)).value)
+    assert frechet(few, few).value == pytest.approx(0, abs=1e-4)
+    assert math.isfinite(frechet(few, gaussian(12, 40, 1)).value)
 
 
 class Columns(nn.Module):
@@ -93,14 +93,17 @@ def test_a_second_implementation_agrees(n):
     judge = FrechetInceptionDistance(Columns(), input_img_size=(1, 2, 3))
     judge.update(one.view(-1, 1, 2, 3), real=False)
     judge.update(other.view(-1, 1, 2, 3), real=True)
-    assert fid(one, other).value == pytest.approx(judge.compute().item(), rel=1e-3)
+    assert frechet(one, other).value == pytest.approx(judge.compute().item(), rel=1e-3)
 
 
 def test_a_small_set_is_called_biased():
-    found, enough = fid(gaussian(100, 20), gaussian(5000, 20, 1)), fid(gaussian(5000, 20), gaussian(5000, 20, 1))
+    found, enough = (
+        frechet(gaussian(100, 20), gaussian(5000, 20, 1)),
+        frechet(gaussian(5000, 20), gaussian(5000, 20, 1)),
+    )
     assert (found.n, found.features, found.biased) == (100, 20, True) and not enough.biased
     assert found.value > 3 * enough.value, "both are 0 in truth; the flag must mean something"
-    assert not fid(gaussian(ENOUGH * 4, 4), gaussian(ENOUGH * 4, 4, 1)).biased
+    assert not frechet(gaussian(ENOUGH * 4, 4), gaussian(ENOUGH * 4, 4, 1)).biased
 
 
 def test_moments_are_those_of_the_sample():

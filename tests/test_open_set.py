@@ -14,8 +14,9 @@ from workbench.recognisers import RECOGNISERS, Card, KnowsPublicClasses
 from workbench.recognisers.evaluator import Evaluator
 from workbench.recognisers.nothing import blobs, blurred, gratings, mixed, noise, nothing, scrambled, shuffled
 from workbench.recognisers.open_set import OpenSetClassifier
-from workbench.recognisers.open_set_training import train_open_set
+from workbench.recognisers.open_set_training import OpenSetShaping, train_open_set
 from workbench.scenarios import SCENARIOS, Labelled
+from workbench.targets.training import ClassifierRecipe
 
 SHAPE = (1, 32, 32)
 
@@ -113,6 +114,31 @@ def test_a_seven_is_no_one_and_the_verdict_says_what_it_is(judge):
     assert found.right == [True, False, False]
 
 
+def test_samples_of_a_prior_are_read_or_refused_by_what_they_look_like(digits):
+    class Reads(torch.nn.Module):
+        """Sure of bright pictures, at a loss with dark ones."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.tensor(20.0))
+
+        def forward(self, images):
+            level = images.mean((1, 2, 3))
+            return torch.stack([level * self.scale, 0 * level, 50 + 0 * level], 1)  # "nothing" is ignored
+
+    samples, far = torch.cat([grey(0.9, 0.8), grey(0.001)]), grey(0.5)
+    recipe = ClassifierRecipe(epochs=2)
+    shaping = OpenSetShaping(digits, 2, samples, far, recipe, ready=0.5)
+    model = Reads()
+    shaping.mode(model)
+    assert len(shaping.read) == 0 and torch.equal(shaping.refused, far), "it cannot read yet"
+    shaping.mode(model)
+    assert shaping.read.labels.tolist() == [0, 0] and torch.equal(shaping.read.images, samples[:2])
+    assert torch.equal(shaping.refused, torch.cat([far, samples[2:]])) and model.training
+    loss = shaping.loss(model, digits.images[:8], torch.zeros(8, dtype=torch.long), 0.5)
+    assert loss.shape == () and torch.isfinite(loss)
+
+
 # All classes
 
 
@@ -153,7 +179,7 @@ def test_a_small_training_makes_a_judge_who_can_say_no(tmp_path, monkeypatch):
     phases = [p.phase for p in train_open_set(scenario, epochs=3, source="a few digits")]
     card = read_card("digits/open-set")
     assert len(phases) == 3 and card["num_classes"] == 11 and card["data"] == "a few digits"
-    assert card["public_classes"] == list(names[5:]) and 0.5 <= card["threshold"] <= 1
+    assert card["public_classes"] == list(names[5:]) and 0 < card["threshold"] < 1
     assert card["blur"][0]["side"] == 32 and card["heldout"]["n"] == 20
     judge = RECOGNISERS["open-set"](scenario, torch.device("cpu"))
     assert isinstance(judge, OpenSetClassifier) and judge.threshold == card["threshold"]

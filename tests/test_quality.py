@@ -43,14 +43,14 @@ class Slow(LinearPrior):
 def test_a_perfect_prior_has_the_figures_of_the_public_images():
     found = measure(LinearPrior(), QuadrantVictim(), public())
     assert (found.n, found.public_images, found.features, found.biased) == (600, 1200, 4, False)
-    assert found.fid < 2 * found.fid_halves + 1e-3 and found.spread == pytest.approx(1, abs=0.05)
+    assert found.frechet < 2 * found.frechet_halves + 1e-3 and found.spread == pytest.approx(1, abs=0.05)
     for name in (*SHARES, "spread"):
         assert getattr(found, name) == pytest.approx(getattr(found, f"{name}_halves"), abs=0.08), name
 
 
 def test_a_collapsed_prior_shows_in_every_figure_but_precision():
     found = measure(Collapsed(), QuadrantVictim(), public())
-    assert found.fid > 50 * found.fid_halves and found.spread < 0.1
+    assert found.frechet > 50 * found.frechet_halves and found.spread < 0.1
     assert found.recall < 0.1 and found.coverage < 0.2 and found.precision > 0.9
 
 
@@ -124,7 +124,8 @@ def test_the_list_tells_how_good_a_prior_is(shipped):
     )
     assert faces["figures"]["n"] == 100 and lfw["figures"] is None
     assert re.fullmatch(
-        r"quick, training not finished, lfw's, in grey, FID [\d.]+ \(public images [\d.]+\)", standing(faces)
+        r"quick, training not finished, lfw's, in grey, Fréchet distance [\d.]+ \(public images [\d.]+\)",
+        standing(faces),
     )
     assert standing(lfw) == "quick, training not finished"
     assert not digits["usable"] and digits["figures"] is None

@@ -16,7 +16,7 @@ from workbench.core.errors import DataMissing, UsageError
 from workbench.core.weights import amend_card, read_card
 from workbench.defenses.plan import under
 from workbench.defenses.store import load_classifier, target_card, target_problem
-from workbench.metrics.distribution import fid, spread_ratio, support
+from workbench.metrics.distribution import frechet, spread_ratio, support
 from workbench.priors import Prior, load_prior
 from workbench.priors.base import lender_of, prior_card, prior_problem, weights_name
 from workbench.scenarios import SCENARIOS
@@ -40,9 +40,9 @@ class Figures:
         n: images of each set: samples, one half of the public images, the other half.
         public_images: how many there were to choose from.
         features: length of the evaluator's feature.
-        biased: whether n is too small for `fid` to be read on its own; its ratio to `fid_halves` still can.
-        fid, precision, recall, density, coverage, spread: samples against one half.
-        fid_halves, ..., spread_halves: the other half against it.
+        biased: whether n is too small for `frechet` to be read on its own; its ratio to `frechet_halves` still can.
+        frechet, precision, recall, density, coverage, spread: samples against one half.
+        frechet_halves, ..., spread_halves: the other half against it.
         evaluator: start of the sha256 of the evaluator's weights; other weights, other figures.
     """
 
@@ -50,8 +50,8 @@ class Figures:
     public_images: int
     features: int
     biased: bool
-    fid: float
-    fid_halves: float
+    frechet: float
+    frechet_halves: float
     precision: float
     precision_halves: float
     recall: float
@@ -70,8 +70,14 @@ class Figures:
 
 
 def figures_of(card: dict[str, Any], scenario: str) -> dict[str, Any] | None:
-    """Return a card's figures for a scenario, or None; a borrowed prior has some for each that borrows it."""
-    return card.get("figures", {}).get(scenario)
+    """Return a card's figures for a scenario, or None; a borrowed prior has some for each that borrows it.
+
+    The Fréchet distance of cards that called it "fid" gets the name that it has now.
+    """
+    found = card.get("figures", {}).get(scenario)
+    return found and {
+        name.replace("fid", "frechet") if name.startswith("fid") else name: v for name, v in found.items()
+    }
 
 
 @torch.no_grad()
@@ -115,8 +121,8 @@ def measure(
     found: dict[str, float] = {}
     for suffix, features in (("", drawn), ("_halves", fellow)):
         shares = {**asdict(support(features, real)), "spread": spread_ratio(features, real)}
-        distance = fid(features, real)
-        found |= {f"fid{suffix}": distance.value, **{f"{name}{suffix}": value for name, value in shares.items()}}
+        distance = frechet(features, real)
+        found |= {f"frechet{suffix}": distance.value, **{f"{name}{suffix}": value for name, value in shares.items()}}
     return Figures(
         n=wanted,
         public_images=len(public),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from workbench.analysis.prior_quality import figures_of
 from workbench.attacks import ATTACKS, AttackInfo
 from workbench.commands.base import COMMANDS
 from workbench.core.records import Access
@@ -21,6 +22,7 @@ from workbench.grids import GRIDS
 from workbench.grids.base import gathered
 from workbench.grids.markdown import COLUMNS, figure
 from workbench.metrics import METRICS
+from workbench.metrics.sets import SET_METRICS
 from workbench.priors import PRIORS
 from workbench.scenarios import SCENARIOS, Scenario
 from workbench.targets import ARCHITECTURES
@@ -118,7 +120,8 @@ def defenses() -> str:
 
 def metrics() -> str:
     rows = (
-        [named(entry.title, entry.key), entry.info.unit, entry.info.best, entry.info.compares] for entry in own(METRICS)
+        [named(entry.title, entry.key), entry.info.unit, entry.info.best, entry.info.compares]
+        for entry in (*own(METRICS), *own(SET_METRICS))
     )
     return table(["metric", "unit", "more leakage is", "compares"], rows)
 
@@ -225,12 +228,13 @@ def weights() -> str:
 
     def row(name: str) -> list[str]:
         card = read_card(name)
-        accuracy, fid = card.get("heldout_accuracy"), card.get("figures", {}).get(name.split("/")[0], {}).get("fid")
+        accuracy = card.get("heldout_accuracy")
+        distance = (figures_of(card, name.split("/")[0]) or {}).get("frechet")
         measured = (
             f"held-out accuracy {accuracy:.3f}"
             if accuracy is not None
-            else f"Fréchet distance {fid:.1f}"
-            if fid is not None
+            else f"Fréchet distance {distance:.1f}"
+            if distance is not None
             else "–"
         )
         return [f"`{name}`", card.get("data", "–"), card.get("quality", "–"), measured, f"{card['bytes'] / 2**20:.1f}"]

@@ -18,6 +18,7 @@ from workbench.defenses import DEFENSES
 from workbench.defenses.not_applicable import NOT_APPLICABLE
 from workbench.defenses.store import target_card, target_problem
 from workbench.metrics import METRICS
+from workbench.metrics.sets import SET_METRICS
 from workbench.priors import PRIORS
 from workbench.priors.base import lender_of, prior_card, prior_problem
 from workbench.scenarios import SCENARIOS
@@ -100,7 +101,7 @@ def standing(row: dict[str, Any]) -> str:
     if row["borrowed_from"]:
         remarks.append(f"{row['borrowed_from']}'s, in grey")
     if row["figures"]:
-        remarks.append("FID {fid:.1f} (public images {fid_halves:.1f})".format(**row["figures"]))
+        remarks.append("Fréchet distance {frechet:.1f} (public images {frechet_halves:.1f})".format(**row["figures"]))
     return ", ".join(remarks)
 
 
@@ -163,7 +164,7 @@ def defenses() -> list[dict[str, Any]]:
 
 
 def metrics() -> list[dict[str, Any]]:
-    return [described(e.info) for e in METRICS]
+    return [described(e.info) for registry in (METRICS, SET_METRICS) for e in registry]
 
 
 def grouped(kind: str, rows: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:

@@ -16,7 +16,7 @@ from workbench.engine.model_cache import pick_device
 from workbench.priors.base import prior_problem
 from workbench.scenarios import SCENARIOS
 
-SHOWN = ("fid", "precision", "recall", "density", "coverage", "spread")
+SHOWN = ("frechet", "precision", "recall", "density", "coverage", "spread")
 
 
 @command("quality", "Measure priors against public images", order=4)
@@ -61,7 +61,7 @@ class Quality:
                 continue
             print(
                 f"{scenario.key}/{key}: {figures['n']} samples against as many of {figures['public_images']} public images"
-                f"{'; too few for an unbiased FID' if figures['biased'] else ''}"
+                f"{'; too few for an unbiased Fréchet distance' if figures['biased'] else ''}"
             )
             for name in SHOWN:
                 print(f"{name:<10} {figures[name]:>9.3f}   public images {figures[f'{name}_halves']:>9.3f}")

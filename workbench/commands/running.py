@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from workbench.commands.base import assignments, command
+from workbench.commands.figures import print_figures, verdict_lines
 from workbench.core.errors import StoreError, UsageError
 from workbench.core.paths import runs_dir
 from workbench.core.payloads import Images
@@ -43,23 +43,15 @@ def summary(folder: RunFolder) -> dict[str, Any]:
         "classes": config["classes"],
         **{k: manifest.get(k) for k in ("state", "reason", "steps", "seconds", "steps_per_second", "queries")},
         "metrics": manifest.get("metrics", {}),
+        "intervals": manifest.get("intervals", {}),
         "baseline": manifest.get("baseline", {}),
+        "ceiling": manifest.get("ceiling", {}),
+        "judged": manifest.get("judged"),
+        "sets": manifest.get("sets", {}),
         "verdict": manifest.get("verdict"),
         "target_accuracy": manifest.get("target_accuracy"),
         "note": manifest.get("note", ""),
     }
-
-
-def verdict_line(verdict: Mapping[str, Any]) -> str:
-    """Return how many pictures the judges who can say no recognise, in a sentence."""
-    beside = {
-        "random prior": verdict["baseline"],
-        "real photographs": verdict["ceiling"],
-        "closest this prior can come": verdict.get("reach"),
-    }
-    said = ", ".join(f"{what} {share:.2f}" for what, share in beside.items() if share is not None)
-    rest = f", not {verdict['other']}, too blurred to tell {verdict['unclear']}" if verdict.get("unclear") else ""
-    return f"recognised by {' and '.join(verdict['judges'])}: {verdict['recognised']} of {verdict['n']}{rest} ({said})"
 
 
 def show(frame: Frame, seconds: float) -> None:
@@ -177,11 +169,6 @@ class Run:
             print(json.dumps(result))
         else:
             if result["verdict"]:
-                print(verdict_line(result["verdict"]))
-            for name, value in result["metrics"].items():
-                floor = result["baseline"].get(name)
-                print(
-                    f"{name:<10} {'n/a' if value is None else f'{value:.3f}':>9}   random prior "
-                    f"{'n/a' if floor is None else f'{floor:.3f}':>9}"
-                )
+                print(*verdict_lines(result["verdict"]), sep="\n")
+            print_figures(result)
         return 0 if state is RunState.FINISHED else 1

@@ -182,7 +182,9 @@ class Train:
         )
         parser.add_argument("--source", help="what --data holds, for the card")
         parser.add_argument("--as-card", action="store_true", help="follow the recipe of the card that is there")
-        parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+        parser.add_argument(
+            "--resume", action="store_true", help="go on from the last checkpoint; a judge: from the one that is there"
+        )
         parser.add_argument("--epochs", type=int, help="instead of the recipe's (classifiers)")
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--device", default="auto")

@@ -16,7 +16,8 @@ from workbench.core.weights import has_weights, read_card, write_atomically
 from workbench.engine.model_cache import ModelCache
 from workbench.engine.resolve import Resolved
 from workbench.metrics.base import EvalContext
-from workbench.metrics.judge import Judgement, judge, panel_json
+from workbench.metrics.evaluator_rates import rates_of
+from workbench.metrics.judge import Judgement, judge, panel_json, sets_json
 from workbench.metrics.panel_verdict import Answer, agreement_of
 from workbench.recognisers import Panel
 from workbench.runs.contact_sheet import compose, webp
@@ -52,7 +53,7 @@ def _(payload: Images, ended: Conclusion) -> dict[str, Any]:
     if context is None or ceiling is None:
         return {}
     panel = context.panel.apart_from(run.target.body, run.target.weights)
-    judgement, floor = judge(images, run.labels, context, panel), floor_of(run, cache, context, panel)
+    judgement, floor = judge(images, run.labels, context, panel, photographs=True), floor_of(run, cache, context, panel)
     folder.write_json(
         "judgement.json",
         {
@@ -66,8 +67,12 @@ def _(payload: Images, ended: Conclusion) -> dict[str, Any]:
     nearest = context.private.train.images[judgement.nearest]
     write_atomically(folder.path / "nearest.webp", webp(nearest, run.layout))
     return {
+        "judged": judgement.n,
         "metrics": judgement.overall,
+        "intervals": judgement.intervals,
         "baseline": floor.overall if floor else {},
+        "ceiling": ceiling.overall,
+        "sets": sets_json(judgement, floor, ceiling),
         "accuracy": judgement.overall.get("acc@1"),
         "verdict": verdict_json(judgement, floor, ceiling, reach_of(run)),
     }
@@ -94,6 +99,7 @@ def verdict_json(
         "other": agreed.count(Answer.OTHER),
         "unclear": agreed.count(Answer.UNCLEAR),
         "n": len(agreed.answers),
+        "evaluator": rates_of([c == 1 for c in found.per_image["acc@1"] or []], agreed).to_json(),
         **shares,
         "reach": reach,
     }

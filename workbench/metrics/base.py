@@ -125,6 +125,13 @@ class Judged:
         """(N, K) of the evaluator."""
         return self.context.evaluator.logits_of(self.features)
 
+    def rows(self, index: Tensor) -> Judged:
+        """Return these pictures in another choice or order, index (n,); what is known of them is not computed again."""
+        chosen = Judged(self.images[index], self.labels[index], self.context)
+        for name in ("features", "logits"):
+            chosen.__dict__[name] = getattr(self, name)[index]  # where a cached property keeps its value
+        return chosen
+
     def scores(self, member: Recogniser) -> Tensor:
         """Return (N, K) the scores that a member of the panel gives; nobody is asked for what is known already."""
         if member is self.context.evaluator:

@@ -1,7 +1,7 @@
 """How alike two sets of images are, as a whole: pure functions of their features.
 
 Everything takes features (n, F) and (m, F) of one network; nothing is a distance of single images.
-Heusel et al., NeurIPS 2017 (FID); Kynkäänniemi et al., NeurIPS 2019 (precision, recall); Naeem et al.,
+Heusel et al., NeurIPS 2017 (Fréchet distance); Kynkäänniemi et al., NeurIPS 2019 (precision, recall); Naeem et al.,
 ICML 2020 (density, coverage).
 """
 
@@ -62,7 +62,7 @@ def moments(features: Tensor) -> tuple[Tensor, Tensor]:
     return mean, centred.T @ centred / (len(features) - 1)
 
 
-def fid(generated: Tensor, real: Tensor) -> Frechet:
+def frechet(generated: Tensor, real: Tensor) -> Frechet:
     """Return the Fréchet distance of Gaussians fitted to features (n, F) and (m, F)."""
     n, width = min(len(generated), len(real)), real.shape[1]
     return Frechet(frechet_distance(*moments(generated), *moments(real)), n, width, n < ENOUGH * width)

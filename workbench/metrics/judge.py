@@ -12,6 +12,8 @@ from torch import Tensor
 from workbench.core.intervals import Interval, mean_interval, share_interval
 from workbench.metrics.base import METRICS, EvalContext, Judged
 from workbench.metrics.panel_verdict import PanelVerdict, verdict_of
+from workbench.metrics.photographs import NearestOfPhotograph, nearest_of_photographs
+from workbench.metrics.sets import SetFigure, figures_of_set
 from workbench.recognisers import Panel
 
 
@@ -28,6 +30,8 @@ class Judgement:
         nearest: for each image, which private training image of its class is nearest in features.
         evaluator_class, evaluator_confidence: the evaluator's first choice for each image.
         panel: what each recogniser says.
+        sets: measure of the set as a whole to its value and interval.
+        photographs: what came nearest to each private training image; None where nobody asked for it.
     """
 
     n: int
@@ -39,10 +43,12 @@ class Judgement:
     evaluator_class: list[int]
     evaluator_confidence: list[float]
     panel: tuple[PanelVerdict, ...]
+    sets: dict[str, SetFigure]
+    photographs: NearestOfPhotograph | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the panel's verdicts, which are told beside each other; see `panel_json`."""
-        return {k: v for k, v in asdict(self).items() if k != "panel"}
+        return {k: v for k, v in asdict(self).items() if k != "panel" and v is not None}
 
 
 def panel_json(found: Judgement, floor: Judgement | None, ceiling: Judgement | None) -> list[dict[str, Any]]:
@@ -54,14 +60,33 @@ def panel_json(found: Judgement, floor: Judgement | None, ceiling: Judgement | N
     return [{**asdict(v), "baseline": accuracy(floor, v.key), "ceiling": accuracy(ceiling, v.key)} for v in found.panel]
 
 
+def sets_json(found: Judgement, floor: Judgement | None, ceiling: Judgement | None) -> dict[str, dict[str, Any]]:
+    """Return each measure of the set with its interval, beside that of the floor and the ceiling (or None)."""
+
+    def beside(judgement: Judgement | None, key: str) -> float | None:
+        return None if judgement is None else judgement.sets[key].value
+
+    return {
+        key: {**asdict(figure), "baseline": beside(floor, key), "ceiling": beside(ceiling, key)}
+        for key, figure in found.sets.items()
+    }
+
+
 def judge(
-    images: Tensor, labels: Tensor, context: EvalContext, panel: Panel | None = None, *, heldout: bool = False
+    images: Tensor,
+    labels: Tensor,
+    context: EvalContext,
+    panel: Panel | None = None,
+    *,
+    heldout: bool = False,
+    photographs: bool = False,
 ) -> Judgement:
     """Judge images (N, C, H, W) in [0, 1] made for classes (N,).
 
     Args:
         panel: who votes; everyone of the context's panel if None.
         heldout: whether these are the scenario's held-out images; see `Judged`.
+        photographs: whether to say of every private training image what came nearest to it.
     """
     judged = Judged(images.float().cpu(), labels.cpu(), context, heldout)
     overall: dict[str, float | None] = {}
@@ -86,6 +111,8 @@ def judge(
         evaluator_class=best.indices.tolist(),
         evaluator_confidence=best.values.tolist(),
         panel=tuple(verdict_of(member, judged) for member in panel or context.panel),
+        sets=figures_of_set(judged),
+        photographs=nearest_of_photographs(judged) if photographs else None,
     )
 
 

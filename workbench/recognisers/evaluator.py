@@ -13,7 +13,7 @@ from workbench.recognisers.base import Card, recogniser
 from workbench.scenarios import Scenario
 from workbench.targets.store import EVALUATOR, built_as, classifier_name, read_classifier
 
-BATCH = 128  # images at once
+BATCH = 16  # images at once: what is between two layers then still fits into the caches of a CPU
 TITLE = "Evaluator"
 LEARNED = Card("all private images")
 
@@ -75,4 +75,4 @@ def open_evaluator(scenario: Scenario, device: torch.device) -> Evaluator | None
         return None
     body = built_as(scenario, EVALUATOR)
     card = Card("all private images", read_card(name).get("arch", body), read_card(name)["sha256"])
-    return Evaluator(read_classifier(name, body, device), card)
+    return Evaluator(read_classifier(name, body, device).to(memory_format=torch.channels_last), card)

@@ -29,7 +29,7 @@ class OpenSetClassifier:
         inner: the classifier of all K + M + 1, asked for features and confidences.
         private: K.
         public_names: of the M public classes.
-        threshold: the least confidence at which it names a class; above one half, so that it names one at most.
+        threshold: the least confidence at which it names a class: one in 200 pictures of nothing reaches it.
     """
 
     inner: Evaluator
@@ -49,15 +49,17 @@ class OpenSetClassifier:
     def scores(self, images: Tensor) -> Tensor:
         """Return the confidence (N, K) in each private class of images (N, C, H, W) in [0, 1].
 
-        Rows sum to less than one: the rest is for the public classes and for none of them.
+        Where a public class is likelier than a private one, that stays below the threshold, by as much.
         """
-        return self.inner.scores(images)[:, : self.private]
+        sure = self.inner.scores(images)
+        private, public = sure[:, : self.private], sure[:, self.private : -1].amax(1, keepdim=True)
+        return torch.minimum(private, private - public + self.threshold)
 
     def others(self, images: Tensor) -> list[str | None]:
         """Return for each of images (N, C, H, W) in [0, 1] the public class that it names, None where it names none."""
-        best = self.inner.scores(images)[:, self.private : -1].max(1)
+        best = self.inner.scores(images)[:, :-1].max(1)
         return [
-            self.public_names[c] if sure >= self.threshold else None
+            self.public_names[c - self.private] if c >= self.private and sure >= self.threshold else None
             for sure, c in zip(best.values.tolist(), best.indices.tolist(), strict=True)
         ]
 

@@ -22,7 +22,7 @@ from workbench.ui.routes.priors import training_config
 from workbench.ui.shell import COMMAND, QUIET, App, tab, told
 
 FIGURES = {
-    "fid": "FID",
+    "frechet": "Fréchet distance",
     "precision": "Precision",
     "recall": "Recall",
     "density": "Density",
@@ -144,7 +144,7 @@ def quality_table(card: dict[str, Any], scenario: str) -> str:
         for key, title in FIGURES.items()
         if key in found
     )
-    biased = " With so few images FID says little on its own." if found.get("biased") else ""
+    biased = " With so few images the Fréchet distance says little on its own." if found.get("biased") else ""
     return (
         '<table class="wb-table"><thead><tr><th>samples against public images</th><th class="num">this prior</th>'
         f'<th class="num">perfect</th></tr></thead><tbody>{rows}</tbody></table><p class="wb-note">'
