@@ -22,6 +22,7 @@ from workbench.grids import GRIDS
 from workbench.grids.base import gathered
 from workbench.grids.markdown import COLUMNS, figure
 from workbench.metrics import METRICS
+from workbench.metrics.base import MetricInfo
 from workbench.metrics.sets import SET_METRICS
 from workbench.priors import PRIORS
 from workbench.scenarios import SCENARIOS, Scenario
@@ -119,10 +120,9 @@ def defenses() -> str:
 
 
 def metrics() -> str:
-    rows = (
-        [named(entry.title, entry.key), entry.info.unit, entry.info.best, entry.info.compares]
-        for entry in (*own(METRICS), *own(SET_METRICS))
-    )
+    infos: list[MetricInfo] = [entry.info for entry in own(METRICS)]
+    infos += [entry.info for entry in own(SET_METRICS)]
+    rows = ([named(info.title, info.key), info.unit, info.best, info.compares] for info in infos)
     return table(["metric", "unit", "more leakage is", "compares"], rows)
 
 

@@ -117,7 +117,9 @@ def verdict_of(member: Recogniser, judged: Judged) -> PanelVerdict:
     if member.threshold is not None:
         named = best.values >= member.threshold
     right = named & (best.indices == judged.labels)
-    knows_more = isinstance(member, KnowsPublicClasses)
+    others: list[str | None] = [None] * len(right)
+    if isinstance(member, KnowsPublicClasses):
+        others = member.others(judged.images)
     return PanelVerdict(
         key=member.key,
         title=member.title,
@@ -125,7 +127,7 @@ def verdict_of(member: Recogniser, judged: Judged) -> PanelVerdict:
         threshold=member.threshold,
         least_detail=member.least_detail,
         choice=[c if known else None for c, known in zip(best.indices.tolist(), named.tolist(), strict=True)],
-        others=member.others(judged.images) if knows_more else [None] * len(right),
+        others=others,
         score=best.values.tolist(),
         right=right.tolist(),
         answer=answers_of(right, judged.detail, member.least_detail),

@@ -138,17 +138,18 @@ def open_gallery(scenario: Scenario, network: FaceNetwork, key: str, title: str,
     kept = read_card(name) if has_weights(name) else {}
     if (kept.get("network"), kept.get("photographs")) == (card.weights, fingerprint(known)):
         tensors = load_weights(name)[0]
+        same = kept.get("heldout_photographs") == fingerprint(scenario.private.heldout)
         return FaceGallery(
-            key,
-            title,
-            card,
-            network,
-            *(tensors[part] for part in ("centre", "people", "strangers")),
+            key=key,
+            title=title,
+            card=card,
+            network=network,
+            centre=tensors["centre"],
+            people=tensors["people"],
+            strangers=tensors["strangers"],
             threshold=kept["threshold"],
             least_detail=kept.get("least_detail", 0.0),
-            heldout=tensors.get("heldout")
-            if kept.get("heldout_photographs") == fingerprint(scenario.private.heldout)
-            else None,
+            heldout=tensors.get("heldout") if same else None,
         )
     embeddings = network.embed(known.images)
     centre = embeddings.mean(0)
