@@ -46,11 +46,11 @@ class Pair {
   }
 
   build() {
-    this.bar = make("div", "wb-pair-bar");
-    this.words = make("div", "wb-pair-words");
+    this.bar = make("div", "wb-versus-bar");
+    this.words = make("div", "wb-versus-words");
     this.problem = make("p", "wb-note", NOBODY);
     this.problem.setAttribute("role", "status");
-    this.body = make("div", "wb-pair-body");
+    this.body = make("div", "wb-versus-body");
     this.body.hidden = true;
     this.scrub = make("input");
     Object.assign(this.scrub, {type: "range", min: 0, max: STEPS, value: STEPS});
@@ -62,7 +62,7 @@ class Pair {
     });
     this.where = make("output", "wb-hint");
     this.playing = button("Play", () => this.play());
-    this.modes = make("span", "wb-pair-modes");
+    this.modes = make("span", "wb-versus-modes");
     this.modes.setAttribute("role", "group");
     this.modes.setAttribute("aria-label", "How A and B are laid");
     this.modes.append(...MODES.map(([key, text], i) => this.modeButton(key, text, i)));
@@ -70,14 +70,14 @@ class Pair {
     Object.assign(this.wiper, {type: "range", min: 0, max: 100, value: 50});
     this.wiper.setAttribute("aria-label", "How much of A lies over B, percent");
     this.wiper.addEventListener("input", () => this.wipe());
-    this.wiping = make("label", "wb-pair-wiper");
+    this.wiping = make("label", "wb-versus-wiper");
     this.wiping.append(make("b", "wb-a", "A"), this.wiper, make("b", "wb-b", "B"));
-    this.faces = make("div", "wb-pair-faces");
+    this.faces = make("div", "wb-versus-faces");
     this.faces.dataset.testid = "pair-faces";
     this.tables = make("div", "wb-two");
-    const controls = make("div", "wb-pair-controls");
+    const controls = make("div", "wb-versus-controls");
     controls.append(this.modes, this.wiping);
-    const line = make("div", "wb-pair-scrub");
+    const line = make("div", "wb-versus-scrub");
     line.append(this.playing, this.scrub, this.where);
     this.legend = make("p", "wb-note");
     this.body.append(controls, line, this.legend, this.faces, this.tables);
@@ -108,7 +108,7 @@ class Pair {
     const choices = [["", "–"], ...this.runs.map(({run, text}) => [run, text])];
     for (const gone of [now.a, now.b]) if (gone && !this.runs.some(r => r.run === gone)) choices.push([gone, gone]);
     const pick = (letter, key) => {
-      const label = make("label", `wb-pair-pick wb-${key}`);
+      const label = make("label", `wb-versus-pick wb-${key}`);
       const select = menu(choices, now[key], run => setPins({...pins(), [key]: run}));
       select.dataset.testid = `pair-${key}`;
       label.append(make("b", null, letter), select);
@@ -163,7 +163,7 @@ class Pair {
         const line = make("p", `wb-${"ab"[i]}`);
         const said = verdict(status, marks.length);
         line.append(make("b", null, LETTERS[i]), make("span", null, `${name || title}, seed ${seed} · ${run}`));
-        if (said) line.append(make("span", "wb-pair-said", said));
+        if (said) line.append(make("span", "wb-versus-said", said));
         return line;
       }),
     );
@@ -189,16 +189,16 @@ class Pair {
 
   card(person) {
     const {sides} = this.data;
-    const element = make("div", "wb-pair-card");
+    const element = make("div", "wb-versus-card");
     const [truth, a, b] = [
       `Private image of ${person.label}`,
       ...LETTERS.map(letter => `${letter}'s reconstruction of ${person.label}`),
     ].map(label => canvas(sides[0].sheet.tile, label));
-    const both = make("span", "wb-pair-both");
+    const both = make("span", "wb-versus-both");
     both.append(a, b);
-    const row = make("span", "wb-pair-row");
+    const row = make("span", "wb-versus-row");
     row.append(truth, both);
-    const said = make("span", "wb-pair-marks");
+    const said = make("span", "wb-versus-marks");
     [person.a, person.b].forEach((at, i) => {
       const mark = sides[i].marks[at] ?? {};
       const text = make("span", COLOURS[mark.said], markOf(LETTERS[i], mark));
@@ -335,5 +335,5 @@ class Pair {
 
 /** The comparison of two runs; it asks the server itself and needs no value. */
 export function pair(element) {
-  new Pair($(element, ".wb-pair")).offer();
+  new Pair($(element, ".wb-versus")).offer();
 }

@@ -40,7 +40,7 @@ def pair(served: Served, visit: Callable[..., Visit]) -> Iterator[tuple[Visit, l
     turn_to(visited.page, "Compare")
     visited.page.get_by_test_id("pair-a").select_option(runs[0])
     visited.page.get_by_test_id("pair-b").select_option(runs[1])
-    visited.page.locator(".wb-pair-card").first.wait_for()
+    visited.page.locator(".wb-versus-card").first.wait_for()
     yield visited, runs
     for run in runs:
         store.delete(run)
@@ -52,12 +52,12 @@ def test_two_runs_are_scrubbed_together_and_laid_over_each_other(pair: tuple[Vis
     until(lambda: view.get_attribute("data-shown") == "8 4", why="not both stand at their end")
     page.get_by_test_id("pair-scrub").fill("500")
     until(lambda: view.get_attribute("data-shown") == "4 2", why="not both stand in the middle")
-    assert [text.count("✓") for text in page.locator(".wb-pair-marks").all_inner_texts()] == [2, 1]
+    assert [text.count("✓") for text in page.locator(".wb-versus-marks").all_inner_texts()] == [2, 1]
     page.get_by_role("button", name="Wipe").click()
     page.keyboard.press("ArrowLeft")
     until(lambda: view.get_attribute("data-shown") == "3 2", why="an arrow key does not go back")
     page.get_by_label("How much of A lies over B").fill("10")
-    assert "10%" in page.locator(".wb-pair-faces").get_attribute("style")
+    assert "10%" in page.locator(".wb-versus-faces").get_attribute("style")
     page.get_by_role("button", name="Blink").click()
     until(lambda: view.evaluate("e => e.classList.contains('wb-blink-b')"), why="B does not take its turn")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390, "it is wider than a phone"

@@ -108,7 +108,7 @@ def points(records: list[dict[str, Any]], metric: str) -> list[dict[str, Any]]:
 @tab("compare", title="Compare", order=4)
 def build(app: App) -> None:
     gr.HTML(
-        html_template='<section class="wb-pair" data-testid="pair" aria-label="Two runs person by person" tabindex="-1">'
+        html_template='<section class="wb-versus" data-testid="pair" aria-label="Two runs person by person" tabindex="-1">'
         "</section>",
         js_on_load=drawn_by("compare/pair", "pair"),
         apply_default_css=False,
