@@ -18,7 +18,7 @@ LAYERS = [
     {"attacks", "defenses", "recognisers", "runs"},
     {"metrics"},
     {"engine", "reports"},
-    {"trainings", "analysis", "grids"},
+    {"trainings", "analysis", "grids", "study"},
     {"workers", "rebuild"},
     {"ui"},
     {"commands"},

@@ -1,0 +1,1 @@
+"""What answers of people come to: agreement, detection, preference, correlation, confusion. Numbers in, numbers out."""
