@@ -13,7 +13,7 @@ from typing import Any
 
 from workbench.core.web.asgi import Application, Receive, Scope, Send, refuse
 
-OURS = re.compile(r"/wb/.*", re.DOTALL)
+OURS = re.compile(r"/(wb|study)/.*", re.DOTALL)
 READ = re.compile(
     r"/|/(config|theme\.css|favicon\.ico|manifest\.json|robots\.txt)/?"
     r"|/(assets|static|svelte)/[\w./@+-]+"

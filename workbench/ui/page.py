@@ -16,6 +16,8 @@ HEAD = """
 <link rel="stylesheet" href="/wb/assets/live.css">
 <link rel="stylesheet" href="/wb/assets/prior.css">
 <link rel="stylesheet" href="/wb/assets/compare.css">
+<link rel="stylesheet" href="/wb/assets/study/desk.css">
+<link rel="stylesheet" href="/wb/assets/judge/judge.css">
 <script>
 // A link to a run says from the start that there is one, so that the page is laid out for it.
 document.documentElement.dataset.run = new URL(location.href).searchParams.get("run") ? "queued" : "none";

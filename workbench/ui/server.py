@@ -17,7 +17,7 @@ from workbench.ui import theme
 from workbench.ui.components.news import News
 from workbench.ui.gradio_doors import GradioDoors, event_problem
 from workbench.ui.page import HEAD, build
-from workbench.ui.routes import catalog, latent, live, pairs, priors, runs, trainings
+from workbench.ui.routes import catalog, judging, latent, live, pairs, priors, rating, runs, studies, trainings
 from workbench.ui.routes.assets import add_asset_routes
 from workbench.ui.routes.restore import add_restore_route
 from workbench.ui.routes.services import Services, serve_from
@@ -32,6 +32,7 @@ CSP = (
 HEADERS = {"Content-Security-Policy": CSP, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
 EVENT_LIMIT = 2 << 20  # bytes of what the page sends
 LIMITS = {"/wb/restore": 8 << 20}  # bytes, where more is taken
+ANSWER_LIMIT = 4 << 10  # bytes of what a rater sends
 
 
 class SafetyHeaders:
@@ -54,7 +55,7 @@ class SafetyHeaders:
 
 def limit_of(path: str) -> int:
     """Return how many bytes a request to an address may have."""
-    return LIMITS.get(path, EVENT_LIMIT)
+    return ANSWER_LIMIT if path.startswith("/study/") else LIMITS.get(path, EVENT_LIMIT)
 
 
 def add_routes(server: FastAPI, services: Services) -> None:
@@ -64,7 +65,7 @@ def add_routes(server: FastAPI, services: Services) -> None:
     server.state.news = News(services)
     add_asset_routes(server)
     add_restore_route(server)
-    for part in (catalog, runs, live, latent, pairs, priors, trainings):
+    for part in (catalog, runs, live, latent, judging, pairs, priors, trainings, studies, rating):
         server.include_router(part.router)
 
 
@@ -109,6 +110,7 @@ def create(
     async def life(_: FastAPI) -> AsyncIterator[None]:
         yield
         app.explorer.close()
+        app.studies.close()
         app.scheduler.close()
 
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)

@@ -15,6 +15,7 @@ from workbench.core.errors import NotYours, StoreError, WorkbenchError
 from workbench.core.records import RunConfig, TrainingConfig
 from workbench.core.registry import Info, Registry
 from workbench.runs.store import RunStore
+from workbench.study.session import Studies
 from workbench.ui.catalog import Catalog
 from workbench.ui.visitors import Visitors, may_end, visitor_of
 from workbench.workers.scheduler import Scheduler
@@ -65,6 +66,7 @@ class App:
         ended: fires after the shown run has ended.
         explorer: what looks at priors.
         visitors: who asks, and whose runs are whose.
+        studies: what people are asked about runs.
         wanted: what the Prior or the Target tab is to show a browser session when it opens next.
         aimed: scenario, target and defense that Invert is to be set to when a browser session turns to it next.
     """
@@ -82,6 +84,7 @@ class App:
     def __post_init__(self) -> None:
         self.explorer = Explorer(self.store.root / ".reach")
         self.visitors = Visitors(self.store.root)
+        self.studies = Studies(self.store.root)
         self.wanted: dict[str, TrainingConfig] = {}
         self.aimed: dict[str, tuple[str, str, str]] = {}
 

@@ -82,6 +82,14 @@ class Visitors:
         """Return the presenter's cookie; another token makes another."""
         return self._signed(f"presenter:{self.token}")
 
+    def rater_pass(self, study: str, rater: str) -> str:
+        """Return what a rater's cookie is signed with; that of another study is another."""
+        return self._signed(f"rater:{study}:{rater}")
+
+    def is_rater(self, study: str, rater: str, signature: str) -> bool:
+        """Return whether a rater's cookie was signed here, for this study."""
+        return same(signature, self.rater_pass(study, rater))
+
     def may_change(self, visitor: Visitor, owner: str) -> bool:
         """Return whether what belongs to `owner` is a visitor's to change."""
         if BROWSER.fullmatch(owner):
