@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from html import escape
 from typing import Any
 
@@ -10,9 +11,8 @@ import gradio as gr
 from workbench.core.errors import WorkbenchError
 from workbench.metrics import METRICS
 from workbench.runs.run_folder import RunFolder
-from workbench.scenarios import SCENARIOS
 from workbench.ui.figures import arrow, number
-from workbench.ui.shell import LIGHT, App, tab
+from workbench.ui.shell import LIGHT, App, drawn_by, tab
 
 
 def row(metric: str, found: dict[str, Any], floor: dict[str, Any] | None, ceiling: dict[str, Any] | None) -> str:
@@ -86,84 +86,6 @@ def cost(manifest: dict[str, Any], accuracy: float | None) -> str:
     return f'<p class="wb-spent" data-testid="queries"><b>{asked:,} queries, {each:,.0f} a class.</b>{gained}</p>'
 
 
-def per_class(folder: RunFolder) -> str:
-    """Return the metrics of each class, as HTML."""
-    judged, scene = folder.judgement(), folder.scene()
-    if judged is None:
-        return ""
-    classes = judged["reconstruction"].get("per_class") or {}
-    names = {str(c["class"]): c["label"] for c in scene.get("candidates", [])}
-    columns = list(next(iter(classes.values()), {}))
-    head = "".join(
-        f"<th class='num'>{escape(METRICS.entry(m).title if m in METRICS else m)} {arrow(m)}</th>" for m in columns
-    )
-    body = "".join(
-        f'<tr><th scope="row">{escape(names.get(c, c))}</th>'
-        + "".join(f'<td class="num">{number(m, values.get(m))}</td>' for m in columns)
-        + "</tr>"
-        for c, values in classes.items()
-    )
-    return (
-        (
-            f'<section class="wb-card-text"><details open><summary>Class by class</summary><div class="wb-scroll wb-tall" tabindex="0" '
-            f'role="region" aria-label="Measures of each class">'
-            f'<table class="wb-table"><thead><tr><th>class</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-            f"</details></section>"
-        )
-        if columns
-        else ""
-    )
-
-
-def rows_of_images(folder: RunFolder) -> str:
-    """Return each reconstruction beside the true and the nearest private image, as HTML."""
-    scene, judged, frame = folder.scene(), folder.judgement(), folder.latest()
-    if not scene.get("candidates") or frame is None:
-        return ""
-    columns, count, (w, h) = scene["sheet"]["columns"], scene["sheet"]["rows"], scene["sheet"]["tile"]
-    found = (judged or {}).get("reconstruction", {})
-    guess, sure = found.get("evaluator_class") or [], found.get("evaluator_confidence") or []
-    names = SCENARIOS[folder.config().scenario].class_names
-    base = f"/wb/runs/{folder.id}"
-    sources = [
-        ("reconstruction", f"{base}/frames/{frame}.webp"),
-        ("true", f"{base}/truth.webp"),
-        ("nearest private", f"{base}/nearest.webp"),
-    ]
-    if not (folder.path / "nearest.webp").is_file():
-        sources.pop()
-    cards = []
-    for i, candidate in enumerate(scene["candidates"]):
-        at = (
-            f"background-size:{100 * columns}% {100 * count}%;background-position:"
-            f"{100 * (i % columns) / max(1, columns - 1):.3f}% {100 * (i // columns) / max(1, count - 1):.3f}%;"
-            f"aspect-ratio:{w}/{h}"
-        )
-        tiles = "".join(
-            f'<span class="wb-tile" role="img" aria-label="{kind} of {escape(candidate["label"])}" '
-            f"style=\"background-image:url('{url}');{at}\"></span>"
-            for kind, url in sources
-        )
-        verdict = ""
-        if i < len(guess) and guess[i] is not None:
-            right = guess[i] == candidate["class"]
-            said = names[guess[i]]
-            much = f", {100 * sure[i]:.0f} %" if i < len(sure) and sure[i] is not None else ""
-            verdict = (
-                f'<span class="{"wb-yes" if right else "wb-no"}">{"✓" if right else "✗"} judge says '
-                f"{escape(said)}{much}</span>"
-            )
-        cards.append(
-            f'<div class="wb-judged"><div class="wb-trio">{tiles}</div><b>{escape(candidate["label"])}</b>'
-            f"{verdict}</div>"
-        )
-    legend = ", ".join(kind for kind, _ in sources)
-    return (
-        f'<section class="wb-card-text"><h2>Side by side</h2><p class="wb-note">Each: {legend}.</p>'
-        f'<div class="wb-judged-grid">{"".join(cards)}</div></section>'
-    )
-
-
 def choices(app: App) -> list[tuple[str, str]]:
     """Return (description, id) of the runs that recorded something, newest first."""
     return [
@@ -175,24 +97,26 @@ def choices(app: App) -> list[tuple[str, str]]:
 @tab("judge", title="Judge", order=3)
 def build(app: App) -> None:
     run = gr.Dropdown([], label="Run", filterable=True, interactive=True, elem_id="judge-run")
-    with gr.Row(equal_height=False, elem_classes="wb-below"):
-        with gr.Column(scale=1, min_width=420):
-            metrics, classes = (gr.HTML(apply_default_css=False, elem_id=f"judge-{n}") for n in ("metrics", "classes"))
-        with gr.Column(scale=1, min_width=420):
-            images = gr.HTML(apply_default_css=False, elem_id="judge-images")
+    metrics = gr.HTML(apply_default_css=False, elem_id="judge-metrics")
+    pictures = gr.HTML(
+        value={},
+        html_template='<div class="wb-judging" data-testid="judging"></div>',
+        js_on_load=drawn_by("judge/judge", "judge"),
+        apply_default_css=False,
+        elem_id="judge-pictures",
+    )
 
     def show(chosen: str | None) -> dict[Any, Any]:
         if not chosen:
             return {
                 metrics: '<p class="wb-note">Nothing has run yet. Start an attack in Invert.</p>',
-                classes: "",
-                images: "",
+                pictures: {"run": ""},
             }
         try:
             folder = app.store.folder(chosen)
-            return {metrics: table(folder), classes: per_class(folder), images: rows_of_images(folder)}
+            return {metrics: table(folder), pictures: {"run": folder.id, "seq": time.time_ns()}}
         except WorkbenchError as error:
-            return {metrics: f'<div class="wb-problem"><p>{escape(str(error))}</p></div>', classes: "", images: ""}
+            return {metrics: f'<div class="wb-problem"><p>{escape(str(error))}</p></div>', pictures: {"run": ""}}
 
     def opened(shown: str, chosen: str | None) -> dict[Any, Any]:
         offered = choices(app)
@@ -200,7 +124,7 @@ def build(app: App) -> None:
         pick = shown if shown in ids else chosen if chosen in ids else next(iter(ids), None)
         return {run: gr.Dropdown(offered, value=pick), **show(pick)}
 
-    outputs = [run, metrics, classes, images]
+    outputs = [run, metrics, pictures]
     app.when_opened("judge", opened, [app.run, run], outputs, **LIGHT)
     app.ended.then(opened, [app.run, run], outputs, **LIGHT)
     run.input(show, run, outputs[1:], **LIGHT)
