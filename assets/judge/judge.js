@@ -70,8 +70,7 @@ class Judging {
     });
     sort.setAttribute("aria-label", "Order of the pictures");
     head.append(make("h2", null, "Picture by picture"), sort);
-    const legend =
-      "Large: the reconstruction. Beneath: photographs of who was attacked. Press one to enlarge it.";
+    const legend = "Large: the reconstruction. Beneath: photographs of who was attacked. Press one to enlarge it.";
     const grid = make("div", "wb-judging-grid");
     pictures.append(head, make("p", "wb-note", legend), grid);
     this.fill(grid);

@@ -5,7 +5,8 @@ import {findings} from "./findings.js";
 import {newStudy} from "./form.js";
 import {send} from "./requests.js";
 
-const LOOK_MS = 2000;
+const LOOK_MS = 2000; // between looks at who has come
+const LIST_MS = 20000; // between looks at what studies and runs there are
 const HERE = "/wb/studies";
 
 /** How many came and how far they are, in words. Pure. */
@@ -29,8 +30,8 @@ class Desk {
     box.append(this.side, this.one);
     this.chosen = null;
     this.look();
-    setInterval(() => visible(box) && this.look(), LOOK_MS);
-    this.box = box;
+    setInterval(() => visible(box) && this.look(), LIST_MS);
+    setInterval(() => visible(box) && this.parts && this.follow().catch(() => {}), LOOK_MS);
   }
 
   async look() {
@@ -41,7 +42,6 @@ class Desk {
         this.stamp = stamp;
         this.draw(found);
       }
-      if (this.chosen) await this.follow();
     } catch (error) {
       if (!this.stamp) this.one.replaceChildren(make("p", "wb-note", error.message));
     }

@@ -93,10 +93,10 @@ async function show(found) {
   if (ended) return finish("This study has ended", "It takes no more answers. Thank you for coming.");
   if (!state.joined) return welcome();
   if (!state.trial) return finish("That was all", "Thank you: your answers are kept.");
-  return ask_(state.trial);
+  return pose(state.trial);
 }
 
-async function ask_(data) {
+async function pose(data) {
   trial = null;
   let images;
   try {
@@ -104,7 +104,7 @@ async function ask_(data) {
   } catch {
     ahead.delete(data.index);
     say("The pictures could not be loaded. Trying again.");
-    setTimeout(() => state.trial === data && ask_(data), AGAIN_MS);
+    setTimeout(() => state.trial === data && pose(data), AGAIN_MS);
     return;
   }
   if (state.trial !== data) return;
@@ -121,6 +121,16 @@ async function ask_(data) {
   if (state.next) loaded(state.next).catch(() => ahead.delete(state.next.index));
 }
 
+/** Goes on where the server says this rater is, as after an answer in another tab, and tells why. */
+async function recover(error) {
+  try {
+    await show(await persist("/state"));
+  } catch {
+    // the study is gone: what was said stands
+  }
+  say(error.message);
+}
+
 async function answer(pressed) {
   if (busy || !trial?.ready) return;
   const rt = Math.round(performance.now() - trial.shown);
@@ -128,8 +138,8 @@ async function answer(pressed) {
   main.dataset.busy = "";
   try {
     await show(await persist("/answers", {trial: trial.data.index, pressed, rt}));
-  } catch {
-    // what the server said stands on the page
+  } catch (error) {
+    await recover(error);
   } finally {
     busy = false;
     delete main.dataset.busy;
@@ -141,8 +151,8 @@ async function undo() {
   busy = true;
   try {
     await show(await persist("/undo", {}));
-  } catch {
-    // what the server said stands on the page
+  } catch (error) {
+    await recover(error);
   } finally {
     busy = false;
   }
