@@ -153,21 +153,21 @@ function correlations(found) {
 }
 
 function pictures(found, address) {
-  const box = make("div", "wb-study-pictures");
-  for (const run of found.runs) {
+  const rows = found.runs.flatMap(run => {
     const numbers = found.shown[run.run] ?? [];
     const seen = run.by_picture.map((share, i) => ({share, i})).filter(each => each.share != null);
     seen.sort((a, b) => b.share - a.share);
+    const box = make("div", "wb-study-pictures");
     for (const {share, i} of seen) {
       const figure = make("figure");
       const image = make("img");
       Object.assign(image, {src: address(numbers[i]), alt: `Picture ${i + 1} of ${run.title}`, loading: "lazy"});
       figure.append(image, make("figcaption", null, percent(share)));
-      figure.title = run.title;
       box.append(figure);
     }
-  }
-  return box.childElementCount ? [make("h3", null, "Most recognised first"), box] : [];
+    return seen.length ? [make("p", "wb-hint", run.title), box] : [];
+  });
+  return rows.length ? [make("h3", null, "Most recognised first"), ...rows] : [];
 }
 
 function preferences(found) {
@@ -222,10 +222,10 @@ function reliability(found) {
   const {agreement, consistency, detection, controls} = found;
   const facts = [
     ["Raters who count", `${found.raters - Object.keys(found.left_out).length} of ${found.raters}`],
-    ["Krippendorff's alpha", agreement.alpha == null ? NOTHING : agreement.alpha.toFixed(2)],
-    ["Pairs that agree", percent(agreement.percent)],
-    ["Asked twice, the same", consistency.n ? `${consistency.same} of ${consistency.n}` : NOTHING],
-    ...(detection ? [["d′, photographs against others", detection.d_prime.toFixed(2)]] : []),
+    ["Alpha", agreement.alpha == null ? NOTHING : agreement.alpha.toFixed(2)],
+    ["Pairs agreeing", percent(agreement.percent)],
+    ["Asked twice", consistency.n ? `${consistency.same} of ${consistency.n} same` : NOTHING],
+    ...(detection ? [["d′ of photographs", detection.d_prime.toFixed(2)]] : []),
     ["Usual time", found.median_rt == null ? NOTHING : `${(found.median_rt / 1000).toFixed(1)} s`],
   ];
   const tiles = make("dl", "wb-tiles");

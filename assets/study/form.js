@@ -88,12 +88,7 @@ export function newStudy({runs, tasks}, create) {
   for (const box of boxes) box.addEventListener("change", settle);
   settle();
   const row = make("div", "wb-study-row");
-  row.append(
-    field("Question", task),
-    field("Title", title),
-    field("Reconstructions each", trials),
-    field("Seed", seed),
-  );
+  row.append(field("Question", task), field("Title", title), field("Pictures each", trials), field("Seed", seed));
   card.append(row, hint, make("h3", null, "Runs, all of one scenario"), list, problem, go);
   return card;
 }

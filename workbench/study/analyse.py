@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from workbench.core.intervals import mean_interval, share_interval, wilson
+from workbench.metrics import METRICS
 from workbench.study.design import Kind, Task
 from workbench.study.records import Record, left_out, records_of
 from workbench.study.session import Study
@@ -181,9 +182,22 @@ def recognition(study: Study, records: list[Record]) -> Found:
     for kind, names in (("metric", metrics), ("judge", scores)):
         for key, values in sorted(names.items()):
             found["correlations"].append(
-                {"kind": kind, "key": key, "title": titles.get(key, key), **asdict(correlation(values, people))}
+                {
+                    "kind": kind,
+                    "key": key,
+                    "title": titles.get(key) or measure(key),
+                    **asdict(correlation(values, people)),
+                }
             )
     return found
+
+
+def measure(key: str) -> str:
+    """Return what a metric is called, and whether less of it is more leaked: then people's share goes the other way."""
+    if key not in METRICS:
+        return key
+    info = METRICS.entry(key).info
+    return info.title if info.best == "higher" else f"{info.title} (lower leaks more)"
 
 
 def told(found: Any) -> Found | None:

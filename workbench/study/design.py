@@ -6,7 +6,6 @@ Standards to Reliable Privacy Assessment", arXiv 2505.03519: one picture, four p
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -30,7 +29,8 @@ class Task(StrEnum):
     REAL = "real"  # how real does it look, 1 to 5
 
     @property
-    def title(self) -> str:
+    def label(self) -> str:
+        """How a person calls it."""
         return {
             "same": "Same person as these four",
             "line-up": "Which of five",
@@ -140,12 +140,6 @@ class Design:
         if problem := seed_problem(self.seed):
             found.append(problem)
         return found
-
-    @property
-    def length(self) -> int:
-        """Trials of a rater, repeats among them, where there are pictures enough."""
-        once = self.trials + self.positives + self.negatives + self.catches
-        return once + math.floor(self.repeats * once)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -74,7 +74,7 @@ class StudyFolder:
 
     @property
     def title(self) -> str:
-        return self.design.title or f"{self.design.task.title} ({self.design.scenario})"
+        return self.design.title or f"{self.design.task.label} ({self.design.scenario})"
 
     def picture(self, number: int) -> bytes:
         """Return a picture as PNG; raises `StoreError` if there is none of that number."""

@@ -14,7 +14,7 @@ Found = dict[str, Any]
 def tally_of(study: Study) -> Found:
     """Return who came and how far they are; nothing of what was answered, so that it may be on a screen meanwhile."""
     done = Counter(answer.rater for answer in study.answers.answers())
-    raters = [
+    raters: list[Found] = [
         {"id": r.id, "done": done[r.id], "of": len(study.trials(r.number)), "simulated": r.simulated, "came": r.created}
         for r in study.answers.raters()
     ]

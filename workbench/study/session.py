@@ -32,6 +32,11 @@ class Study:
     def id(self) -> str:
         return self.folder.id
 
+    @property
+    def length(self) -> int:
+        """Trials of a rater, repeats among them."""
+        return len(self.trials(0))
+
     def close(self) -> None:
         self.answers.close()
 

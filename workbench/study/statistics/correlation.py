@@ -28,7 +28,7 @@ def ranks(values: np.ndarray) -> np.ndarray:
     return (last - (counts - 1) / 2)[of]
 
 
-def spearman(a: Sequence[float], b: Sequence[float]) -> float | None:
+def spearman(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray) -> float | None:
     """Return the correlation of the ranks of two sequences of equal length; None where one of them is constant."""
     x, y = ranks(np.asarray(a, dtype=float)), ranks(np.asarray(b, dtype=float))
     x, y = x - x.mean(), y - y.mean()

@@ -69,7 +69,7 @@ def told(study: Study, rater: Rater | None) -> dict[str, Any]:
         "question": study.question(),
         "noun": study.folder.record["noun"],
         "least_ms": study.design.least_ms,
-        "length": study.design.length,
+        "length": study.length,
     }
     if rater is None:
         return {**shared, "ended": study.answers.ended() is not None}

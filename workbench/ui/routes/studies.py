@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
+from workbench.attacks import attack_label
 from workbench.core.errors import NotYours, WorkbenchError
 from workbench.core.web.hosts import is_loopback
 from workbench.study import folder
@@ -69,7 +70,7 @@ def listed(request: Request, desk: Desk) -> Response:
     """Return the studies of who asks, the newest first, and the runs that a new one can be made of."""
     mine = [each for each in folder.studies(desk.store.root) if desk.owns(each.owner, request)][:MOST]
     found = [{"id": each.id, "title": each.title, "task": each.design.task.value} for each in mine]
-    tasks = [{"key": task.value, "title": task.title} for task in Task]
+    tasks = [{"key": task.value, "title": task.label} for task in Task]
     return JSONResponse({"studies": found, "runs": offered(desk), "tasks": tasks}, headers=NO_STORE)
 
 
@@ -82,7 +83,7 @@ def offered(desk: DeskServices) -> list[dict[str, Any]]:
         except WorkbenchError:
             continue
         if ended:
-            what = f"{summary.attack} on {summary.scenario}/{summary.target}"
+            what = f"{attack_label(summary.attack)} on {summary.scenario}/{summary.target}"
             named = summary.name or f"{what}{'' if summary.defense == 'none' else f' + {summary.defense}'}"
             found.append({"id": summary.id, "title": named, "scenario": summary.scenario, "count": summary.candidates})
     return found
@@ -105,7 +106,7 @@ def tally(opened: Mine, request: Request) -> Response:
     """Return who came and how far they are, and the link; nothing of what was answered."""
     alone = is_loopback(request.base_url.hostname or "")
     facts = {"link": link_of(opened, request), "alone": alone, "rule": opened.design.rule.sentence()}
-    return JSONResponse({**tally_of(opened), **facts, "length": opened.design.length}, headers=NO_STORE)
+    return JSONResponse({**tally_of(opened), **facts, "length": opened.length}, headers=NO_STORE)
 
 
 @router.get("/{study}/qr.svg")

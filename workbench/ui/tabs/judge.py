@@ -97,7 +97,6 @@ def choices(app: App) -> list[tuple[str, str]]:
 @tab("judge", title="Judge", order=3)
 def build(app: App) -> None:
     run = gr.Dropdown([], label="Run", filterable=True, interactive=True, elem_id="judge-run")
-    metrics = gr.HTML(apply_default_css=False, elem_id="judge-metrics")
     pictures = gr.HTML(
         value={},
         html_template='<div class="wb-judging" data-testid="judging"></div>',
@@ -105,6 +104,7 @@ def build(app: App) -> None:
         apply_default_css=False,
         elem_id="judge-pictures",
     )
+    metrics = gr.HTML(apply_default_css=False, elem_id="judge-metrics")
 
     def show(chosen: str | None) -> dict[Any, Any]:
         if not chosen:
