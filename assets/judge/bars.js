@@ -26,6 +26,9 @@ export function bars({classes, measures}) {
   const head = make("div", "wb-judging-head");
   const body = make("div", "wb-class-bars");
   body.dataset.testid = "class-bars";
+  body.tabIndex = 0; // it scrolls, and so must be reached by keys
+  body.setAttribute("role", "region");
+  body.setAttribute("aria-label", "Classes");
   let measure = measures[0];
   let order = "best";
   const note = make("span", "wb-hint");

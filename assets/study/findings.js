@@ -59,6 +59,9 @@ function table(heads, lines) {
   }
   made.append(head, body);
   const scroll = make("div", "wb-scroll");
+  scroll.tabIndex = 0; // on a phone it scrolls, and so must be reached by keys
+  scroll.setAttribute("role", "region");
+  scroll.setAttribute("aria-label", "Figures");
   scroll.append(made);
   return scroll;
 }
