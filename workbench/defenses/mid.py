@@ -2,21 +2,23 @@
 
 Wang et al., AAAI 2021, https://arxiv.org/abs/2009.05241: cross-entropy + β·I(X; Ŷ), the information
 bounded as in the variational information bottleneck (Alemi et al., ICLR 2017): the hidden code z is
-N(μ(x), σ(x)²) and pays its divergence from N(0, I). When it serves, z is the mean: the model is the same
-function every time, and an attacker gains nothing by asking again.
+N(μ(x), σ(x)²) and pays its divergence from N(0, I). The noise stays when the model serves and under attack, as in the
+released code: the mean alone would carry as much as it likes, and the bound would hold for nothing. So accuracies are
+those with the noise, the same question may get different answers, and an attacker may average them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from workbench.core.knobs import knob
 from workbench.defenses.base import Defense, defense
 from workbench.targets import Classifier
+from workbench.targets.randomness import Stochastic
 from workbench.targets.training import DefenseSetting, Shaping
 
 
@@ -25,8 +27,8 @@ def divergence(mean: Tensor, deviation: Tensor) -> Tensor:
     return 0.5 * (mean**2 + deviation**2 - 1 - 2 * deviation.log()).sum(1)
 
 
-class StochasticHead(nn.Module):
-    """Features (n, F) to logits (n, K) by way of a random code (n, k); by way of its mean in eval mode.
+class StochasticHead(Stochastic):
+    """Features (n, F) to logits (n, K) by way of a random code (n, k), in training and when it serves.
 
     Attributes:
         paid: (n,) divergence of the last training batch's codes, in nats.
@@ -39,12 +41,15 @@ class StochasticHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return logits (n, K) of features (n, F)."""
+        mean, deviation = self.code(features)
+        if self.training:
+            self.paid = divergence(mean, deviation)
+        return self.classify(mean + deviation * self.noise(mean))
+
+    def code(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and deviation of the code, (n, k) each, of features (n, F)."""
         mean, raw = self.encode(features).chunk(2, 1)
-        if not self.training:
-            return self.classify(mean)
-        deviation = F.softplus(raw - 5)
-        self.paid = divergence(mean, deviation)
-        return self.classify(mean + deviation * torch.randn_like(mean))
+        return mean, F.softplus(raw - 5)
 
 
 @defense(
@@ -53,13 +58,14 @@ class StochasticHead(nn.Module):
     stage="training",
     paper="Wang et al., AAAI 2021",
     order=2,
+    random=True,
     strength="strength",
     levels=(0.01, 0.03, 0.1, 0.3),
     summary="A noisy bottleneck before the logits makes every bit about the image cost something.",
 )
 @dataclass(frozen=True)
 class MID(Defense):
-    strength: float = knob(0.01, 1e-5, 10.0, log=True, help="Weight β of the information that the code carries.")
+    strength: float = knob(0.03, 1e-5, 10.0, log=True, help="Weight β of the information that the code carries.")
     code: int = knob(64, 2, 512, help="Length k of the code.")
 
     def build(self, model: Classifier) -> Classifier:
@@ -74,16 +80,21 @@ class BottleneckShaping(Shaping):
     """Charges for the information in the code."""
 
     def __init__(self, beta: float) -> None:
-        self.beta = beta
+        self.beta, self.carried = beta, float("nan")
 
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor, done: float) -> Tensor:
         logits, head = model(images), _head(model)
         if head.paid is None:
             raise RuntimeError("MID's head pays for its code in training mode only")
-        return F.cross_entropy(logits, labels) + self.beta * head.paid.mean()
+        carried = head.paid.mean()
+        self.carried = carried.item()
+        return F.cross_entropy(logits, labels) + self.beta * carried
 
     def end(self, model: nn.Module) -> None:
         _head(model).paid = None
+
+    def facts(self) -> dict[str, Any]:
+        return {"nats_in_the_code": round(self.carried, 2), "noise": "drawn anew for every answer, under attack too"}
 
 
 def _head(model: nn.Module) -> StochasticHead:

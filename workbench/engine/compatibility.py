@@ -111,12 +111,15 @@ def notes(config: RunConfig) -> list[str]:
         )
     elif part is not None and (said := part.defense.note(info.access)):
         found.append(said)
-    random = part is not None and not info.access.inside and DEFENSES.entry(part.key).info.random
-    if part is not None and random and config.asks == 1:
-        found.append(
+    random = [
+        p for p in plan.parts if DEFENSES.entry(p.key).info.random and not (p.stage == "output" and info.access.inside)
+    ]
+    if config.asks == 1:
+        found += [
             f"{part.title} answers at random. An attacker who knows that asks everything several times and "
             "averages (--asks)."
-        )
+            for part in random
+        ]
     if not random and config.asks > 1:
         found.append(
             "This target gives the same question the same answer: asking again spends queries and finds nothing."

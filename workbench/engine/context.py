@@ -42,6 +42,7 @@ def build_context(
         run.info.access,
         asks=config.asks,
         budget=config.budget,
+        seed=config.seed,
         num_classes=run.scenario.num_classes,
         input_shape=run.scenario.input_shape,
         **released_scores,

@@ -12,6 +12,9 @@ from workbench.core.errors import AccessDenied, BudgetSpent
 from workbench.core.records import Access
 from workbench.core.shapes import Shape, image_shape
 from workbench.targets.architectures import Classifier
+from workbench.targets.randomness import random_layers
+
+NOISE = 7_919  # added to a session's seed, so that an attack of that seed does not draw the target's noise itself
 
 GRANTS: dict[Access, tuple[str, ...]] = {
     Access.WHITE_BOX: ("logits", "module", "features", "scores", "top_k", "labels"),
@@ -33,6 +36,7 @@ class TargetView:
         access: what to grant.
         budget: most rows to answer; None for no limit.
         k: how many confidences `top_k` releases.
+        seed: of the noise of a target that answers at random; sessions of one seed are told the same.
     """
 
     def __init__(
@@ -44,8 +48,12 @@ class TargetView:
         input_shape: Shape,
         budget: int | None = None,
         k: int = 5,
+        seed: int = 0,
     ) -> None:
         self.__model = copy.deepcopy(model).eval().requires_grad_(False)
+        self._random = random_layers(self.__model)
+        for number, layer in enumerate(self._random):
+            layer.rng = torch.Generator().manual_seed(NOISE + seed + number)
         self.access, self.num_classes, self.input_shape = access, num_classes, image_shape(input_shape)
         self.budget, self.k = budget, min(k, num_classes)
         self.__queries = 0
@@ -113,8 +121,8 @@ class TargetView:
 class AveragingView(TargetView):
     """The door of an attacker who asks everything several times, because the answers are random.
 
-    Confidences are averaged and labels decided by majority; every time counts as a query. White-box
-    answers are never random.
+    Confidences are averaged and labels decided by majority; every time counts as a query. An attacker inside the model
+    averages the noise of its random layers, so that gradients are those of the mean.
 
     Args:
         asks: how often each question is asked.
@@ -123,24 +131,39 @@ class AveragingView(TargetView):
     def __init__(self, *args: Any, asks: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.asks = asks
+        self._inside = self.access is Access.WHITE_BOX
+        if self._inside:
+            for layer in self._random:
+                layer.draws = asks
+
+    @property
+    def _rounds(self) -> range:
+        """The times that an answer is asked for one after the other."""
+        return range(1 if self._inside else self.asks)
+
+    def _charge(self, images: Tensor, what: str) -> None:
+        super()._charge(images, what)
+        if self._inside:
+            for _ in range(self.asks - 1):
+                super()._charge(images, what)
 
     def affordable(self, rows: int) -> int:
         return super().affordable(rows * self.asks) // self.asks
 
     def scores(self, images: Tensor) -> Tensor:
-        return torch.stack([super(AveragingView, self).scores(images) for _ in range(self.asks)]).mean(0)
+        return torch.stack([super(AveragingView, self).scores(images) for _ in self._rounds]).mean(0)
 
     def top_k(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return the k highest mean confidences; where a class was not among the best, it counts as zero."""
         total = images.new_zeros(len(images), self.num_classes)
-        for _ in range(self.asks):
+        for _ in self._rounds:
             values, classes = super().top_k(images)
             total.scatter_add_(1, classes, values)
-        best = (total / self.asks).topk(self.k, 1)
+        best = (total / len(self._rounds)).topk(self.k, 1)
         return best.values, best.indices
 
     def labels(self, images: Tensor) -> Tensor:
-        votes = torch.stack([super(AveragingView, self).labels(images) for _ in range(self.asks)])
+        votes = torch.stack([super(AveragingView, self).labels(images) for _ in self._rounds])
         return torch.nn.functional.one_hot(votes, self.num_classes).sum(0).argmax(1)
 
 
