@@ -69,18 +69,19 @@ def reliability(found: Calibration) -> str:
 
 
 def cost_of(card: dict[str, Any]) -> str:
-    """Return what a defense's card says it took, as HTML."""
+    """Return what a defense's card says it took, and where it warns that it does not defend, as HTML."""
     facts = card.get("defense") or {}
     told = [
         f"{name.replace('_', ' ')} {value:g}" if isinstance(value, (int, float)) else f"{name}: {value}"
         for name, value in facts.items()
-        if name not in ("text", "knobs") and isinstance(value, (int, float, str))
+        if name not in ("text", "knobs", "warning") and isinstance(value, (int, float, str))
     ]
     knobs = [f"{name.replace('_', ' ')} {value}" for name, value in (facts.get("knobs") or {}).items()]
     text = f"Trained in {card.get('seconds', 0):.0f} s on {card.get('device', '?')}"
     text += f" with {', '.join(knobs)}" if knobs else ""
     text += f"; {', '.join(told)}" if told else ""
-    return f'<p class="wb-note">{escape(text)}.</p>'
+    warning = f'<div class="wb-problem"><p>{escape(facts["warning"])}</p></div>' if "warning" in facts else ""
+    return f'{warning}<p class="wb-note">{escape(text)}.</p>'
 
 
 def rows_of(scenario: str, arch: str, defenses: list[str], found: list[Calibration]) -> str:
