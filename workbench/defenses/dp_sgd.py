@@ -1,8 +1,13 @@
 """DP-SGD: every step's gradient is clipped image by image and noised, which bounds what any image leaves behind.
 
 Abadi et al., CCS 2016, https://arxiv.org/abs/1607.00133, by way of Opacus. The noise is what a given (ε, δ)
-asks for; batches are Poisson samples, as the accounting assumes. Batch norm mixes the images of a batch
-and has no per-image gradient: group norm takes its place.
+asks for; batches are Poisson samples, as the accounting assumes.
+
+By default only a linear head is learnt so, on a body that public images made and that stays as it is (Tramèr and Boneh,
+ICLR 2021, https://arxiv.org/abs/2011.11660): noise grows with the number of parameters, and with a few hundred private
+images a whole network learns next to nothing at any ε worth the name. The head sees features of zero mean and equal
+length, so that every image's gradient is about as long, and begins at zero. Learning every layer from scratch is there to
+be compared; batch norm, which mixes the images of a batch and has no per-image gradient, then makes way for group norm.
 """
 
 from __future__ import annotations
@@ -20,8 +25,12 @@ from torch.nn import functional as F  # noqa: N812
 
 from workbench.core.knobs import knob
 from workbench.defenses.base import Defense, defense
+from workbench.defenses.parts.public_body import public_body
 from workbench.targets import Classifier
-from workbench.targets.training import ClassifierRecipe, DefenseSetting, Shaping
+from workbench.targets.training import ClassifierRecipe, DefenseSetting, EpochProgress, Shaping
+
+HEAD_EPOCHS = 1.2  # times the recipe's
+TRAVEL = 60.0  # learning rate times steps of SGD with momentum 0.9: few noised steps have to be long ones
 
 
 def without_batch_norm(module: nn.Module) -> int:
@@ -55,7 +64,7 @@ def quietly() -> Iterator[None]:
     order=5,
     strength="epsilon",
     levels=(1000, 100, 10, 3, 1),
-    needs="the package opacus",
+    needs="the package opacus, and labelled public images",
     summary="Clipped and noised gradients: no single image can change the model much. Says nothing of a whole class.",
 )
 @dataclass(frozen=True)
@@ -69,6 +78,11 @@ class DPSGD(Defense):
         0.1,
         help="Probability δ with which the promise may fail; 0 stands for one in the number of training images.",
     )
+    layers: str = knob(
+        "head",
+        choices={"head": "The head, on a public body", "all": "Every layer, from scratch"},
+        help="What the private images may change, by noised steps.",
+    )
     clip: float = knob(1.0, 0.01, 100.0, log=True, help="Longest gradient of one image.")
     accountant: str = knob(
         "rdp",
@@ -77,7 +91,13 @@ class DPSGD(Defense):
     )
 
     def build(self, model: Classifier) -> Classifier:
-        without_batch_norm(model)
+        if self.layers == "all":
+            without_batch_norm(model)
+            return model
+        linear = nn.Linear(model.width, model.num_classes)
+        nn.init.zeros_(linear.weight)
+        nn.init.zeros_(linear.bias)
+        model.head = nn.Sequential(nn.LayerNorm(model.width, elementwise_affine=False), linear)
         return model
 
     def shaping(self, case: DefenseSetting) -> Shaping:
@@ -92,10 +112,22 @@ class PrivateShaping(Shaping):
         self.engine: Any = None
         self.loader: Any = None
         self.told: dict[str, Any] = {}
+        self.public: dict[str, Any] | None = None
+        self.whole = how.layers == "all"
 
     def recipe(self, recipe: ClassifierRecipe) -> ClassifierRecipe:
         # Large batches, for which the noise is smaller against the signal; weight decay is no part of the clipped gradient.
-        return replace(recipe, batch=4 * recipe.batch, epochs=2 * recipe.epochs, weight_decay=0.0)
+        recipe = replace(recipe, batch=4 * recipe.batch, weight_decay=0.0)
+        if self.whole:
+            return replace(recipe, epochs=2 * recipe.epochs)
+        epochs = math.ceil(HEAD_EPOCHS * recipe.epochs)
+        steps = epochs * max(1, len(self.case.scenario.private.train) // recipe.batch)
+        return replace(recipe, epochs=epochs, optimiser="sgd", lr=max(1.0, TRAVEL / steps))
+
+    def prepare(self, model: Classifier) -> Iterator[EpochProgress]:
+        if not self.whole:
+            self.public = yield from public_body(model, self.case, "DP-SGD on a head")
+            model.body.requires_grad_(False)
 
     def begin(
         self,
@@ -129,25 +161,36 @@ class PrivateShaping(Shaping):
                 max_grad_norm=how.clip,
                 noise_generator=rng,
             )
-        fresh = Classifier(self.case.arch, model.shape, model.num_classes)
         self.told = {
             "delta": delta,
             "noise_multiplier": round(stepping.noise_multiplier, 4),
             "clip": how.clip,
             "sample_rate": round(1 / len(self.loader), 6),
-            "batch_norms_replaced": without_batch_norm(fresh),
+            "private_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         }
+        if self.whole:
+            fresh = Classifier(self.case.arch, model.shape, model.num_classes)
+            self.told["batch_norms_replaced"] = without_batch_norm(fresh)
         return trained, stepping
 
     def batches(self, rows: int, size: int, rng: torch.Generator) -> Iterator[Tensor]:
         for (index,) in self.loader:
             yield index.long()  # an empty one comes as floats
 
+    def mode(self, model: nn.Module) -> None:
+        model.train()
+        if not self.whole:
+            _inside(model).body.eval()  # the statistics of its batch norms stay those of public images
+
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor, done: float) -> Tensor:
-        if not len(labels):  # a Poisson sample may be empty; its step is noise alone
-            return model(images.requires_grad_(True)).sum()
-        # Opacus hooks into the way back, which torch only lets it where the first layer's input has a gradient.
-        return F.cross_entropy(model(images.requires_grad_(True)), labels)
+        # Opacus hooks into the way back, which torch only lets it where the input of what learns has a gradient.
+        if self.whole:
+            logits = model(images.requires_grad_(True))
+        else:
+            inside = _inside(model)
+            logits = inside.head(inside.features(images).detach().requires_grad_(True))
+        # A Poisson sample may be empty; its step is noise alone.
+        return F.cross_entropy(logits, labels) if len(labels) else logits.sum()
 
     def end(self, model: nn.Module) -> None:
         if (undo := getattr(model, "to_standard_module", None)) is not None:
@@ -159,7 +202,20 @@ class PrivateShaping(Shaping):
         return {
             "epsilon": round(spent, 3),
             **self.told,
+            **({"public": self.public} if self.public else {}),
+            "private": "every layer is learnt from the private images, by clipped and noised steps"
+            if self.whole
+            else "the head alone is learnt from the private images, by clipped and noised steps; the body below it never "
+            "saw them",
             "accountant": f"{self.how.accountant.upper()} (Opacus)",
             "promise": "each private training image, added or removed; the noise comes from a seeded generator, which "
             "serves study and repetition, not a release",
         }
+
+
+def _inside(model: nn.Module) -> Classifier:
+    """Return the classifier that Opacus has wrapped."""
+    found = getattr(model, "_module", model)
+    if not isinstance(found, Classifier):
+        raise TypeError(f"DP-SGD trains a classifier's head, not {type(found).__name__}")
+    return found

@@ -1,29 +1,32 @@
 """TL-DMI: the first layers are learnt from public images and then held still.
 
 Ho et al., CVPR 2024, https://arxiv.org/abs/2405.05588: the fewer parameters the private images may change,
-the less an inversion finds in them.
+the less an inversion finds in them. As in the paper, how many are held is counted in parameters, not in layers: the first
+half of a network's layers may be a tenth of what it can learn. Layers are held whole, from the image on, as many as come
+nearest to the share.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from torch import nn
 
-from workbench.core.errors import DataMissing
 from workbench.core.knobs import knob
-from workbench.core.weights import has_weights, load_weights
 from workbench.defenses.base import Defense, defense
+from workbench.defenses.parts.public_body import learning_layers, public_body
 from workbench.targets import ARCHITECTURES, Classifier
-from workbench.targets.pretraining import public_name, train_public
 from workbench.targets.training import DefenseSetting, EpochProgress, Shaping
 
 
-def learning_layers(model: Classifier) -> list[nn.Module]:
-    """Return the body's innermost modules that have parameters, from the image on."""
-    return [m for m in model.body.modules() if not list(m.children()) and list(m.parameters())]
+def first_layers(layers: list[nn.Module], share: float) -> list[nn.Module]:
+    """Return the first of `layers`, as many as hold the share of all their parameters that is nearest to `share`, 0 to 1."""
+    held = [0, *accumulate(sum(p.numel() for p in layer.parameters()) for layer in layers)]
+    count = min(range(len(held)), key=lambda k: abs(held[k] - share * held[-1]))
+    return layers[:count]
 
 
 @defense(
@@ -40,7 +43,7 @@ def learning_layers(model: Classifier) -> list[nn.Module]:
 @dataclass(frozen=True)
 class TLDMI(Defense):
     frozen: float = knob(
-        0.5, 0.0, 1.0, help="Share of the body's layers, from the image on, that private images never change."
+        0.5, 0.0, 1.0, help="Share of the body's parameters, from the image on, that private images never change."
     )
 
     def problem(self, arch: str) -> str | None:
@@ -64,36 +67,23 @@ class Transferred(Shaping):
         self.told: dict[str, Any] = {}
 
     def prepare(self, model: Classifier) -> Iterator[EpochProgress]:
-        scenario, arch = self.case.scenario, self.case.arch
-        name = public_name(scenario.key, arch)
-        if self.case.public is not None or not has_weights(name):
-            try:
-                yield from train_public(
-                    scenario,
-                    arch,
-                    folder=self.case.public,
-                    source=self.case.source,
-                    seed=self.case.seed,
-                    device=str(self.case.device),
-                )
-            except DataMissing as error:
-                raise DataMissing(
-                    f"TL-DMI starts from a {arch} of public classes, and there is none for {scenario.key}. {error}"
-                ) from None
-        tensors, card = load_weights(name)
-        body = {k.removeprefix("body."): v for k, v in tensors.items() if k.startswith("body.")}
-        model.body.load_state_dict(body)
+        public = yield from public_body(model, self.case, "TL-DMI")
         layers = learning_layers(model)
-        self.still = layers[: round(self.share * len(layers))]
+        self.still = first_layers(layers, self.share)
+        learnt = sum(p.numel() for layer in self.still for p in layer.parameters() if p.requires_grad)
         for layer in self.still:
             layer.requires_grad_(False)
         held = sum(p.numel() for layer in self.still for p in layer.parameters())
+        body = sum(p.numel() for layer in layers for p in layer.parameters())
         self.told = {
             "frozen_layers": len(self.still),
             "frozen_parameters": held,
-            "free_parameters": sum(p.numel() for p in model.parameters()) - held,
-            "public": {"name": name, "sha256": card["sha256"], "data": card["data"]},
+            "frozen_share_of_body": round(held / body, 4),
+            "free_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+            **({"public": public} if public else {}),
         }
+        if not learnt:
+            self.told["warning"] = "Without TL-DMI this target holds as many of its parameters still: raise 'frozen'."
 
     def mode(self, model: nn.Module) -> None:
         model.train()
