@@ -50,13 +50,14 @@ def classifier(options: argparse.Namespace, arch: str) -> None:
             f"'{plan.output.key}' is put around a trained target and has knobs instead of --epochs; write them "
             f"as {plan.output.key}(knob=value)."
         )
-    recipe = recipe_for(scenario, arch, options.seed)
+    usual = recipe = recipe_for(scenario, arch, options.seed)
     if options.as_card:
         recipe = carded(
-            recipe,
+            usual,
             target_card(options.scenario, arch, options.defense),
             scenario.evaluator if arch == EVALUATOR else arch,
         )
+    exact = recipe is not usual
     if options.epochs is not None:
         recipe = replace(recipe, epochs=options.epochs)
     follow(
@@ -69,6 +70,7 @@ def classifier(options: argparse.Namespace, arch: str) -> None:
             recipe=recipe,
             public=options.data,
             source=source_of(options),
+            exact=exact,
         )
     )
 
@@ -237,4 +239,6 @@ class Train:
             f"{options.scenario}/{arch}{defended}: held-out accuracy {card['heldout_accuracy']:.4f}, "
             f"training {card['train_accuracy']:.4f}, {card['seconds']:.0f} s{spent}"
         )
+        if warning := card.get("defense", {}).get("warning"):
+            print(f"Warning: {warning}", file=sys.stderr)
         return None

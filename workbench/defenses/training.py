@@ -55,6 +55,7 @@ def train_target(
     name: str | None = None,
     public: Path | None = None,
     source: str | None = None,
+    exact: bool = False,
 ) -> Iterator[EpochProgress]:
     """Train and save one target, or what is put around its output where the defense names such a thing.
 
@@ -63,6 +64,7 @@ def train_target(
     Args:
         name: where the weights are kept; where they are looked for if None.
         public, source: see `DefenseSetting`.
+        exact: `recipe` has what the defense changes in it already, as that of a card has.
 
     Raises:
         UsageError, UnknownName, KnobError, Incompatible, DataMissing, NotFinite.
@@ -81,6 +83,7 @@ def train_target(
             name=name,
             public=public,
             source=source,
+            exact=exact,
         )
     else:
         yield from _train_release(

@@ -259,6 +259,7 @@ def train_classifier(
     name: str | None = None,
     public: Path | None = None,
     source: str | None = None,
+    exact: bool = False,
 ) -> Iterator[EpochProgress]:
     """Train and save one classifier of `scenario`; the weights replace those that were there.
 
@@ -266,6 +267,7 @@ def train_classifier(
         protection: what a defense at training does; None for an undefended classifier.
         name: where the weights are kept; under their usual name if None.
         public, source: see `DefenseSetting`.
+        exact: `recipe` has what the defense changes in it already, as that of a card has.
 
     Raises:
         UnknownName, KnobError, Incompatible, DataMissing, NotFinite.
@@ -273,7 +275,8 @@ def train_classifier(
     recipe = recipe or recipe_for(scenario, arch, seed)
     split, start, guard = scenario.private, time.monotonic(), protection
     shaping = guard.shaping(DefenseSetting(scenario, arch, recipe.seed, device, public, source)) if guard else Shaping()
-    recipe = shaping.recipe(recipe)
+    changed = shaping.recipe(recipe)
+    recipe = recipe if exact else changed
 
     def fresh() -> Classifier:
         torch.manual_seed(recipe.seed)
