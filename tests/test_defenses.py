@@ -17,27 +17,34 @@ from workbench.core.errors import DataMissing, Incompatible, KnobError, NotFinit
 from workbench.core.knobs import configure, knobs_of
 from workbench.core.records import Access, RunConfig, TrainingConfig
 from workbench.core.weights import amend_card, has_weights, load_weights, read_card
-from workbench.defenses import load_target, train_target
-from workbench.defenses.bido import hidden_blocks, outputs_of
+from workbench.defenses import bido, load_target, train_target
+from workbench.defenses.bido import hidden_blocks, image_dependence, outputs_of
 from workbench.defenses.dp_sgd import without_batch_norm
 from workbench.defenses.mid import StochasticHead, divergence
-from workbench.defenses.neg_ls import smoothed_loss, smoothing_at
+from workbench.defenses.midre import erased
+from workbench.defenses.neg_ls import margin, smoothed_loss, smoothing_at
 from workbench.defenses.netguard import find_fakes
+from workbench.defenses.parts.balanced import balanced_batches
 from workbench.defenses.parts.kernel_dependence import coco, gaussian_kernel, hsic, linear_kernel
 from workbench.defenses.parts.output import with_winner
 from workbench.defenses.plan import DEFENSES, Plan
+from workbench.defenses.rolss import residual_blocks
 from workbench.defenses.store import load_classifier, release_name, target_card, target_problem, weights_name
+from workbench.defenses.tl_dmi import first_layers
+from workbench.defenses.trap_mid import drawn_classes, laid_over
 from workbench.defenses.wen import within
+from workbench.engine import compatibility
 from workbench.scenarios import Labelled, Scenario, Split
 from workbench.scenarios.base import split_by_class
 from workbench.scenarios.digits import Digits
 from workbench.targets import Classifier, pretraining
 from workbench.targets.pretraining import public_name
-from workbench.targets.training import ClassifierRecipe, DefenseSetting, accuracy
+from workbench.targets.training import ClassifierRecipe, DefenseSetting, accuracy, fit
 from workbench.targets.view import AveragingView, TargetView, view_of
 from workbench.trainings import execute as training_job
 from workbench.trainings import start as trainings
 from workbench.trainings.start import trained_name, training_problems
+from workbench.ui.comparison import cost_of
 
 OUTPUTS = [e.key for e in DEFENSES if e.info.stage == "output"]
 FIXED = [k for k in OUTPUTS if not DEFENSES[k].learns]  # nothing to train
@@ -249,6 +256,11 @@ TRAININGS = [e.key for e in DEFENSES if e.info.stage == "training"]
 ALONE = [k for k in TRAININGS if k != "netguard"]  # what needs no prior
 
 
+def net(key: str) -> str:
+    """Return the smallest network that can be defended so."""
+    return "mlp" if configure(DEFENSES[key]).problem("mlp") is None else "resnet"
+
+
 @pytest.fixture(scope="module", autouse=True)
 def bench(tmp_path_factory):
     """Give this module a folder of weights of its own, so that what one test trains another may use."""
@@ -267,7 +279,7 @@ def trained(defense: str, arch: str = "mlp", recipe: ClassifierRecipe = RECIPE):
 
 @pytest.mark.parametrize("key", ALONE)
 def test_a_defended_target_still_learns_its_task(key):
-    model, card, progress = trained(LIGHT.get(key, key))
+    model, card, progress = trained(LIGHT.get(key, key), net(key))
     heldout = Stripes().private.heldout
     assert accuracy(model, heldout) >= 0.9 and card["heldout_accuracy"] == pytest.approx(
         accuracy(model, heldout), abs=0.03
@@ -287,8 +299,8 @@ LIGHT = {"dp-sgd": "dp-sgd(epsilon=2000)"}
 @pytest.mark.parametrize("key", ALONE)
 def test_the_same_seed_makes_the_same_target(key):
     short = replace(RECIPE, epochs=1)
-    first, second = (trained.__wrapped__(key, recipe=short)[0] for _ in range(2))
-    other = trained(key, recipe=replace(short, seed=1))[0]
+    first, second = (trained.__wrapped__(key, net(key), short)[0] for _ in range(2))
+    other = trained(key, net(key), replace(short, seed=1))[0]
     x = Stripes().private.heldout.images
     assert torch.equal(first(x), second(x)) and not torch.equal(first(x), other(x))
 
@@ -297,18 +309,19 @@ def test_the_same_seed_makes_the_same_target(key):
 def test_a_defense_makes_another_target_than_none(key):
     short = replace(RECIPE, epochs=4)
     x = Stripes().private.heldout.images
-    assert not torch.allclose(trained(key, recipe=short)[0](x), trained("none", recipe=short)[0](x), atol=1e-3)
+    assert not torch.allclose(trained(key, net(key), short)[0](x), trained("none", net(key), short)[0](x), atol=1e-3)
 
 
 @pytest.mark.parametrize("key", TRAININGS)
 def test_a_defense_at_training_goes_with_one_at_the_output(key):
-    text = f"{key}+rounding"
-    assert weights_name("stripes", "mlp", text) == weights_name("stripes", "mlp", key) == f"stripes/target-mlp-{key}"
+    text, arch = f"{key}+rounding", net(key)
+    assert weights_name("stripes", arch, text) == weights_name("stripes", arch, key) == f"stripes/target-{arch}-{key}"
     if key in ALONE:
-        list(train_target(Stripes(), "mlp", defense=key, recipe=replace(RECIPE, epochs=1)))
-        bare, x = load_classifier("stripes", "mlp", key), Stripes().private.heldout.images
-        scores = load_target("stripes", "mlp", text)(x).softmax(1)
+        list(train_target(Stripes(), arch, defense=key, recipe=replace(RECIPE, epochs=1)))
+        bare, x = load_classifier("stripes", arch, key), Stripes().private.heldout.images
+        scores = load_target("stripes", arch, text)(x).softmax(1)
         assert torch.equal(scores.argmax(1), bare(x).argmax(1))
+        bare = load_classifier("stripes", arch, key)  # noise from its beginning
         assert torch.allclose(scores, configure(DEFENSES["rounding"]).wrap(bare)(x).softmax(1))
 
 
@@ -319,7 +332,7 @@ def test_other_strengths_are_other_weights():
     assert weights_name("stripes", "mlp", "mid(strength=0.3)") == "stripes/target-mlp-mid,strength=0.3"
     assert [
         target_card("stripes", "mlp", f"mid{s}")["defense"]["knobs"]["strength"] for s in ("", "(strength=0.3)")
-    ] == [0.01, 0.3]
+    ] == [0.03, 0.3]
     assert "--defense 'mid(strength=5)'" in target_problem("stripes", "mlp", "mid(strength=5)")
 
 
@@ -340,6 +353,99 @@ def test_a_training_that_diverges_keeps_the_weights_that_were_there():
 def test_what_cannot_be_trained_says_why(text, words):
     with pytest.raises(Incompatible, match=words):
         list(train_target(Stripes(), "softmax", defense=text))
+
+
+# What each defense promises, in one figure: its own, and that of a target without it
+
+
+def layers_tell(model) -> float:
+    """Return how much the hidden layers depend on the image."""
+    data = Stripes().private.train
+    return sum(image_dependence(model, data, 30))
+
+
+def moved_from_public(model) -> float:
+    """Return the share of the body's numbers that training on private images has moved."""
+    public = load_weights(public_name("stripes", model.arch))[0]
+    moved = [(v - public[f"body.{k}"]).abs() > 1e-3 for k, v in model.body.named_parameters()]
+    return sum(m.sum().item() for m in moved) / sum(m.numel() for m in moved)
+
+
+def nats_told(model) -> float:
+    """Return how many nats an answer carries at most; without noise, as many as you like."""
+    if not isinstance(model.head, StochasticHead):
+        return 1e9
+    with torch.no_grad():
+        return divergence(*model.head.code(model.features(Stripes().private.heldout.images))).mean().item()
+
+
+def directions_seen(model) -> float:
+    """Return in how many directions of the features an inversion can move any logit."""
+    features = model.features(Stripes().private.heldout.images).detach().requires_grad_(True)
+    logits = model.head(features)
+    slopes = [torch.autograd.grad(logits[:, c].sum(), features, retain_graph=True)[0] for c in range(3)]
+    found = torch.linalg.svdvals(torch.cat(slopes))
+    return (found > 1e-4 * found[0]).sum().item()
+
+
+def carried_by_the_last_shortcut(model) -> float:
+    """Return how much of the last block's output its shortcut makes."""
+    block = residual_blocks(model)[-1]
+    inputs = []
+    hook = block.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
+    with torch.no_grad():
+        model(Stripes().private.heldout.images)
+        hook.remove()
+        return block.skip * block.shortcut(inputs[0]).abs().mean().item()
+
+
+def missed_without_a_part(model) -> float:
+    """Return how often the target fails when a square of the image is gone."""
+    data, rng = Stripes().private.heldout, torch.Generator().manual_seed(3)
+    x = erased(data.images.repeat(8, 1, 1, 1), 0.9, torch.full((1, 1, 1), 0.5), rng)
+    return 1 - (model(x).argmax(1) == data.labels.repeat(8)).float().mean().item()
+
+
+def margin_of_logits(model) -> float:
+    return -margin(model, Stripes().private.heldout)
+
+
+# Of each defense in training: as what, on which network, and what it makes less.
+PROMISES = {
+    "mid": ("mid", "mlp", nats_told),
+    "bido": ("bido(strength=3)", "resnet", layers_tell),
+    "neg-ls": ("neg-ls(alpha=-0.2)", "mlp", margin_of_logits),
+    "tl-dmi": ("tl-dmi", "resnet", moved_from_public),
+    "dp-sgd": ("dp-sgd(epsilon=2000)", "resnet", moved_from_public),
+    "loft": ("loft(rank=2)", "resnet", directions_seen),
+    "rolss": ("rolss", "resnet", carried_by_the_last_shortcut),
+    "midre": ("midre(area=0.6)", "resnet", missed_without_a_part),
+}
+ELSEWHERE = {"netguard", "trap-mid"}  # their traps have tests of their own below
+
+
+def test_every_defense_in_training_says_what_it_promises():
+    assert {e.key for e in DEFENSES if e.info.stage == "training"} == PROMISES.keys() | ELSEWHERE
+
+
+@pytest.mark.parametrize("key", PROMISES)
+def test_a_defense_in_training_keeps_its_promise(key):
+    text, arch, figure = PROMISES[key]
+    trained("tl-dmi", "resnet", replace(RECIPE, epochs=1))  # from here on there is a public classifier
+    with_it, without = figure(trained(text, arch)[0]), figure(trained("none", arch)[0])
+    assert with_it < without - 0.1 * abs(without)
+
+
+@pytest.mark.parametrize("key", FIXED)
+def test_a_defense_at_the_output_hides_an_order_of_classes_or_is_said_to_hide_none(key):
+    x = images(60)
+    honest, found = bare(x), released(key).scores(x)
+    pairs = [(a, b) for a in range(CLASSES) for b in range(CLASSES) if a != b]
+    kept = torch.stack([(found[:, a] > found[:, b])[honest[:, a] > honest[:, b]].float().mean() for a, b in pairs])
+    if key == "temperature":
+        assert kept.min() == 1 and "still there" in DEFENSES.entry(key).info.summary
+    else:
+        assert kept.mean() < 0.95
 
 
 # One by one: BiDO
@@ -408,6 +514,34 @@ def test_bido_drives_the_image_out_of_the_hidden_layers():
     assert dependence("bido(strength=3)") < 0.8 * dependence("none")
 
 
+@given(st.integers(0, 99), st.sampled_from([(40, 7, 40), (5, 40, 64), (3, 30, 30), (2, 3, 64)]))
+def test_balanced_batches_hold_equally_many_images_of_each_of_their_classes(seed, case):
+    classes, each, size = case
+    labels = torch.arange(classes).repeat_interleave(each)
+    batches = list(balanced_batches(labels, size, torch.Generator().manual_seed(seed)))
+    assert len(batches) == max(1, len(labels) // size)
+    for index in batches:
+        counts = labels[index].bincount(minlength=classes)
+        present = counts[counts > 0]
+        assert len(index) <= size and (present == present[0]).all() and present[0] >= min(5, size // classes)
+    seen = labels[torch.cat(batches)].bincount(minlength=classes)
+    assert seen.max() - seen.min() <= present[0], "every class comes as often as another"
+
+
+def test_bido_that_does_the_reverse_says_so(monkeypatch):
+    trained("none", "resnet")
+    few, shaping = replace(RECIPE, epochs=1), configure(DEFENSES["bido"]).shaping(DefenseSetting(Stripes(), "resnet"))
+    list(shaping.prepare(Classifier("resnet", (1, 16, 16), 3)))
+    shaping.recipe(few), shaping.data(Stripes().private.train)
+    told = iter([[2.0, 4.0], [1.0, 3.0], [1.0, 3.0], [2.0, 4.0]])
+    monkeypatch.setattr(bido, "image_dependence", lambda *_: next(told))
+    facts = shaping.facts()
+    assert "not defended" in facts["warning"] and "HSIC 3.0 against 2.0" in facts["warning"]
+    assert (facts["hsic_with_image"], facts["hsic_with_image_undefended"]) == (3.0, 2.0)
+    assert "warning" not in shaping.facts()
+    assert "not defended" in cost_of({"defense": facts}) and "not defended" not in cost_of({"defense": {}})
+
+
 # MID
 
 
@@ -420,21 +554,68 @@ def test_the_divergence_is_that_of_two_normal_distributions():
     assert divergence(torch.zeros(1, 4), torch.ones(1, 4)).item() == 0
 
 
-def test_the_bottleneck_is_random_in_training_only():
+def test_the_bottleneck_stays_random_when_it_serves():
     head, x = StochasticHead(4, 3, 2), torch.randn(5, 4)
-    torch.manual_seed(0)
     assert not torch.equal(head(x), head(x)) and head.paid.shape == (5,)
     head.eval()
-    assert torch.equal(head(x), head(x))
-    mean = head.encode(x)[:, :3]
-    assert torch.equal(head(x), head.classify(mean))
+    head.encode.bias.data[3:] = 6.0  # noise worth averaging
+    first = head(x)
+    torch.manual_seed(0)
+    assert not torch.equal(first, head(x)), "torch's own generator has no say"
+    middle = head.classify(head.code(x)[0])
+    head.draws = 400
+    assert (head(x) - middle).abs().mean() < 0.2 * (first - middle).abs().mean()
+
+
+def noisy_victim() -> torch.nn.Module:
+    model = Classifier("softmax", SHAPE, CLASSES)
+    model.head = StochasticHead(model.width, 4, CLASSES)
+    model.head.encode.bias.data[4:] = 6.0
+    return model.eval()
+
+
+def test_sessions_of_one_seed_are_told_the_same_by_a_random_target():
+    def told(victim, seed):
+        door = TargetView(victim, Access.SCORES, num_classes=CLASSES, input_shape=SHAPE, seed=seed)
+        return torch.cat([door.scores(images(3)), door.scores(images(3))])
+
+    victim = noisy_victim()
+    first = told(victim, 0)
+    victim(images(9))  # whoever asks the same model in between changes nothing
+    assert torch.equal(told(victim, 0), first) and not torch.equal(told(victim, 1), first)
+    assert not torch.equal(first[:3], first[3:])
+
+
+def test_who_holds_a_random_target_averages_its_noise_and_pays_for_every_draw():
+    victim, x = noisy_victim(), images(20)
+    middle = victim.head.classify(victim.head.code(victim.features(x))[0])
+
+    def distance(asks: int) -> float:
+        door = view_of(victim, Access.WHITE_BOX, asks=asks, num_classes=CLASSES, input_shape=SHAPE)
+        found = (door.logits(x) - middle).abs().mean().item()
+        assert door.queries == 20 * asks and door.module(x).head.draws == asks
+        return found
+
+    assert distance(64) < 0.4 * distance(1)
+    assert victim.head.draws == 1
+
+
+@pytest.mark.parametrize(
+    ("attack", "defense", "at_random"),
+    [("gmi", "mid", True), ("brep-mi", "mid", True), ("gmi", "noise", False), ("brep-mi", "noise", True)],
+)
+def test_who_meets_a_random_answer_is_told_to_average(monkeypatch, attack, defense, at_random):
+    monkeypatch.setattr(compatibility, "problems", lambda config: [])
+    said = [compatibility.notes(RunConfig("digits", attack, "resnet", defense=defense, asks=asks)) for asks in (1, 5)]
+    assert any("answers at random" in note for note in said[0]) == at_random
+    assert any("finds nothing" in note for note in said[1]) == (not at_random)
 
 
 def test_a_dearer_bottleneck_lets_less_through():
     def information(strength: float) -> float:
         model, x = trained(f"mid(strength={strength})")[0], Stripes().private.heldout.images
-        mean, raw = model.head.encode(model.features(x)).chunk(2, 1)
-        return divergence(mean, torch.nn.functional.softplus(raw - 5)).mean().item()
+        assert not torch.equal(model(x), model(x))
+        return divergence(*model.head.code(model.features(x))).mean().item()
 
     assert information(0.3) < 0.7 * information(0.001)
 
@@ -460,6 +641,14 @@ def test_negative_smoothing_is_brought_in_slowly(done, expected):
     assert smoothing_at(0.2, done) == 0.2
 
 
+def test_few_images_of_a_class_are_gone_through_more_often_and_a_cards_recipe_is_not_changed_again():
+    few = replace(RECIPE, epochs=2)
+    assert trained("neg-ls", recipe=few)[1]["recipe"]["epochs"] == 6
+    for text, epochs in (("neg-ls(alpha=0.1)", 2), ("neg-ls", 2)):
+        list(train_target(Stripes(), "mlp", defense=text, recipe=few, exact=text == "neg-ls"))
+        assert target_card("stripes", "mlp", text)["recipe"]["epochs"] == epochs
+
+
 # DP-SGD
 
 
@@ -474,7 +663,7 @@ def test_batch_norm_is_replaced_as_opacus_would():
 
 
 def test_the_card_says_what_privacy_was_spent():
-    _, card, _ = trained("dp-sgd(epsilon=5,delta=0.001)", arch="resnet", recipe=replace(RECIPE, epochs=1))
+    _, card, _ = trained("dp-sgd(epsilon=5,delta=0.001,layers=all)", arch="resnet", recipe=replace(RECIPE, epochs=1))
     told = card["defense"]
     assert (
         told["epsilon"] == pytest.approx(5, rel=0.05)
@@ -519,6 +708,14 @@ def test_frozen_layers_are_the_public_ones():
     assert {p.phase for p in again} == {"training images"}
 
 
+@given(st.floats(0, 1))
+def test_layers_are_frozen_up_to_the_share_of_parameters(share):
+    layers = [torch.nn.Linear(a, b, bias=False) for a, b in ((2, 5), (5, 4), (4, 10), (10, 10))]  # 10, 20, 40, 100
+    held = sum(p.numel() for layer in first_layers(layers, share) for p in layer.parameters())
+    assert first_layers(layers, share) == layers[: len(first_layers(layers, share))]
+    assert abs(held - share * 170) == min(abs(k - share * 170) for k in (0, 10, 30, 70, 170))
+
+
 @pytest.mark.usefixtures("models")
 @pytest.mark.parametrize("named", [True, False])
 def test_public_classes_are_read_from_a_folder(tmp_path, monkeypatch, named):
@@ -547,6 +744,50 @@ def test_without_public_classes_transfer_says_what_is_missing(monkeypatch):
     monkeypatch.setattr(Stripes, "public_labelled", Scenario.public_labelled)
     with pytest.raises(DataMissing, match="TL-DMI starts from a resnet of public classes"):
         list(train_target(Stripes(), "resnet", defense="tl-dmi"))
+
+
+# Shortcuts, erasing, traps
+
+
+def test_only_a_residual_network_has_shortcuts_to_lose():
+    assert "has none" in DEFENSES["rolss"]().problem("cnn") and DEFENSES["rolss"]().problem("resnet") is None
+    model = configure(DEFENSES["rolss"], {"skip": 0.01, "blocks": 2}).build(Classifier("resnet", (1, 16, 16), 3))
+    assert [block.skip for block in residual_blocks(model)] == [1.0, 1.0, 0.01, 0.01]
+    block, x = residual_blocks(model.eval())[-1], torch.rand(2, 96, 4, 4)
+    assert torch.allclose(block(x), (block.conv(x) + 0.01 * block.shortcut(x)).relu())
+
+
+@given(st.integers(0, 99), st.floats(0.05, 0.9))
+def test_erasing_takes_one_square_of_at_most_that_share(seed, most):
+    found = erased(torch.ones(30, 2, 20, 20), most, torch.zeros(2, 1, 1), torch.Generator().manual_seed(seed))
+    gone = found[:, 0] == 0
+    assert torch.equal(found[:, 0], found[:, 1])
+    for hole in gone:
+        rows, columns = hole.any(1).sum().item(), hole.any(0).sum().item()
+        assert hole.sum() == rows * columns and abs(rows - columns) <= 1
+        assert rows <= (most * 400) ** 0.5 + 1
+    assert gone.float().mean() < most
+
+
+@given(st.integers(1, 60), st.integers(1, 9), st.integers(0, 9))
+def test_triggers_of_every_class_are_drawn_alike_and_apart_from_the_images(n, classes, seed):
+    drawn = drawn_classes(n, classes, torch.Generator().manual_seed(seed))
+    counts = drawn.bincount(minlength=classes)
+    assert len(drawn) == n and counts.max() - counts.min() <= 1
+
+
+def test_the_target_falls_for_its_triggers_and_an_undefended_one_does_not():
+    _, card, _ = trained("trap-mid(blend=0.3)", recipe=replace(RECIPE, epochs=20))
+    assert card["defense"]["trigger_success"] > 0.8 and card["heldout_accuracy"] > 0.9
+    shaping = configure(DEFENSES["trap-mid"], {"blend": 0.3}).shaping(DefenseSetting(Stripes(), "mlp"))
+    model = Classifier("mlp", (1, 16, 16), 3)
+    list(shaping.prepare(model))
+    list(fit(model, Stripes().private.train, shaping.recipe(replace(RECIPE, epochs=20)), flips=False, shaping=shaping))
+    fooled = shaping.success()
+    shaping.model = trained("none")[0]
+    assert shaping.success() < fooled - 0.3
+    assert shaping.triggers.min() >= 0 and shaping.triggers.max() <= 1
+    assert torch.allclose(laid_over(torch.zeros(1), torch.ones(1), 0.1), torch.full((1,), 0.1))
 
 
 # Purifier and adversarial noise

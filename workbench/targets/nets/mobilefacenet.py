@@ -26,11 +26,16 @@ def convolved(before: int, after: int, size: int, stride: int = 1, groups: int =
 
 
 class Bottleneck(nn.Module):
-    """Inverted residual: widen, filter each channel, narrow."""
+    """Inverted residual: widen, filter each channel, narrow.
+
+    Attributes:
+        skip: weight of the shortcut; None where there is none.
+    """
 
     def __init__(self, before: int, after: int, stride: int, expansion: int) -> None:
         super().__init__()
-        self.adds, wide = stride == 1 and before == after, before * expansion
+        wide = before * expansion
+        self.skip = 1.0 if stride == 1 and before == after else None
         self.conv = nn.Sequential(
             convolved(before, wide, 1),
             convolved(wide, wide, 3, stride, wide),
@@ -40,7 +45,9 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return maps (n, F, h, w) of maps (n, C, H, W)."""
-        return x + self.conv(x) if self.adds else self.conv(x)
+        if self.skip is None:
+            return self.conv(x)
+        return (x if self.skip == 1 else self.skip * x) + self.conv(x)
 
 
 class Separable(nn.Module):

@@ -8,10 +8,15 @@ from workbench.targets.architectures import architecture
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions around a shortcut; the first may halve the image."""
+    """Two 3x3 convolutions around a shortcut; the first may halve the image.
+
+    Attributes:
+        skip: weight of the shortcut.
+    """
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
+        self.skip = 1.0
         self.conv = nn.Sequential(
             nn.Conv2d(before, after, 3, stride, 1, bias=False),
             nn.BatchNorm2d(after),
@@ -27,7 +32,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return maps (n, F, h, w) of maps (n, C, H, W)."""
-        return (self.conv(x) + self.shortcut(x)).relu()
+        return (self.conv(x) + (self.shortcut(x) if self.skip == 1 else self.skip * self.shortcut(x))).relu()
 
 
 @architecture("resnet", title="ResNet", order=1)
