@@ -13,7 +13,7 @@ import pytest
 from workbench.attacks import ATTACKS, attacks_by_access
 from workbench.core.errors import UnknownName, UsageError
 from workbench.core.records import RunConfig, RunState, TrainingConfig
-from workbench.engine.presets import PRESETS, default_config
+from workbench.engine.presets import default_config
 from workbench.runs.store import RunStore
 from workbench.scenarios import SCENARIOS
 from workbench.targets.remote.sources import allow, forget
@@ -71,7 +71,8 @@ def settings_of(config: RunConfig, **changes: object) -> Settings:
     return replace(said, **changes)
 
 
-GMI = settings_of(PRESETS[0].config)
+EIGHT = default_config("faces", "gmi", classes=list(range(8)), knobs={"identity_loss": "logit"})
+GMI = settings_of(EIGHT)
 
 
 def test_nothing_of_gradio_is_needed() -> None:
@@ -114,7 +115,7 @@ def test_what_is_not_allowed_greys_run_out_and_is_said(field: str, value: object
 def test_what_can_run_is_offered_and_remembered() -> None:
     beside = handlers.check(GMI)
     assert beside["run_button"] == {"interactive": True} and not beside["remedy"]["visible"]
-    assert RunConfig.from_json(beside["kept"]["value"]) == PRESETS[0].config
+    assert RunConfig.from_json(beside["kept"]["value"]) == EIGHT
     assert beside["problem"]["value"] == ""
 
 
@@ -221,7 +222,7 @@ def test_presets_and_seeds_come_with_their_command_line() -> None:
 def test_a_run_is_started_as_the_controls_say(do: InvertHandlers) -> None:
     answer = do.start(replace(GMI, seed=41), "me")
     run = answer["run"]["value"]
-    assert do.store.folder(run).config() == replace(PRESETS[0].config, seed=41)
+    assert do.store.folder(run).config() == replace(EIGHT, seed=41)
     assert do.store.summary(run).owner == "me"
     with pytest.raises(UsageError, match="Seed"):
         do.start(replace(GMI, seed=-1), "me")

@@ -70,6 +70,6 @@ def test_a_scenarios_first_attack_reaches_more_than_random_samples_in_the_shippe
 
 def test_cards_are_records_with_a_configuration_each():
     assert len({preset.key for preset in PRESETS}) == len(PRESETS) > 0
-    assert preset_of("eight-faces").config.attack == "gmi"
+    assert preset_of("eight-faces").config.attack == "ppa"
     with pytest.raises(UnknownName, match="eight-faces"):
         preset_of("eight-facs")

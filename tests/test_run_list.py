@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from workbench.core.records import Fork, RunState
-from workbench.engine.presets import PRESETS
+from workbench.engine.presets import default_config
 from workbench.reports.differences import differences
 from workbench.runs.store import RunStore
 from workbench.ui.tabs.run_list import PAGE, Look, listing
 from workbench.workers.scheduler import Scheduler
 
-CONFIG = PRESETS[0].config
+CONFIG = default_config("faces", "gmi", classes=list(range(8)))
 SHAPE = (1, 64, 64)
 
 

@@ -92,7 +92,7 @@ def test_one_click_shows_faces_and_ends(shown: dict) -> None:
     assert state(page) == "finished"
     until(lambda: page.get_by_test_id("card").count() == 8)
     until(lambda: len(shades := contrast(page, ".wb-card canvas")) == 16 and min(shades) > 40, why="a picture is blank")
-    until(lambda: "Recognised by both face judges" in page.get_by_test_id("verdict").inner_text())
+    until(lambda: "Recognised by Face ResNet" in page.get_by_test_id("verdict").inner_text())
 
 
 def test_two_browsers_watch_one_run(shown: dict, served: Served) -> None:
@@ -160,7 +160,7 @@ def test_downloads(shown: dict, served: Served) -> None:
     status, body, headers = served.get(f"/wb/runs/{run}/sheet.png")
     assert (status, headers["cache-control"]) == (200, "no-store")
     with Image.open(BytesIO(body)) as image:
-        assert json.loads(image.text["workbench"])["config"]["attack"] == "gmi"
+        assert json.loads(image.text["workbench"])["config"]["attack"] == "ppa"
     with Image.open(BytesIO(served.get(f"/wb/runs/{run}/frames.gif")[1])) as image:
         assert image.n_frames > 3
     assert json.loads(served.get(f"/wb/runs/{run}/run.json")[1])["id"] == run
