@@ -20,7 +20,7 @@ from workbench.grids import GRIDS, Cell, GridFile
 from workbench.grids import fill as filling
 from workbench.grids.base import gathered
 from workbench.grids.fill import fill, run_cell
-from workbench.grids.markdown import markdown
+from workbench.grids.markdown import judged, markdown
 from workbench.runs.store import RunStore
 
 
@@ -174,3 +174,15 @@ def test_the_command_shows_a_table_without_running(tmp_path, monkeypatch, capsys
     assert main(["grid", "--preset", "toy", "--show", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["cells"][0]["state"] == "missing"
     assert main(["grid", "--preset", "toy", "--only", "nothing"]) == 2
+
+
+def test_a_table_has_the_judges_verdict_and_the_evaluator_against_it():
+    rates = {"fpr": 0.75, "fnr": None, "tpr": None, "tnr": 0.25}
+    assert judged({"verdict": {"recognised": 3, "n": 8, "baseline": 0.0, "evaluator": rates}}) == [
+        "3/8 (0.00)",
+        "0.75",
+        "–",
+        "–",
+        "0.25",
+    ]
+    assert judged({"verdict": None}) == judged({}) == ["–"] * 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,7 +15,8 @@ from skimage.metrics import structural_similarity
 from torch import nn
 
 from workbench.core.intervals import mean_interval, share_interval, wilson
-from workbench.engine.judging import verdict_json
+from workbench.core.weights import save_weights
+from workbench.engine.judging import reach_of, verdict_json
 from workbench.metrics import METRICS, EvalContext, Judged
 from workbench.metrics.accuracy import hits
 from workbench.metrics.judge import ceiling, judge
@@ -361,3 +363,19 @@ def test_scores_kept_from_calibration_are_taken_for_held_out_images_alone(contex
     )
     assert Judged(images, labels, context, heldout=True).scores(keeps) is keeps.heldout
     assert Judged(images, labels, context).scores(keeps).sum() == 0
+
+
+def test_how_near_a_prior_comes_stands_on_its_card(context, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_MODELS", str(tmp_path))
+    judges = {"a": {"recognised": 0.4}, "b": {"recognised": 0.25}}
+    save_weights("toy/prior-gan", {"w": torch.zeros(1)}, {"ceiling": {"toy": {"n": 9, "judges": judges}}})
+    photographs = context.private.heldout
+    found = judge(photographs.images[:1], photographs.labels[:1], context)
+    run = SimpleNamespace(prior_name="toy/prior-gan", config=SimpleNamespace(scenario="toy"))
+
+    def reach(*titles: str) -> float | None:
+        return reach_of(run, replace(found, panel=tuple(said_by(title, [YES]) for title in titles)))
+
+    assert (reach("A"), reach("A", "B"), reach("A", "C")) == (0.4, 0.25, None), "all of them, or nothing is known"
+    run.prior_name = "toy/prior-other"
+    assert reach("A") is None

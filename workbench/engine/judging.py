@@ -74,7 +74,7 @@ def _(payload: Images, ended: Conclusion) -> dict[str, Any]:
         "ceiling": ceiling.overall,
         "sets": sets_json(judgement, floor, ceiling),
         "accuracy": judgement.overall.get("acc@1"),
-        "verdict": verdict_json(judgement, floor, ceiling, reach_of(run)),
+        "verdict": verdict_json(judgement, floor, ceiling, reach_of(run, judgement)),
     }
 
 
@@ -105,14 +105,18 @@ def verdict_json(
     }
 
 
-def reach_of(run: Resolved) -> float | None:
+def reach_of(run: Resolved, found: Judgement) -> float | None:
     """Return the share of photographs that the judges recognise when the run's prior draws them as closely as it can.
 
-    It stands on the prior's card, for each scenario, where it was measured; None elsewhere and without a prior.
+    It stands on the prior's card, for each scenario and judge, where it was measured; the least of those who judge here is
+    the most that all can agree on. None elsewhere and without a prior.
     """
     if run.prior_name is None or not has_weights(run.prior_name):
         return None
-    return read_card(run.prior_name).get("reach", {}).get(run.config.scenario, {}).get("recognised")
+    judges = read_card(run.prior_name).get("ceiling", {}).get(run.config.scenario, {}).get("judges", {})
+    shares = [judges[v.key]["recognised"] if v.key in judges else None for v in found.panel if v.threshold is not None]
+    known = [share for share in shares if share is not None]
+    return min(known) if known and len(known) == len(shares) else None
 
 
 def floor_of(run: Resolved, cache: ModelCache, context: EvalContext, panel: Panel) -> Judgement | None:

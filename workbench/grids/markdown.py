@@ -12,8 +12,7 @@ from workbench.runs.contact_sheet import SheetLayout, compose
 from workbench.runs.run_folder import RunFolder
 
 COLUMNS = {"Acc@1": "acc@1", "Acc@5": "acc@5", "KNN distance": "knn_dist", "feature distance": "feat_dist"}
-
-
+JUDGED = ("recognised", "FPR", "FNR", "TPR", "TNR")  # the judges' verdict, and the evaluator measured against it
 TRAINED = ("training s",)
 
 
@@ -31,6 +30,20 @@ def figure(record: dict[str, Any], name: str) -> str:
     return text if floor.get(name) is None else f"{text} ({floor[name]:.{digits}f})"
 
 
+def judged(record: dict[str, Any]) -> list[str]:
+    """Return how many the judges who can say no recognise, with the floor in brackets, and the evaluator's rates against them.
+
+    FPR is the share of what they do not recognise that the evaluator counts as leaked, TPR that of what they do; see
+    `workbench.metrics.evaluator_rates`. A dash where nobody can say no, or there is nothing to take a share of.
+    """
+    verdict = record.get("verdict") or {}
+    rates = [verdict.get("evaluator", {}).get(name.lower()) for name in JUDGED[1:]]
+    known, floor = "–", verdict.get("baseline")
+    if verdict:
+        known = f"{verdict['recognised']}/{verdict['n']}" + ("" if floor is None else f" ({floor:.2f})")
+    return [known, *("–" if rate is None else f"{rate:.2f}" for rate in rates)]
+
+
 def markdown(records: list[dict[str, Any]], rows: str = "attack") -> str:
     """Return the records as Markdown, a table for each column of the grid.
 
@@ -40,7 +53,16 @@ def markdown(records: list[dict[str, Any]], rows: str = "attack") -> str:
     parts = []
     for group in dict.fromkeys((r.get("group", ""), r["column"]) for r in records):
         inside = [r for r in records if (r.get("group", ""), r["column"]) == group]
-        head = [rows, "n", *COLUMNS, "target accuracy", *(TRAINED if rows != "attack" else ()), "steps/s", "seconds"]
+        head = [
+            rows,
+            "n",
+            *JUDGED,
+            *COLUMNS,
+            "target accuracy",
+            *(TRAINED if rows != "attack" else ()),
+            "steps/s",
+            "seconds",
+        ]
         lines = [f"**{' / '.join(filter(None, group))}**", "", f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
         for record in inside:
             if record["state"] != "finished":
@@ -55,6 +77,7 @@ def markdown(records: list[dict[str, Any]], rows: str = "attack") -> str:
             cells = [
                 record["row"],
                 str(n),
+                *judged(record),
                 *(figure(record, name) for name in COLUMNS.values()),
                 "–" if accuracy is None else f"{accuracy:.3f}",
                 *(whole(record.get("training_seconds")) for _ in (TRAINED if rows != "attack" else ())),
