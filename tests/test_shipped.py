@@ -257,6 +257,16 @@ def test_what_a_defense_puts_around_an_output_is_made_after_its_target(toy):
     assert reasons(plan(RebuildRequest(missing=True)))["toy/target-cnn+purifier"] == "its target is trained again"
 
 
+def test_a_judge_is_made_after_the_prior_whose_samples_it_reads(toy, tmp_path):
+    ship(*ALL, "toy/open-set", quality="full", data="ten digits")
+    (job,) = [job for job in plan(RebuildRequest()) if job.name == "toy/open-set"]
+    assert job.arguments[:4] == ("train", "judge", "--scenario", "toy") and job.needs == ("toy/prior-gan",)
+    assert option(job, "--data") is None and "--as-card" not in job.arguments
+    (tmp_path / "toy-judge.npz").touch()
+    (job,) = [job for job in plan(RebuildRequest(root=tmp_path)) if job.name == "toy/open-set"]
+    assert option(job, "--data") == str(tmp_path / "toy-judge.npz") and option(job, "--source") == "ten digits"
+
+
 def test_a_classifier_of_public_classes_is_made_before_the_target_built_on_it(toy, tmp_path):
     ship(*ALL, quality="full")
     ship("toy/public-cnn", quality="full", arch="cnn", data="strangers")

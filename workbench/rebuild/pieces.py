@@ -14,6 +14,7 @@ from workbench.defenses.store import weights_name as target_name
 from workbench.priors import PRIORS
 from workbench.priors.base import weights_name as prior_name
 from workbench.priors.training.registry import TRAINERS
+from workbench.recognisers.open_set import KEY, open_set_name
 from workbench.scenarios import SCENARIOS
 from workbench.targets import ARCHITECTURES
 from workbench.targets.pretraining import public_name
@@ -24,9 +25,9 @@ PUBLIC, TARGETS, RELEASES, EVALUATORS, GANS, OTHERS, TUNED, FIGURES = range(8)  
 
 @dataclass(frozen=True)
 class WeightFile:
-    """One file of weights: a target, what is put around its output, the evaluator, a prior, or a public classifier."""
+    """One file of weights: a target, what is put around its output, the evaluator, a judge, a prior, or a public classifier."""
 
-    what: str  # "target", "evaluator", "prior" or "public": a classifier of public classes, which targets are built on
+    what: str  # "target", "evaluator", "judge", "prior" or "public": of public classes, which targets are built on
     scenario: str
     key: str
     target: str | None = None  # of a tuned prior
@@ -38,6 +39,8 @@ class WeightFile:
             return prior_name(self.scenario, self.key, self.target, under(self.defense))
         if self.what == "public":
             return public_name(self.scenario, self.key)
+        if self.what == "judge":
+            return open_set_name(self.scenario)
         return self.around or target_name(self.scenario, self.key, self.defense)
 
     @property
@@ -48,7 +51,9 @@ class WeightFile:
     @property
     def stage(self) -> int:
         if self.what != "prior":
-            return {"evaluator": EVALUATORS, "public": PUBLIC}.get(self.what, RELEASES if self.around else TARGETS)
+            return {"evaluator": EVALUATORS, "judge": OTHERS, "public": PUBLIC}.get(
+                self.what, RELEASES if self.around else TARGETS
+            )
         return TUNED if PRIORS[self.key].tuned else GANS if self.key == "gan" else OTHERS
 
 
@@ -100,6 +105,8 @@ def _carded(name: str) -> WeightFile | None:
         piece = WeightFile("target", scenario, card["arch"], defense=defense)
     elif stem.startswith("public-") and card.get("arch") in ARCHITECTURES:
         piece = WeightFile("public", scenario, card["arch"])
+    elif name == open_set_name(scenario):
+        piece = WeightFile("judge", scenario, KEY)
     elif stem.startswith("prior-") and key in PRIORS:
         piece = WeightFile("prior", scenario, key, card.get("target"), defense)
     else:

@@ -100,6 +100,12 @@ class ScenarioData:
             return f"{problem} With --data-root DIR it is looked for as DIR/{self.scenario.key}-classes."
         return None
 
+    @property
+    def judged(self) -> Path | None:
+        """What a judge learns from under the root, a folder of classes or MNIST's file; None where it is not there."""
+        names = [self.root / f"{self.scenario.key}-judge{end}" for end in (".npz", "")] if self.root else []
+        return next((path for path in names if path.exists()), self.classes)
+
     @cached_property
     def classes(self) -> Path | None:
         """The folder of public images with classes under the root, or None."""
@@ -187,6 +193,9 @@ def _training(piece: WeightFile, wish: RebuildRequest, place: ScenarioData, reas
             *(["--data", str(place.classes)] if place.classes else []),
             *(["--source", card["data"]] if "data" in card else []),
         ]
+    elif piece.what == "judge":
+        needs = (prior_name(piece.scenario, "gan"),)  # whose samples it learns to read or to refuse
+        arguments += ["--data", str(place.judged), "--source", card["data"]] if place.judged and "data" in card else []
     elif piece.what == "target":
         arguments += ["--arch", piece.key]
         built_on = card.get("defense", {}).get("public", {}).get("name")
@@ -209,7 +218,7 @@ def _training(piece: WeightFile, wish: RebuildRequest, place: ScenarioData, reas
         arguments += ["--target", piece.target or place.scenario.default_target]
     if piece.defense != "none":
         arguments += ["--defense", piece.defense]
-    if card and piece.what != "public" and (piece.what != "prior" or card.get("quality") == quality):
+    if card and piece.what not in ("public", "judge") and (piece.what != "prior" or card.get("quality") == quality):
         arguments.append("--as-card")
     arguments += ["--seed", str(seed), *_threads(wish)]
     return RebuildJob(piece.name, piece.stage, tuple(arguments), reason, piece.name, needs, problem)
