@@ -81,7 +81,7 @@ def queue(opened) -> Scheduler:
     return opened()
 
 
-def wait_for(condition, seconds: float = 60) -> None:
+def wait_for(condition, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
@@ -181,6 +181,21 @@ def test_workers_that_die_again_and_again_hold_the_queue_until_somebody_tries(qu
     assert queue._worker is not None
     queue._worker.says(Said.READY)
     assert going(queue) == again
+
+
+def test_a_worker_whose_device_failed_is_given_nothing_more_and_replaced(queue, store):
+    first, second = queue.submit(config()), queue.submit(config())
+    for run in (first, second, *(queue.submit(config()) for _ in range(scheduling.CRASHES))):
+        assert going(queue) == run
+        worker = queue._worker
+        store.update(run, RunState.FAILED, reason="CUDA error: device-side assert triggered")
+        worker.says(Said.ENDED, run, state=RunState.FAILED, leaving=True)
+        queue._next()  # as the housekeeping does at any moment
+        assert going(queue) is None and queue.status()["worker"] == "starting"
+        queue._died(worker, "exit status 3")
+        assert queue._worker is not worker
+        queue._worker.says(Said.READY)
+    assert "device-side assert" in store.summary(first).reason, "the next one does not change how this one ended"
 
 
 def test_a_worker_that_cannot_be_started_is_told(store, monkeypatch):

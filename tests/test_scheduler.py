@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 
 import pytest
+import torch
 
 from workbench.core.errors import Incompatible, KnobError, StoreError, UnknownName
 from workbench.core.records import RunConfig, RunState
@@ -21,13 +22,15 @@ from workbench.runs.store import RunStore
 from workbench.workers.jobs import open_job
 from workbench.workers.protocol import Do, Report, Said, WorkerCommand
 from workbench.workers.scheduler import GRACE, Scheduler
-from workbench.workers.worker import Worker
+from workbench.workers.worker import DEVICE_LOST, Worker
 from workbench.workers.worker_process import WorkerProcess
+
+SHAPE = (1, 32, 32)  # of a digit, whose judges are quick
 
 
 def config(steps: int = 20000, **overrides) -> RunConfig:
     return default_config(
-        "faces",
+        "digits",
         "mi-face",
         target="softmax",
         device="cpu",
@@ -36,24 +39,39 @@ def config(steps: int = 20000, **overrides) -> RunConfig:
     )
 
 
-def wait_for(condition, seconds: float = 60) -> None:
+def wait_for(condition, seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.02)
 
 
-@pytest.fixture
-def store(tmp_path) -> RunStore:
-    return RunStore(tmp_path / "runs")
-
-
-@pytest.fixture
-def scheduler(store):
-    scheduler = Scheduler(store, device="cpu", threads=1)
-    scheduler.start()
+@pytest.fixture(scope="module")
+def application(tmp_path_factory):
+    """One application for many tests: a worker takes seconds to start, and as many to judge for the first time."""
+    scheduler = Scheduler(RunStore(tmp_path_factory.mktemp("application") / "runs"), device="cpu", threads=1).start()
     yield scheduler
     scheduler.close()
+
+
+@pytest.fixture
+def scheduler(application):
+    """Return an application in which nothing waits or goes; others have used it before."""
+    yield application
+    status = application.status()
+    for run in (*status["queued"], status["running"]):
+        if run is not None:
+            application.stop(run)
+    wait_for(lambda: application.status()["running"] is None)
+
+
+@pytest.fixture
+def store(request, tmp_path) -> RunStore:
+    """Return the store of the application or the worker of a test, an empty one where it has none."""
+    for fixture in ("application", "listening"):
+        if fixture in request.fixturenames:
+            return request.getfixturevalue(fixture).store
+    return RunStore(tmp_path / "runs")
 
 
 def state(store: RunStore, run: str) -> RunState:
@@ -121,9 +139,10 @@ def test_closing_files_the_run_as_interrupted_and_a_new_application_finds_it(sto
 
 
 def test_a_run_that_does_not_fit_is_not_queued(scheduler, store):
+    before = store.list().total
     with pytest.raises(Incompatible, match="never attacked"):
         scheduler.submit(RunConfig("faces", "gmi", "evaluator", prior="gan", classes=(0,)))
-    assert not store.list()
+    assert store.list().total == before and not scheduler.status()["queued"]
 
 
 def test_owners_take_turns(store, monkeypatch):
@@ -155,6 +174,7 @@ class Listening:
     """A real worker process and everything it reported."""
 
     def __init__(self, store: RunStore) -> None:
+        self.store = store
         self.reports: list[Report] = []
         self.ends: list[str] = []
         options = ["--runs", str(store.root), "--device", "cpu", "--threads", "1"]
@@ -169,12 +189,20 @@ class Listening:
         return [report for report in self.reports if report.said is what]
 
 
-@pytest.fixture
-def worker(store):
-    worker = Listening(store)
+@pytest.fixture(scope="module")
+def listening(tmp_path_factory):
+    """One worker for many tests."""
+    worker = Listening(RunStore(tmp_path_factory.mktemp("worker") / "runs"))
     wait_for(lambda: worker.said(Said.READY))
     yield worker
     worker.process.leave(GRACE)
+
+
+@pytest.fixture
+def worker(listening):
+    """Return a worker at nothing, which has said nothing yet."""
+    listening.reports.clear()
+    return listening
 
 
 def line(do: Do, run: str, number: int = 0, name: str = "", value: object = None) -> bytes:
@@ -182,7 +210,7 @@ def line(do: Do, run: str, number: int = 0, name: str = "", value: object = None
 
 
 def test_what_the_worker_does_not_understand_is_refused_and_it_listens_on(worker, store):
-    run = store.create(config(), shape=(1, 64, 64)).id
+    run = store.create(config(), shape=SHAPE).id
     worker.write(line(Do.START, run))
     wait_for(lambda: store.folder(run).latest() is not None)
     worker.write(
@@ -210,7 +238,7 @@ def test_what_the_worker_does_not_understand_is_refused_and_it_listens_on(worker
 
 
 def test_commands_in_the_same_breath_as_the_start_count(worker, store):
-    stopped, paused = (store.create(config(), shape=(1, 64, 64)).id for _ in range(2))
+    stopped, paused = (store.create(config(), shape=SHAPE).id for _ in range(2))
     worker.write(line(Do.START, stopped), line(Do.STOP, stopped))
     wait_for(lambda: worker.said(Said.ENDED))
     assert state(store, stopped) is RunState.STOPPED
@@ -218,14 +246,17 @@ def test_commands_in_the_same_breath_as_the_start_count(worker, store):
     wait_for(lambda: state(store, paused) is RunState.PAUSED)
     assert any(e["kind"] == "knob" and e["value"] == 0.5 for e in store.folder(paused).events())
     assert not worker.said(Said.REFUSED)
+    worker.write(line(Do.STOP, paused))
+    wait_for(lambda: len(worker.said(Said.ENDED)) == 2)
 
 
 def test_the_worker_is_not_in_the_terminals_process_group(worker):
     assert os.getpgid(worker.process.pid) != os.getpgid(0) and os.getsid(worker.process.pid) != os.getsid(0)
 
 
-def test_a_worker_whose_application_is_gone_files_its_run_and_leaves(worker, store):
-    run = store.create(config(), shape=(1, 64, 64)).id
+def test_a_worker_whose_application_is_gone_files_its_run_and_leaves(store):
+    worker = Listening(store)
+    run = store.create(config(), shape=SHAPE).id
     worker.write(line(Do.START, run))
     wait_for(lambda: store.folder(run).latest() is not None)
     worker.process._commands.close()
@@ -238,7 +269,7 @@ def test_a_job_that_fails_in_every_way_does_not_end_the_worker(store, monkeypatc
     """Its state cannot be filed either; the application is told so and files it later."""
     monkeypatch.setattr("workbench.workers.worker.os.dup2", lambda *_: None)
     worker = Worker(store, ModelCache("cpu"), fps=10.0)
-    job = open_job(store, store.create(config(), shape=(1, 64, 64)).id)
+    job = open_job(store, store.create(config(), shape=SHAPE).id)
 
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -252,6 +283,36 @@ def test_a_job_that_fails_in_every_way_does_not_end_the_worker(store, monkeypatc
     ended = worker.execute(job)
     assert ended.state is RunState.FAILED and ended.filed
     assert state(store, job.id) is RunState.DAMAGED
+
+
+def device_error(*_, **__):
+    """Once a CUDA kernel has failed, every use of the device repeats the error."""
+    raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+
+def test_a_worker_leaves_once_its_device_computes_no_more(store, monkeypatch):
+    monkeypatch.setattr("workbench.workers.worker.os.dup2", lambda *_: None)
+    worker, reports = Worker(store, ModelCache("cpu"), fps=10.0), []
+    monkeypatch.setattr(worker, "report", reports.append)
+    jobs = [open_job(store, store.create(config(), shape=SHAPE).id) for _ in range(4)]
+
+    def broken(*_):
+        monkeypatch.setattr("workbench.engine.model_cache.torch.ones", device_error)
+        device_error()
+
+    def fails(*_):
+        raise ValueError("this run alone")
+
+    ways = (fails, lambda *_: RunState.FINISHED, broken, lambda *_: RunState.FINISHED)
+    for job, way in zip(jobs, ways, strict=True):
+        monkeypatch.setattr(job, "execute", way)
+        worker._controls[job.id] = job.control
+        worker._todo.put(job)
+    assert worker.work() == DEVICE_LOST
+    ended = [report for report in reports if report.said is Said.ENDED]
+    assert [(end.run, end.leaving) for end in ended] == [(job.id, job is jobs[2]) for job in jobs[:3]]
+    assert "device-side assert" in store.summary(jobs[2].id).reason
+    assert state(store, jobs[3].id) is RunState.QUEUED, "the next worker's"
 
 
 # Damage and a full disk, with the queue going

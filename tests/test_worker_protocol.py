@@ -32,6 +32,7 @@ def test_a_command_survives_its_line(command):
         state=st.sampled_from(RunState),
         reason=texts,
         filed=st.booleans(),
+        leaving=st.booleans(),
         device=st.dictionaries(texts, values, max_size=3),
     )
 )

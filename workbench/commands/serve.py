@@ -15,6 +15,8 @@ from workbench.targets.remote.sources import add_options, allow_from
 # Nothing is fetched or reported at run time; gradio and huggingface_hub read these when imported.
 OFFLINE = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
 
+LINGER = 1  # seconds that open connections are waited for when the application closes
+
 
 def ensure_free(host: str, port: int) -> None:
     """Raise `UsageError` for a port that is none, `Failure` for one that cannot be listened on.
@@ -86,5 +88,5 @@ class Serve:
             port=options.port,
             http=PromptProtocol,
             log_level="warning",
-            timeout_graceful_shutdown=1,  # seconds; who watches a run holds a connection open for as long as it goes
+            timeout_graceful_shutdown=LINGER,
         )

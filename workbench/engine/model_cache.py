@@ -107,6 +107,13 @@ class ModelCache:
             return None
         return torch.stack([private.of_class(c)[0] for c in classes])
 
+    def works(self) -> bool:
+        """Return whether the device still computes; after an assertion in a CUDA kernel, say, nothing does in this process."""
+        try:
+            return (torch.ones(2, device=self.device) + 1).sum().item() == 4
+        except RuntimeError:
+            return False
+
     def clear(self) -> None:
         """Forget everything loaded; the next use reads the files again."""
         for name in CACHED:

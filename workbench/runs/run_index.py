@@ -191,6 +191,17 @@ class RunIndex:
         except sqlite3.Error:
             return {}
 
+    def stamp(self) -> str:
+        """Return a text that is another one once anything in the index has changed, by whichever process."""
+        found = []
+        for name in (NAME, f"{NAME}-wal"):
+            try:
+                stat = (self.root / name).stat()
+            except FileNotFoundError:
+                continue
+            found.append(f"{stat.st_mtime_ns:x}.{stat.st_size:x}")
+        return "-".join(found)
+
     def put(self, row: Mapping[str, Any]) -> None:
         """Add a row, or replace the one with its id."""
         self.run(*inserted(row))

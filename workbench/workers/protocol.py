@@ -77,6 +77,7 @@ class Report:
         number: of the command that it answers; 0 for none.
         do: the command that was refused.
         state, reason, filed: how a run ended, why, and whether that is on record already.
+        leaving: with an end: the worker's device computes no more, and the process ends; it is to start nothing else.
     """
 
     said: Said
@@ -87,6 +88,7 @@ class Report:
     state: RunState = RunState.FAILED
     reason: str = ""
     filed: bool = True
+    leaving: bool = False
     device: Mapping[str, Any] = field(default_factory=dict)
 
     def line(self) -> str:
@@ -102,7 +104,15 @@ class Report:
 
 Kind = TypeVar("Kind", WorkerCommand, Report)
 Member = TypeVar("Member", bound=enum.StrEnum)
-TYPES: Mapping[str, type] = {"run": str, "number": int, "name": str, "do": str, "filed": bool, "device": dict}
+TYPES: Mapping[str, type] = {
+    "run": str,
+    "number": int,
+    "name": str,
+    "do": str,
+    "filed": bool,
+    "leaving": bool,
+    "device": dict,
+}
 
 
 def _line(message: WorkerCommand | Report) -> str:

@@ -270,7 +270,8 @@ class Scheduler:
     def status(self) -> dict[str, Any]:
         """Return device, worker state with its reason, the run that is going and those that wait, in order.
 
-        `repaired` says that the store's index was lost and made anew; "" if it was not.
+        `repaired` says that the store's index was lost and made anew; "" if it was not. `stored` is another text
+        whenever a run was filed, changed or deleted.
         """
         with self._lock:
             state, reason = (WorkerState.HELD, self._blocked) if self._blocked else (self._state, self._reason)
@@ -282,6 +283,7 @@ class Scheduler:
                 "running": self._going.entry.run if self._going else None,
                 "queued": [entry.run for entry in self._order()],
                 "repaired": self.store.index.repaired,
+                "stored": self.store.index.stamp(),
             }
 
     @property
@@ -436,6 +438,8 @@ class Scheduler:
                 self._state, self._reason, self._device_name = WorkerState.READY, "", report.device
             elif report.said is Said.ENDED:
                 self._crashes = 0
+                if report.leaving:  # nothing more is handed to it; its death brings another
+                    self._state, self._reason = WorkerState.STARTING, "the device failed; another worker takes over"
                 if not report.filed:
                     self._file(report.run, report.state, report.reason)
                 self._over()

@@ -12,6 +12,7 @@ import queue
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from workbench.runs.store import RunStore
 from workbench.targets.remote.sources import add_options, allow_from
 from workbench.workers.jobs import INTERRUPTED, AttackJob, TrainingJob, open_job
 from workbench.workers.protocol import Do, NotUnderstood, Report, Said, WorkerCommand
+
+DEVICE_LOST = 3  # exit status
 
 log = logging.getLogger(__name__)
 
@@ -86,14 +89,22 @@ class Worker:
             case Do.SET:
                 control.set(command.name, command.value)
 
-    def work(self) -> None:
-        """Execute what was started, one after another, until standard input has ended."""
+    def work(self) -> int:
+        """Execute what was started, one after another, until standard input has ended or the device computes no more.
+
+        Returns the exit status.
+        """
         self.report(Report(Said.READY, device=describe(self.cache.device)))
         while (job := self._todo.get()) is not None:
             self.report(Report(Said.STARTED, job.id))
             ended = self.execute(job)
+            if ended.state is RunState.FAILED and not self.cache.works():
+                self.report(replace(ended, leaving=True))
+                log.error("%s computes no more in this process; another one takes its place", self.cache.device)
+                return DEVICE_LOST
             self.report(ended)
             del self._controls[job.id]  # after the report, so that no refusal of a late command comes before it
+        return 0
 
     def execute(self, job: AttackJob | TrainingJob) -> Report:
         """Execute one job to its end; returns how it ended, whatever happens."""
@@ -136,10 +147,10 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     worker = Worker(RunStore(options.runs), ModelCache(options.device), options.fps)
     threading.Thread(target=worker.listen, name="commands", daemon=True).start()
-    worker.work()
+    status = worker.work()
     # Everything is on record. Taking torch and its libraries down in order takes seconds and brings nothing.
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(status)
 
 
 if __name__ == "__main__":
