@@ -48,7 +48,7 @@ def frame(folder: RunFolder, number: int, step: int, seconds: float) -> None:
         folder.append("curves.csv", "frame,step,seconds,queries,confidence,identity")
     folder.append("curves.csv", f"{number},{step},{seconds},{step * 2},0.5,1.5")
     folder.append("path.csv", f"{number},0,0,0,1,1,1")
-    (folder.path / "frames" / f"{number:06d}.webp").write_bytes(b"sheet")
+    (folder.path / "frames" / f"{number:06d}.jpg").write_bytes(b"sheet")
     (folder.path / "frames" / "latest").write_text(str(number))
 
 
@@ -65,6 +65,15 @@ def test_nothing_new_is_nothing_told(app: App, folder: RunFolder) -> None:
     answers = News(app)
     first = told(answers, folder)
     assert told(answers, folder, first["seen"]) is None
+
+
+def test_whose_a_run_is_is_read_once_however_many_watch(client: TestClient, app: App, folder: RunFolder) -> None:
+    asked: list[str] = []
+    read = app.store.summary
+    app.store.summary = lambda run: (asked.append(run), read(run))[1]
+    for _ in range(5):
+        assert client.get(f"/wb/runs/{folder.id}/news").json()["status"]["mine"] is True
+    assert asked == [folder.id]
 
 
 def test_each_line_is_told_once(app: App, folder: RunFolder) -> None:

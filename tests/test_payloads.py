@@ -81,7 +81,7 @@ def test_posteriors_are_run_recorded_and_judged_without_an_image(tmp_path, infer
     assert torch.equal(result["shares"], torch.eye(3)[[2, 0, 1]]) and result["labels"].tolist() == [2, 0, 1]
     frames = folder.frames()
     assert frames[0] == 0 and torch.allclose(folder.tensors(0)["shares"], torch.full((3, 3), 1 / 3))
-    assert not list((folder.path / "frames").glob("*.webp")) and not (folder.path / "images.png").exists()
+    assert not list((folder.path / "frames").glob("*.jpg")) and not (folder.path / "images.png").exists()
     assert folder.curves().splitlines()[0] == "frame,step,seconds,queries,confidence,entropy"
     assert folder.confidence().splitlines()[-1].split(",")[1:] == ["100", "100", "100"]
 

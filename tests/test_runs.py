@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import errno
+import io
+import itertools
 import json
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from workbench.attacks import ATTACKS, AttackContext, attack
 from workbench.attacks.base import ensure_finite
@@ -20,6 +24,7 @@ from workbench.core.knobs import knob
 from workbench.core.payloads import Images
 from workbench.core.records import Access, Fork, Frame, RunConfig, RunState
 from workbench.engine.compatibility import ensure_fits, problems
+from workbench.engine.conclude import conclude
 from workbench.engine.conclude_later import conclude_later
 from workbench.engine.context import control_for
 from workbench.engine.execute import execute
@@ -27,7 +32,7 @@ from workbench.engine.model_cache import ModelCache, pick_device
 from workbench.engine.presets import default_config
 from workbench.priors.plane import principal_plane
 from workbench.runs import recorder as recording
-from workbench.runs.contact_sheet import SheetLayout, compose
+from workbench.runs.contact_sheet import SheetLayout, compose, jpeg, media_type, webp
 from workbench.runs.control import RunControl
 from workbench.runs.progress import last_note
 from workbench.runs.recorder import Recorder
@@ -129,9 +134,15 @@ def test_the_same_configuration_gives_the_same_result(store, cache):
     assert not torch.equal(first.result()["images"], other.result()["images"])
 
 
-def test_stopping_keeps_the_frames_and_judges_what_there_is(store, cache, register):
-    config = register(slowly)
+def test_stopping_keeps_the_frames_and_judges_what_there_is(store, cache, register, monkeypatch):
+    config, judged = register(slowly), []
     folder, control = start(store, config), RunControl()
+
+    def look_and_judge(*given):
+        judged.append(folder.manifest())
+        return conclude(*given)
+
+    monkeypatch.setattr("workbench.engine.execute.conclude", look_and_judge)
 
     def stop_at_five(frame, seconds):
         if frame.step == 5:
@@ -139,6 +150,9 @@ def test_stopping_keeps_the_frames_and_judges_what_there_is(store, cache, regist
 
     assert execute(config, folder, cache, control=control, ledger=store, on_frame=stop_at_five) is RunState.STOPPED
     assert "step 5" in folder.manifest()["reason"]
+    assert [(m["state"], m["reason"]) for m in judged] == [("running", "stopped at step 5")], (
+        "it is told before judging"
+    )
     assert folder.frames() and folder.result()["images"].shape[0] == 2
 
 
@@ -243,6 +257,23 @@ def test_a_full_disk_leaves_no_recorder_behind(store, cache, register, monkeypat
     assert not [thread for thread in threading.enumerate() if thread.name == "recorder"]
 
 
+def test_a_last_frame_that_cannot_be_written_is_told(store, monkeypatch):
+    write, tried = Recorder._write, []
+
+    def full_at_last(self, *what):
+        tried.append(what)
+        if len(tried) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, *what)
+
+    monkeypatch.setattr(Recorder, "_write", full_at_last)
+    recorder = Recorder(start(store, pixels()), SheetLayout.of(3, (1, 8, 8)), None)
+    for step in range(3):
+        recorder.offer(frame(step), 0.0, must=True)
+    with pytest.raises(StoreError, match=r"cannot be written.*No space left"):
+        recorder.close()
+
+
 def test_a_spent_budget_ends_the_run_with_its_best(store, cache):
     config = replace(pixels(steps=50), budget=9)
     folder = start(store, config)
@@ -345,7 +376,9 @@ def test_a_frame_is_dropped_rather_than_waited_for(store, monkeypatch):
 
 def test_frames_are_due_by_the_clock(store):
     now = [0.0]
-    recorder = Recorder(start(store, pixels()), SheetLayout.of(3, (1, 8, 8)), None, fps=10, clock=lambda: now[0])
+    recorder = Recorder(
+        start(store, pixels()), SheetLayout.of(3, (1, 8, 8)), None, fps=10, clock=lambda: now[0], spent=float
+    )
     assert recorder.wants()
     recorder.offer(frame(0), 0.0, must=True)
     now[0] += 0.05
@@ -358,7 +391,52 @@ def test_frames_are_due_by_the_clock(store):
     recorder.close()
 
 
-def soon(look, seconds=10.0) -> bool:
+def test_frames_are_fewer_where_writing_them_takes_long(store):
+    now, work = [0.0], itertools.count(0, 0.01)  # of each frame, a hundredth of a second
+    recorder = Recorder(
+        start(store, pixels()),
+        SheetLayout.of(3, (1, 8, 8)),
+        None,
+        fps=10,
+        clock=lambda: now[0],
+        spent=lambda: next(work),
+    )
+    for step in range(60):
+        recorder.offer(frame(step), 0.0, must=True)
+    assert soon(lambda: recorder.interval == pytest.approx(0.01 / recording.SHARE, rel=0.01))
+    now[0] += 1000
+    for step in (60, 61):  # the first is late, and the next one counts from it
+        recorder.offer(frame(step), 0.0, must=True)
+    now[0] += 0.2
+    assert not recorder.wants(), "not ten a second"
+    now[0] += 0.2
+    assert soon(recorder.wants)
+    recorder.close()
+
+
+def test_a_run_recorded_before_shows_its_frames(store):
+    """Frames were WebP, and `latest` held one number without a line's end."""
+    folder = start(store, pixels())
+    frames = folder.path / "frames"
+    (frames / "000012.safetensors").write_bytes(b"")
+    (frames / "000012.webp").write_bytes(webp(torch.rand(2, 1, 64, 64), SheetLayout.of(2, (1, 64, 64))))
+    (frames / "latest").write_text("12")
+    assert folder.latest() == 12 and folder.has_sheet(12) and not folder.has_sheet(11)
+    assert media_type(folder.sheet(12)) == "image/webp"
+    with pytest.raises(StoreError, match="no frame 11"):
+        folder.sheet(11)
+
+
+def test_a_recorded_sheet_is_like_the_images(store):
+    images = torch.nn.functional.interpolate(torch.rand(3, 3, 6, 6), 48, mode="bilinear")
+    layout = SheetLayout.of(3, (3, 48, 48))
+    data = jpeg(images, layout)
+    shown = torch.from_numpy(np.array(Image.open(io.BytesIO(data)).convert("RGB"))) / 255
+    whole = torch.from_numpy(np.array(compose(images, layout).convert("RGB"))) / 255
+    assert media_type(data) == "image/jpeg" and (shown - whole).abs().mean() < 0.01
+
+
+def soon(look, seconds=60.0) -> bool:
     """Return whether `look` comes true; the recorder writes on a thread of its own."""
     end = time.monotonic() + seconds
     while not look() and time.monotonic() < end:
@@ -439,6 +517,19 @@ def test_a_dead_application_leaves_interrupted_runs_that_replay(store, cache):
     assert store.summary(folder.id).state is RunState.FAILED and folder.manifest()["reason"] == "interrupted"
 
 
+def test_the_stamp_tells_of_every_change_and_of_nothing_else(store):
+    stamps = [store.index.stamp()]
+    folder = start(store, pixels())
+    stamps.append(store.index.stamp())
+    RunStore(store.root).update(folder.id, RunState.STOPPED)  # as another process does
+    stamps.append(store.index.stamp())
+    store.list(), store.summary(folder.id), folder.append("curves.csv", "frame")
+    assert store.index.stamp() == stamps[-1]
+    store.delete(folder.id)
+    stamps.append(store.index.stamp())
+    assert len(set(stamps)) == 4
+
+
 def test_an_unwritable_store_says_what_to_do(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"cannot be written.*Choose another"):
@@ -505,7 +596,7 @@ def test_an_unknown_device_is_refused():
         pick_device("tpu")
 
 
-def wait_for(condition, seconds: float = 20) -> None:
+def wait_for(condition, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited too long"

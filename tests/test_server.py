@@ -249,12 +249,12 @@ def test_every_answer_tells_the_browser_to_ask_nobody_else(client):
 @pytest.mark.parametrize(
     "path",
     [
-        "/wb/runs/{run}/frames/-1.webp",
-        "/wb/runs/{run}/frames/" + "9" * 300 + ".webp",
+        "/wb/runs/{run}/frames/-1.jpg",
+        "/wb/runs/{run}/frames/" + "9" * 300 + ".jpg",
         "/wb/runs/{run}/clouds/" + "9" * 30 + ".json",
         "/wb/runs/{run}/landscape/-1.jsonl",
         "/wb/runs/{run}/landscape/0.jsonl?frame=-1",
-        "/wb/runs/{run}/frames/x.webp",
+        "/wb/runs/{run}/frames/x.jpg",
         "/wb/scenarios/digits/private/" + "9" * 40 + ".webp",
         "/wb/priors/digits/gan/reach.json?classes=0-99999999999999",
         "/wb/priors/digits/gan/reach.json?classes=0-10000000",
@@ -273,7 +273,7 @@ def test_a_number_that_makes_no_sense_is_refused_in_a_sentence(client, run, path
 
 
 @pytest.mark.parametrize("name", ["..", "%2e%2e", "x%00y", "x%2F..%2Fy", "A", "a" * 200, "-x"])
-@pytest.mark.parametrize("kind", ["runs/{}/run.json", "runs/{}/frames/0.webp", "trainings/{}/samples/latest.webp"])
+@pytest.mark.parametrize("kind", ["runs/{}/run.json", "runs/{}/frames/0.jpg", "trainings/{}/samples/latest.webp"])
 def test_an_id_is_checked_before_the_disk_is_asked(client, kind, name):
     assert client.get(f"/wb/{kind.format(name)}").status_code == 404
 
@@ -305,7 +305,7 @@ server.include_router(runs.router)
 run = store.create(default_config("digits", "random", classes=[0]), shape=(1, 32, 32)).id
 client = TestClient(server)
 assert client.get(f"/wb/runs/{run}/frames.json").json() == []
-assert client.get(f"/wb/runs/{run}/frames/latest.webp").status_code == 204
+assert [client.get(f"/wb/runs/{run}/frames/latest.{kind}").status_code for kind in ("jpg", "webp")] == [204, 204]
 assert client.get("/wb/runs/none/frames.json").status_code == 404
 assert "gradio" not in sys.modules
 """

@@ -253,7 +253,7 @@ class Pair {
   async fetchSheets() {
     if (!this.data) return;
     const {sides} = this.data;
-    const addresses = sides.map(({run, frames}, i) => `/wb/runs/${run}/frames/${frames[this.at[i]]}.webp`);
+    const addresses = sides.map(({run, frames}, i) => `/wb/runs/${run}/frames/${frames[this.at[i]]}.jpg`);
     const sheets = await Promise.all(addresses.map((a, i) => (a === this.addresses[i] ? this.sheets[i] : picture(a))));
     if (sides !== this.data?.sides) return;
     Object.assign(this, {sheets, addresses});

@@ -125,7 +125,7 @@ export class Bar {
   }
 
   buttons(status, waits) {
-    const goes = active(status.state);
+    const goes = active(status.state) && !judging(status);
     this.pause.textContent = status.state === "paused" ? "Resume" : "Pause";
     const watching = status.mine === false; // it belongs to somebody else
     this.pause.disabled = watching || !goes;

@@ -8,12 +8,11 @@ const SOONEST_MS = 60; // between questions while there are news
 const RESTING_MS = 400; // at most, while there are none
 const HIDDEN_MS = 1000; // in a tab that isn't seen
 const LOST_MS = 1000; // after a question that was not answered
-const ENDED_MS = 2000; // once the run has ended; it may still be deleted
 
-/** How long to rest before the next question. Pure. */
+/** How long to rest before the next question; once a run has ended, until somebody says that it may have changed. Pure. */
 export function rest({news, quiet, hidden, lost, over}) {
   if (lost) return LOST_MS;
-  if (over) return ENDED_MS;
+  if (over) return Infinity;
   if (hidden) return HIDDEN_MS;
   return news ? SOONEST_MS : Math.min(RESTING_MS, SOONEST_MS * quiet);
 }
@@ -69,7 +68,7 @@ export class Follower {
   sleep(ms) {
     return new Promise(resolve => {
       this.wake = resolve;
-      setTimeout(resolve, ms);
+      if (ms < Infinity) setTimeout(resolve, ms);
     });
   }
 }

@@ -72,7 +72,12 @@ export class View {
       dims.title = "3-D needs WebGL, which this browser does not offer";
     }
     new ResizeObserver(() => this.fit()).observe(root);
-    document.addEventListener("visibilitychange", () => this.follower.wake());
+    document.addEventListener("visibilitychange", () => this.lookAgain());
+  }
+
+  /** Asks at once what is new: of a run that has ended, nobody else does. */
+  lookAgain() {
+    this.follower.wake();
   }
 
   // -- which run is shown --
@@ -319,6 +324,6 @@ export class View {
     this.surroundings.look(held, true);
     this.label();
     this.meters();
-    this.load(`/wb/runs/${this.now.run}/frames/${held}.webp`, held);
+    this.load(`/wb/runs/${this.now.run}/frames/${held}.jpg`, held);
   }
 }

@@ -11,7 +11,9 @@ export const active = state => state === "running" || state === "paused";
 /** A paused run with a reason waits for its target, which is away; a person's pause has none. */
 export const awaitsTarget = status => status.state === "paused" && Boolean(status.reason);
 
-export const judging = status => status.state === "running" && status.total > 0 && status.step >= status.total;
+/** A run that goes has a reason once its steps are over before their time: it was stopped, or its budget is spent. */
+export const judging = status =>
+  status.state === "running" && (Boolean(status.reason) || (status.total > 0 && status.step >= status.total));
 
 /** How much of the run is done, 0 to 100. */
 export const done = status => (status.total ? Math.min(100, (100 * (status.step || 0)) / status.total) : 0);
@@ -37,9 +39,12 @@ export function later(status, seconds) {
   return {...status, wait: less(status.wait), left: status.state === "running" ? less(status.left) : status.left};
 }
 
+/** Whether the line above the faces says why a run ended as it did. */
+const tellsWhy = status => status.state === "stopped" || judging(status);
+
 /** The line above the faces. */
 export function statusLine(status, scene) {
-  const why = status.reason && status.state === "stopped" ? ` · ${status.reason}` : "";
+  const why = status.reason && tellsWhy(status) ? ` · ${status.reason}` : "";
   const whose = status.mine === false ? " · somebody else's, to watch" : "";
   return `${words(status)} · ${scene.attack_title} on ${scene.scenario_title}${why}${whose}`;
 }
@@ -47,7 +52,7 @@ export function statusLine(status, scene) {
 const sentence = text => (/^[a-z]+:/.test(text) ? text : capitalise(text)); // what begins with a name keeps it
 
 /** Why a run waits, failed, or ended as it did; "" where its line says all. */
-export const notice = status => (status.reason && status.state !== "stopped" ? sentence(status.reason) : "");
+export const notice = status => (status.reason && !tellsWhy(status) ? sentence(status.reason) : "");
 
 export function pageTitle(status, scene) {
   if (!status) return NAME;

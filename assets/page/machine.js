@@ -1,8 +1,10 @@
 // The line that says what the machine is doing.
 
-import {onState, setQueue} from "../state.js";
+import {onState, page, setQueue} from "../state.js";
 
 const LOOK_MS = 3000;
+
+let stored = null; // the stamp of the server's runs as it was told last
 
 /** What the worker does, and on what. Pure. */
 export function described({worker, reason, running, queued, device, threads}) {
@@ -23,6 +25,9 @@ async function look() {
     const status = await (await fetch("/wb/status")).json();
     said = described(status);
     setQueue(status);
+    // A run that has ended may have been judged, renamed or deleted since.
+    if (stored !== null && stored !== status.stored) page.view?.lookAgain();
+    stored = status.stored;
   } catch {
     // it stays as said above
   }

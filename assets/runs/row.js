@@ -51,7 +51,7 @@ export class Row {
   thumb() {
     const {id} = this.run;
     const picture = make("img");
-    picture.src = this.training ? `/wb/trainings/${id}/samples/latest.webp` : `/wb/runs/${id}/frames/latest.webp`;
+    picture.src = this.training ? `/wb/trainings/${id}/samples/latest.webp` : `/wb/runs/${id}/frames/latest.jpg`;
     Object.assign(picture, {alt: "", loading: "lazy"});
     picture.addEventListener("error", () => picture.remove());
     const cell = make("td", "wb-thumb");

@@ -55,7 +55,7 @@ def main(seconds: float) -> None:
             while time.time() - begun < seconds:
                 time.sleep(0.5)
                 number, at = tab.evaluate("window.__seen.at(-1) || [0, 0]")
-                path = frames / f"{number:06d}.webp"
+                path = frames / f"{number:06d}.jpg"
                 if number and path.exists():
                     lags.append(at - path.stat().st_mtime)
                 if scheduler.store.summary(run).state.ended:

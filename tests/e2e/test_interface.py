@@ -50,7 +50,7 @@ def rested(look: Callable[[], object], seconds: float = 1.5) -> object:
     return seen
 
 
-def until(look: Callable[[], object], seconds: float = 60, why: str = "it did not happen") -> object:
+def until(look: Callable[[], object], seconds: float = 120, why: str = "it did not happen") -> object:
     end = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < end, why
@@ -314,7 +314,7 @@ def test_a_wrong_link_says_so_and_is_not_kept(visit: Callable[..., Visit]) -> No
     [
         "/wb/runs/nothing/truth.webp",
         "/wb/runs/..%2f..%2fetc/run.json",
-        "/wb/runs/%2e%2e/frames/0.webp",
+        "/wb/runs/%2e%2e/frames/0.jpg",
         "/wb/scenarios/nowhere/classes.webp",
         "/wb/scenarios/faces/private/99.webp",
         "/wb/assets/..%2fapp.py",

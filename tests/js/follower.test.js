@@ -82,5 +82,29 @@ test("questions come soon while there are news, and seldom while there are none"
   assert.equal(rest({news: false, quiet: 50}), rest({news: false, quiet: 5000}));
   assert.ok(rest({news: true, hidden: true}) >= 1000);
   assert.ok(rest({lost: true}) >= 1000);
-  assert.ok(rest({news: false, quiet: 0, over: true}) >= 1000);
+});
+
+test("of a run that has ended nothing is asked until somebody says that it may have changed", async () => {
+  const server = served([says(200, message("a", "stopped")), says(204), says(200, message("b", "stopped"))]);
+  const {follower, asked, told} = server;
+  let rested = null;
+  follower.sleep = ms => new Promise(resolve => (rested = [ms, (follower.wake = resolve)]));
+  const following = follower.follow("run");
+  for (const count of [1, 2, 3]) {
+    while (asked.length < count || rested === null) await new Promise(setImmediate);
+    assert.equal(rested[0], Infinity);
+    assert.equal(asked.length, count);
+    rested = null;
+    follower.wake();
+  }
+  await following;
+  assert.deepEqual(told, ["a", "b"]);
+  assert.ok(rest({news: true, quiet: 0, over: true, lost: true}) < Infinity, "a question that was lost is asked again");
+});
+
+test("who rests for ever is woken", async () => {
+  const {follower} = served([]);
+  const resting = Follower.prototype.sleep.call(follower, Infinity);
+  follower.wake();
+  await resting;
 });

@@ -96,3 +96,10 @@ test("a reason is a sentence, and a target's name stays as it is", () => {
   assert.equal(notice({state: "failed", reason: "ended early"}), "Ended early");
   assert.equal(notice({state: "paused", reason: "http:bank is away"}), "http:bank is away");
 });
+
+test("a run that was stopped is judged, and says at once that it was stopped", () => {
+  const stopped = {state: "running", step: 12, total: 60, reason: "stopped at step 12"};
+  assert.match(statusLine(stopped, SCENE), /^Judging · .* · stopped at step 12$/);
+  assert.equal(notice(stopped), "");
+  assert.match(statusLine({...stopped, reason: ""}, SCENE), /^Running · /);
+});

@@ -170,10 +170,15 @@ class _Execution:
         try:
             self._close_recorder(seconds)
             if self.last is not None and self.run is not None:
+                if ending.reason:  # judging takes seconds, and who pressed Stop is to see at once that it was heard
+                    self._file(reason=ending.reason)
                 figures = conclude(self.run, self.folder, self.cache, self.last, seconds)
         except Exception as error:  # a run that ran must not be lost because judging it failed
             log.exception("run %s could not be judged", self.folder.id)
-            ending = _Ending(RunState.FAILED, ending.reason or f"judging failed: {type(error).__name__}: {error}")
+            said = (
+                str(error) if isinstance(error, WorkbenchError) else f"judging failed: {type(error).__name__}: {error}"
+            )
+            ending = _Ending(RunState.FAILED, ending.reason or said)
         self._file(ending.state, reason=ending.reason, ended=time.time(), **figures)
         return ending.state
 

@@ -22,6 +22,7 @@ from workbench.reports.differences import setting, written
 from workbench.reports.figures import UNKNOWN, arrow, metric_name, number
 from workbench.reports.record import record_of
 from workbench.reports.thinning import sheets_within
+from workbench.runs.contact_sheet import media_type
 from workbench.runs.run_folder import RunFolder
 
 FRAMES = 120  # of the slider, at most
@@ -64,8 +65,8 @@ def _inside(data: Any) -> str:
     return json.dumps(data, allow_nan=False).replace("<", "\\u003c").replace("&", "\\u0026")
 
 
-def _webp(data: bytes) -> str:
-    return "data:image/webp;base64," + base64.b64encode(data).decode()
+def _address(data: bytes) -> str:
+    return f"data:{media_type(data)};base64,{base64.b64encode(data).decode()}"
 
 
 def _data(folder: RunFolder, record: dict[str, Any], frames: Sequence[tuple[int, bytes]]) -> dict[str, Any]:
@@ -79,8 +80,8 @@ def _data(folder: RunFolder, record: dict[str, Any], frames: Sequence[tuple[int,
         "marks": record["marks"],
         "sheet": scene.get("sheet"),
         "black_box": attack in ATTACKS and not ATTACKS.entry(attack).info.access.inside,
-        "truth": _webp(truth.read_bytes()) if truth.is_file() else "",
-        "frames": [{"number": n, "picture": _webp(data)} for n, data in frames],
+        "truth": _address(truth.read_bytes()) if truth.is_file() else "",
+        "frames": [{"number": n, "picture": _address(data)} for n, data in frames],
         "curves": {name: column[::every] for name, column in record["curves"].items()},
         "confidence": record["confidence"][::every],
     }

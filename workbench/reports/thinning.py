@@ -21,11 +21,11 @@ def thinned(numbers: Sequence[int], most: int) -> list[int]:
 
 
 def sheets_within(folder: RunFolder, most: int, limit: int) -> list[tuple[int, bytes]]:
-    """Return (number, WebP) of recorded frames, evenly apart: at most `most` and together at most `limit` bytes.
+    """Return (number, picture) of recorded frames, evenly apart: at most `most` and together at most `limit` bytes.
 
     The last one is always there, whatever its size; frames without a picture are passed over.
     """
-    drawn = [n for n in folder.frames() if (folder.path / "frames" / f"{n:06d}.webp").is_file()]
+    drawn = [n for n in folder.frames() if folder.has_sheet(n)]
     chosen = thinned(drawn, most)
     while True:
         held = [(n, folder.sheet(n)) for n in chosen]

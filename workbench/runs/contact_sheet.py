@@ -44,8 +44,23 @@ def compose(images: Tensor, grid: SheetLayout) -> Image.Image:
     return Image.fromarray(sheet[..., 0] if c == 1 else sheet)
 
 
+def jpeg(images: Tensor, grid: SheetLayout) -> bytes:
+    """Return the sheet of images (N, C, H, W) in [0, 1] as JPEG, for frames, of which many are made while an attack goes on.
+
+    WebP takes eighteen times as long, for two thirds of the bytes.
+    """
+    held = io.BytesIO()
+    compose(images, grid).save(held, "JPEG", quality=90, subsampling=0)
+    return held.getvalue()
+
+
+def media_type(sheet: bytes) -> str:
+    """Return what kind of picture a sheet is."""
+    return "image/jpeg" if sheet.startswith(b"\xff\xd8") else "image/webp"
+
+
 def webp(images: Tensor, grid: SheetLayout, *, lossless: bool = False) -> bytes:
-    """Return the sheet of images (N, C, H, W) in [0, 1] as WebP; lossy is some ten times smaller and right for a live view."""
+    """Return the sheet of images (N, C, H, W) in [0, 1] as WebP; lossy is some ten times smaller."""
     held = io.BytesIO()
     compose(images, grid).convert("RGB").save(held, "WEBP", quality=90, method=0, lossless=lossless)
     return held.getvalue()

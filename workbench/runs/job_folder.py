@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from workbench.core.errors import DamagedRun, StoreError
-from workbench.core.records import RunState
+from workbench.core.records import RunConfig, RunState, TrainingConfig
+from workbench.core.versions import versions
 from workbench.core.weights import write_atomically
 
 LAST_LINE = 8192  # bytes that hold any last line
@@ -24,6 +26,31 @@ class JobFolder:
     @property
     def id(self) -> str:
         return self.path.name
+
+    @classmethod
+    def _made(cls, path: Path, inside: str, config: RunConfig | TrainingConfig, **fields: Any) -> Self:
+        """Make the folder of a job that waits to start, with the folder `inside` in it; raises `StoreError`."""
+        try:
+            (path / inside).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"The run folder {path} cannot be written ({error.strerror}). Choose another with --out, "
+                "--runs or the WORKBENCH_RUNS variable."
+            ) from None
+        folder = cls(path)
+        folder.write_manifest(
+            {
+                "id": path.name,
+                "config": config.to_json(),
+                "versions": versions(),
+                "state": RunState.QUEUED.value,
+                "reason": "",
+                "name": "",
+                "created": time.time(),
+                **fields,
+            }
+        )
+        return folder
 
     def manifest(self) -> dict[str, Any]:
         """Return `run.json`; raises `DamagedRun` if it is gone or is no record of a run."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from workbench.core.payloads import Images, Payload
 from workbench.priors.plane import Plane
-from workbench.runs.contact_sheet import SheetLayout, webp
+from workbench.runs.contact_sheet import SheetLayout, jpeg
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Recorded:
         tensors: what the frame's file holds, contiguous.
         confidence: (N,) in [0, 1], for the curves and the candidates' percentages; None where unknown.
         points: (N, ...) where the candidates stand in the space of the run's plane; None where they stand nowhere.
-        sheet: draws the frame as a picture, WebP; None where there is nothing to see.
+        sheet: draws the frame as a picture, JPEG; None where there is nothing to see.
     """
 
     tensors: dict[str, Tensor]
@@ -71,7 +71,7 @@ def _(payload: Images, plane: Plane | None) -> Recorded:
         tensors["confidence"] = confidence
     if payload.cloud is not None and payload.cloud_of is not None and plane is not None:
         tensors |= {"cloud": plane.project(payload.cloud.cpu()).contiguous(), "cloud_of": payload.cloud_of.cpu()}
-    return Recorded(tensors, confidence, tensors.get("latents", images), sheet=lambda layout: webp(images, layout))
+    return Recorded(tensors, confidence, tensors.get("latents", images), sheet=lambda layout: jpeg(images, layout))
 
 
 @result_of.register

@@ -19,7 +19,9 @@ from workbench.runs.contact_sheet import SheetLayout
 from workbench.runs.payloads import Recorded, recorded
 from workbench.runs.run_folder import RunFolder
 
+SHARE = 0.03  # of the time, most that writing frames may take
 KEPT = 240  # frames on disk; beyond it every other old one goes
+LATELY = 8  # frames over which their cost is averaged
 LINES = 600  # lines in the growing files before only every 2nd, 4th, ... frame adds one
 
 
@@ -30,8 +32,9 @@ class Recorder:
 
     Args:
         plane: projects latents (N, D), or flattened images where the attack has no latents.
-        fps: most frames a second that `wants` asks for.
+        fps: most frames a second that `wants` asks for; fewer where writing them would take more than `SHARE` of the time.
         clock: seconds, monotonic.
+        spent: seconds of work of the thread that asks.
     """
 
     def __init__(
@@ -42,9 +45,11 @@ class Recorder:
         *,
         fps: float = 12.0,
         clock: Callable[[], float] = time.monotonic,
+        spent: Callable[[], float] = time.thread_time,
     ) -> None:
         self.folder, self.grid, self.plane, self.clock = folder, grid, plane, clock
-        self.interval = 1 / fps
+        self._spent, self._cost = spent, 0.0  # seconds that a frame takes, as it was lately
+        self.interval = self.shortest = 1 / fps
         self._slot: queue.Queue[tuple[Frame, float] | None] = queue.Queue(maxsize=1)
         self._next = -1e9
         self._number = 0
@@ -69,11 +74,7 @@ class Recorder:
         Raises:
             StoreError: an earlier frame could not be written.
         """
-        if self._error is not None:
-            raise StoreError(
-                f"Frames of run {self.folder.id} cannot be written ({self._error}). Free some space or "
-                "name another folder."
-            ) from self._error
+        self._ensure_written()
         # Counted from when it was due, so that waiting for a step's end does not lower the rate.
         self._next = max(self._next, self.clock() - self.interval) + self.interval
         try:
@@ -82,17 +83,29 @@ class Recorder:
             return
 
     def close(self) -> None:
-        """Finish what was offered, then stop."""
+        """Finish what was offered, then stop; raises `StoreError` if any of it could not be written."""
         self._slot.put(None)
         self._thread.join()
+        self._ensure_written()
+
+    def _ensure_written(self) -> None:
+        if self._error is not None:
+            raise StoreError(
+                f"Frames of run {self.folder.id} cannot be written ({self._error}). Free some space or "
+                "name another folder."
+            ) from self._error
 
     def _work(self) -> None:
         while (item := self._slot.get()) is not None:
             if self._error is None:
+                began = self._spent()
                 try:
                     self._write(*item)
                 except OSError as error:
                     self._error = error
+                if self._number > 1:  # the first one also loads what it needs
+                    self._cost += (self._spent() - began - self._cost) / LATELY
+                    self.interval = max(self.shortest, self._cost / SHARE)
 
     def _write(self, frame: Frame, seconds: float) -> None:
         number, frames = self._number, self.folder.path / "frames"
@@ -103,13 +116,13 @@ class Recorder:
             self._append(number, frame, recorded_frame, seconds)
         # The tensors come last: a frame is there once they are.
         if recorded_frame.sheet is not None:
-            write_atomically(frames / f"{number:06d}.webp", recorded_frame.sheet(self.grid))
+            write_atomically(frames / f"{number:06d}.jpg", recorded_frame.sheet(self.grid))
         write_atomically(frames / f"{number:06d}.safetensors", save(recorded_frame.tensors))
-        write_atomically(frames / "latest", str(number).encode())
+        self.folder.append("frames/latest", str(number))  # replacing a file takes ten times as long as adding a line
         self._numbers.append(number)
         if len(self._numbers) > KEPT:
             for old in self._numbers[1:-1:2]:
-                for suffix in ("safetensors", "webp"):
+                for suffix in ("safetensors", "jpg"):
                     (frames / f"{old:06d}.{suffix}").unlink(missing_ok=True)
             self._numbers = [self._numbers[0], *self._numbers[2:-1:2], self._numbers[-1]]
             self._numbers = sorted(set(self._numbers))

@@ -12,7 +12,8 @@
     truth.webp           the private image beside each candidate, on the same grid
     nearest.webp         the nearest private image of each result, once judged
     judgement.json       metrics of the result, the floor and the ceiling; what each recogniser of the panel says
-    frames/000012.webp         contact sheet, where the payload has one
+    frames/000012.jpg          contact sheet, where the payload has one; older runs have a WebP
+    frames/latest              the newest frame's number is the last line
     frames/000012.safetensors  of images: latents, or images of an attack on pixels; confidence; cloud (M, 3) in the
                                plane with cloud_of (M,), the candidate each point belongs to
     result.safetensors   labels and, of images, images and latents of the end
@@ -23,7 +24,6 @@ Curves and path only ever grow, so that a viewer needs no more than what was add
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,8 +35,10 @@ from torch import Tensor
 
 from workbench.core.errors import DamagedRun, StoreError
 from workbench.core.records import RunConfig
-from workbench.core.versions import versions
 from workbench.runs.job_folder import JobFolder
+
+FRAMES = "frames"
+PICTURES = (".jpg", ".webp")  # of a frame, as it is written and as it was once
 
 
 @dataclass(frozen=True)
@@ -46,29 +48,8 @@ class RunFolder(JobFolder):
     @classmethod
     def fresh(cls, path: Path, config: RunConfig, shape: tuple[int, int, int], **fields: Any) -> RunFolder:
         """Make the folder of a run that waits to start; raises `StoreError` if it cannot be written."""
-        try:
-            (path / "frames").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"The run folder {path} cannot be written ({error.strerror}). Choose another with --out, "
-                "--runs or the WORKBENCH_RUNS variable."
-            ) from None
-        folder = cls(path)
-        folder.write_manifest(
-            {
-                "id": path.name,
-                "config": config.to_json(),
-                "versions": versions(),
-                "state": "queued",
-                "reason": "",
-                "name": "",
-                "created": time.time(),
-                "shape": list(shape),
-                "candidates": [{"class": c, "restart": r} for c in config.classes for r in range(config.restarts)],
-                **fields,
-            }
-        )
-        return folder
+        candidates = [{"class": c, "restart": r} for c in config.classes for r in range(config.restarts)]
+        return cls._made(path, FRAMES, config, **{"shape": list(shape), "candidates": candidates, **fields})
 
     def config(self) -> RunConfig:
         """Return what was asked for, which is worth repeating elsewhere; the manifest's own one is what ran.
@@ -111,28 +92,34 @@ class RunFolder(JobFolder):
 
     def frames(self) -> list[int]:
         """Return the numbers of the recorded frames, in order."""
-        return sorted(int(p.stem) for p in (self.path / "frames").glob("[0-9]*.safetensors"))
+        return sorted(int(p.stem) for p in (self.path / FRAMES).glob("[0-9]*.safetensors"))
 
     def latest(self) -> int | None:
         """Return the number of the newest frame without listing the folder, or None."""
         try:
-            return int((self.path / "frames" / "latest").read_text())
+            return int(self.last_line("frames/latest") or (self.path / FRAMES / "latest").read_text())
         except (FileNotFoundError, ValueError):
             return None
 
     def sheet(self, frame: int) -> bytes:
-        """Return the contact sheet of a frame as WebP; raises `StoreError` if it was not recorded, or not drawn."""
-        path = self.path / "frames" / f"{frame:06d}.webp"
-        try:
-            return path.read_bytes()
-        except OSError:
-            drawn = not path.with_suffix(".safetensors").is_file()
-            raise StoreError(f"Run {self.id} has no {'' if drawn else 'picture of '}frame {frame}.") from None
+        """Return the contact sheet of a frame; raises `StoreError` if it was not recorded, or not drawn."""
+        path = self.path / FRAMES / f"{frame:06d}.jpg"
+        for kind in PICTURES:
+            try:
+                return path.with_suffix(kind).read_bytes()
+            except OSError:
+                continue
+        drawn = not path.with_suffix(".safetensors").is_file()
+        raise StoreError(f"Run {self.id} has no {'' if drawn else 'picture of '}frame {frame}.")
+
+    def has_sheet(self, frame: int) -> bool:
+        """Return whether a frame was recorded and drawn."""
+        return any((self.path / FRAMES / f"{frame:06d}{kind}").is_file() for kind in PICTURES)
 
     def tensors(self, frame: int) -> dict[str, Tensor]:
         """Return what a frame holds: of images, `latents` (N, D) or `images` (N, C, H, W) in [0, 1], `confidence` (N,)."""
         try:
-            held = load((self.path / "frames" / f"{frame:06d}.safetensors").read_bytes())
+            held = load((self.path / FRAMES / f"{frame:06d}.safetensors").read_bytes())
         except OSError:
             raise StoreError(f"Run {self.id} has no frame {frame}.") from None
         return {k: v.float() / 255 if v.dtype == torch.uint8 else v for k, v in held.items()}

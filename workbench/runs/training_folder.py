@@ -10,14 +10,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import DamagedRun, StoreError
 from workbench.core.records import TrainingConfig
-from workbench.core.versions import versions
 from workbench.runs.job_folder import JobFolder
 
 SAMPLES = "samples"
@@ -30,27 +28,7 @@ class TrainingFolder(JobFolder):
     @classmethod
     def fresh(cls, path: Path, config: TrainingConfig, **fields: Any) -> TrainingFolder:
         """Make the folder of a training that waits to start; raises `StoreError` if it cannot be written."""
-        try:
-            (path / SAMPLES).mkdir(parents=True)
-        except OSError as error:
-            raise StoreError(
-                f"The folder {path} cannot be written ({error.strerror}). Choose another with --runs or "
-                "the WORKBENCH_RUNS variable."
-            ) from None
-        folder = cls(path)
-        folder.write_manifest(
-            {
-                "id": path.name,
-                "config": config.to_json(),
-                "versions": versions(),
-                "state": "queued",
-                "reason": "",
-                "name": "",
-                "created": time.time(),
-                **fields,
-            }
-        )
-        return folder
+        return cls._made(path, SAMPLES, config, **fields)
 
     def config(self) -> TrainingConfig:
         """Return what is trained; raises `DamagedRun`."""

@@ -15,7 +15,7 @@ from typing import Any
 from workbench.attacks import ATTACKS
 from workbench.core.errors import StoreError
 from workbench.core.records import RunState
-from workbench.runs.contact_sheet import SheetLayout
+from workbench.runs.contact_sheet import SheetLayout, media_type
 from workbench.runs.progress import last_note, progress, remaining
 from workbench.runs.run_folder import RunFolder
 from workbench.scenarios import SCENARIOS
@@ -84,7 +84,8 @@ def sheet_uri(folder: RunFolder, frame: int | None) -> str:
     if frame is None:
         return ""
     try:
-        return "data:image/webp;base64," + base64.b64encode(folder.sheet(frame)).decode()
+        sheet = folder.sheet(frame)
+        return f"data:{media_type(sheet)};base64,{base64.b64encode(sheet).decode()}"
     except StoreError:  # thinned away between the look and the read
         return ""
 
@@ -121,6 +122,7 @@ class News:
         self.services = services
         self._looks: dict[str, tuple[float, str, str]] = {}  # of each run when it was looked at, and what was seen
         self._heads: dict[str, tuple[str, dict[str, Any]]] = {}  # of each run, the stamp and what all are told
+        self._owners: dict[str, str] = {}  # of each run; it never changes
 
     async def answer(self, run: str, seen: Seen, wait: float = 0.0) -> dict[str, Any] | None:
         """Return what is new of a run, None if nothing is within `wait` seconds, at most `LONGEST`.
@@ -137,6 +139,12 @@ class News:
             if time.monotonic() >= end:
                 return None
             await asyncio.sleep(LOOK)
+
+    def owner(self, run: str) -> str:
+        """Return who started a run; raises `StoreError` if it is not in the store."""
+        if run not in self._owners:
+            self._keep(self._owners, run, self.services.store.summary(run).owner)
+        return self._owners[run]
 
     def _look(self, folder: RunFolder) -> tuple[str, str]:
         """Return stamps of a run's state and of its scene."""

@@ -28,11 +28,11 @@ class LiveServices(Services, Protocol):
     def set_knob(self, run: str, name: str, value: Any, request: Request) -> None: ...
 
 
-def live_services_of(request: Request) -> LiveServices:
-    return cast(LiveServices, services_of(request))
+async def live_services_of(request: Request) -> LiveServices:
+    return cast(LiveServices, await services_of(request))
 
 
-def news_of(request: Request) -> News:
+async def news_of(request: Request) -> News:
     return cast(News, request.app.state.news)
 
 
@@ -53,7 +53,7 @@ async def news(
     found = await told.answer(run, Seen.of(seen), wait)
     if found is None:
         return Response(status_code=204, headers=NO_STORE)
-    status = {**found["status"], "mine": services.mine(run, request)}
+    status = {**found["status"], "mine": services.owns(told.owner(run), request)}
     return JSONResponse({**found, "status": status}, headers=NO_STORE)
 
 

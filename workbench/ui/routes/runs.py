@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from workbench.reports import film, pictures
 from workbench.reports.html import report_html
 from workbench.reports.record import record_of
+from workbench.runs.contact_sheet import media_type
 from workbench.runs.run_folder import RunFolder
 from workbench.ui.routes.services import NO_STORE, Given, Number, download, nothing_yet, picture, problem
 
@@ -23,7 +24,7 @@ def file_of(folder: RunFolder, name: str) -> Response:
 
 def nearest_frame(folder: RunFolder, frame: int) -> int:
     """Return the newest recorded frame that is not after `frame`, or the first one."""
-    if (folder.path / "frames" / f"{frame:06d}.webp").is_file():
+    if folder.has_sheet(frame):
         return frame
     frames = folder.frames() or [pictures.last_frame(folder)]
     return max((n for n in frames if n <= frame), default=frames[0])
@@ -34,18 +35,24 @@ def frames(run: str, services: Given) -> Response:
     return JSONResponse(services.store.folder(run).frames(), headers=NO_STORE)
 
 
-@router.get("/frames/latest.webp")
+@router.get("/frames/latest.jpg")
+@router.get("/frames/latest.webp")  # as addresses were before
 def newest(run: str, services: Given) -> Response:
     folder = services.store.folder(run)
     last = folder.latest()
-    return nothing_yet() if last is None else picture(folder.sheet(last))
+    if last is None:
+        return nothing_yet()
+    sheet = folder.sheet(last)
+    return picture(sheet, media_type(sheet))
 
 
+@router.get("/frames/{frame}.jpg")
 @router.get("/frames/{frame}.webp")
 def frame(run: str, frame: Number, services: Given) -> Response:
     folder = services.store.folder(run)
     recorded = nearest_frame(folder, frame)
-    return picture(folder.sheet(recorded), **{"X-Frame": str(recorded)})
+    sheet = folder.sheet(recorded)
+    return picture(sheet, media_type(sheet), **{"X-Frame": str(recorded)})
 
 
 @router.get("/truth.webp")

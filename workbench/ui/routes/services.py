@@ -30,9 +30,13 @@ class Services(Protocol):
         """Return whether a run or training is for who asks to change; raises `StoreError` if it is not there."""
         ...
 
+    def owns(self, owner: str, request: Request) -> bool:
+        """Return whether what belongs to `owner` is for who asks to change."""
+        ...
 
-def services_of(request: Request) -> Services:
-    """Return what `serve_from` put there."""
+
+async def services_of(request: Request) -> Services:
+    """Return what `serve_from` put there; a coroutine, for FastAPI hands what is none to another thread."""
     services: Services = request.app.state.services
     return services
 

@@ -30,7 +30,7 @@ def thumbnail(record: dict[str, Any], key: str) -> str:
     """Return a cell's contact sheet as HTML: the run's own, else the shipped one."""
     name = escape(f"{record['row']}, {record['column']}")
     if record.get("run"):
-        return f'<img src="/wb/runs/{escape(record["run"])}/frames/latest.webp" alt="Reconstructions: {name}" loading="lazy">'
+        return f'<img src="/wb/runs/{escape(record["run"])}/frames/latest.jpg" alt="Reconstructions: {name}" loading="lazy">'
     if record.get("sheet"):
         return f'<img src="/wb/tables/{escape(key)}/{escape(record["sheet"])}" alt="Reconstructions: {name}" loading="lazy">'
     return ""
