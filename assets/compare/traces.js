@@ -14,11 +14,15 @@ const SYMBOLS = [
   "bowtie",
   "hourglass",
 ];
+const KINDS = ["", "-open", "-dot", "-open-dot"]; // of a symbol, for rows beyond the last colour
 const DASHES = ["solid", "dot", "dashdot", "longdash"];
 const WIDE = 30; // how many times the least the most must be for a log axis
 
 const unique = list => [...new Set(list)];
 const nth = (list, i) => list[i % list.length];
+
+/** What tells row i from the others: a colour, and where these are used up another kind of marker. Pure. */
+export const rowLook = (i, palette) => ({color: nth(palette, i), kind: nth(KINDS, Math.floor(i / palette.length))});
 
 /** A colour for each row, a symbol for each column; null where no cell has both a leak and a utility. */
 export function scatter(points, metric, palette) {
@@ -28,6 +32,8 @@ export function scatter(points, metric, palette) {
   if (!known.length) return null;
   const dots = rows.map((row, i) => {
     const own = known.filter(p => p.row === row);
+    const {color, kind} = rowLook(i, palette);
+    const symbol = own.map(p => nth(SYMBOLS, columns.indexOf(p.column)) + kind);
     return {
       type: "scatter",
       mode: "markers",
@@ -35,7 +41,7 @@ export function scatter(points, metric, palette) {
       x: own.map(p => p.utility),
       y: own.map(p => p.leak),
       text: own.map(p => p.column),
-      marker: {size: 12, color: nth(palette, i), symbol: own.map(p => nth(SYMBOLS, columns.indexOf(p.column)))},
+      marker: {size: 12, color, symbol, line: {width: kind ? 2 : 0}},
       hovertemplate: `${row}, %{text}<br>target's accuracy %{x:.3f}, ${metric} %{y:.3g}<extra></extra>`,
     };
   });
@@ -74,10 +80,12 @@ export function sweep(points, metric, palette, colours) {
     unique(inside(group).map(p => p.row)).map(row => {
       const first = !named.has(row);
       named.add(row);
-      const style = {color: nth(palette, rows.indexOf(row)), dash: dash(group)};
+      const {color, kind} = rowLook(rows.indexOf(row), palette);
+      const style = {color, dash: dash(group)};
       const own = inside(group).filter(p => p.row === row);
       const hovertemplate = `${row}, ${group}<br>%{x:,}: ${metric} %{y:.3g}<extra></extra>`;
-      return {...line(own, "leak", row, style), showlegend: first, legendgroup: row, hovertemplate};
+      const marker = {size: 8, symbol: `circle${kind}`};
+      return {...line(own, "leak", row, style), marker, showlegend: first, legendgroup: row, hovertemplate};
     }),
   );
   const keys = groups.length > 1 ? groups.map(group => key(group, {color: colours.text, dash: dash(group)})) : [];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import {test} from "node:test";
 
-import {scatter, sweep} from "../../assets/compare/traces.js";
+import {rowLook, scatter, sweep} from "../../assets/compare/traces.js";
 import {outline} from "../../assets/prior/losses.js";
 import {told} from "../../assets/prior/training.js";
 import {described} from "../../assets/runs/row.js";
@@ -17,6 +17,23 @@ test("rows share a colour between the plots, and columns have symbols of their o
   assert.notEqual(gmi.marker.symbol[0], gmi.marker.symbol[1]);
   assert.equal(gmi.marker.symbol[0], ppa.marker.symbol[0]);
   assert.equal(scatter([{...points[0], utility: null}], "acc@1", PALETTE), null);
+});
+
+test("more rows than colours are told apart by their markers", () => {
+  const looks = Array.from({length: 4 * PALETTE.length}, (_, i) => JSON.stringify(rowLook(i, PALETTE)));
+  assert.equal(new Set(looks).size, looks.length);
+  const points = ["GMI", "PPA", "VMI"].map(row => point(row, "MID", 1, 0.5));
+  const dots = scatter(points, "acc@1", PALETTE).slice(0, 3);
+  assert.deepEqual(
+    dots.map(({marker}) => [marker.color, marker.symbol[0]]),
+    [
+      ["red", "circle"],
+      ["blue", "circle"],
+      ["red", "circle-open"],
+    ],
+  );
+  const {traces} = sweep(points, "acc@1", PALETTE, INK);
+  assert.equal(traces[2].marker.symbol, "circle-open");
 });
 
 test("the legend explains a symbol for each column, beside a colour for each row", () => {
