@@ -32,9 +32,9 @@ from workbench.rebuild import (
     done_before,
     log_path,
     note_done,
-    pieces,
     plan,
     progress_path,
+    weight_files,
 )
 from workbench.scenarios import SCENARIOS, Labelled, Scenario, Split
 from workbench.scenarios.base import scenario as register_scenario
@@ -154,12 +154,12 @@ def test_what_is_needed_comes_first(toy):
 
 def test_the_shipped_plan_names_every_target_and_prior_once():
     """The real registries."""
-    found = [piece.name for piece in pieces()]
+    found = [weights.name for weights in weight_files()]
     assert len(found) == len(set(found))
     assert {"faces/target-resnet", "faces/evaluator", "digits/prior-gan", "lfw/prior-style"} <= set(found)
     assert "faces/prior-style" not in found or has_weights("faces/prior-style"), "faces borrows what lfw has"
-    assert [piece.stage for piece in pieces()] == sorted(piece.stage for piece in pieces())
-    assert {piece.scenario for piece in pieces("digits")} == {"digits"}
+    assert [weights.stage for weights in weight_files()] == sorted(weights.stage for weights in weight_files())
+    assert {weights.scenario for weights in weight_files("digits")} == {"digits"}
 
 
 def test_missing_takes_only_what_is_not_there(toy):
@@ -235,7 +235,7 @@ def test_cards_name_weights_that_no_registry_does(toy, models):
     ship("toy/prior-unheard-of", "toy/notes", "toy/target-unheard-of")
     (models / "toy/prior-wide.json").write_text("{half a card")
     (models / "toy/prior-wide.safetensors").write_bytes(b"")
-    found = {piece.name: piece for piece in pieces()}
+    found = {weights.name: weights for weights in weight_files()}
     assert found["toy/prior-tuned-for-softmax"] == WeightFile("prior", "toy", "tuned", "softmax")
     assert set(found) == {*ALL, "toy/prior-tuned-for-softmax"}
     assert reasons(plan(RebuildRequest(missing=True)))["toy/prior-wide"] == "its card cannot be read"

@@ -1,8 +1,9 @@
 // The curves of a run: means over its candidates, in three strips. Only ever extended, as long as strips stay.
 
 import {counters} from "../counters.js";
-import {CONFIG, PALETTE, baseLayout, hasRoom, ink, plotly, plotlyNow} from "../plotting.js";
+import {PALETTE, baseLayout, ink, plotlyNow} from "../plotting.js";
 import {Table} from "../table.js";
+import {GrowingPlot} from "./growing-plot.js";
 import {AXES, fitsLog, lines, losses, staysAbove, strips, tickFormat} from "./strips.js";
 
 const DOMAINS = [
@@ -13,11 +14,9 @@ const DOMAINS = [
 const axisName = (letter, i) => (i ? `${letter}axis${i + 1}` : `${letter}axis`);
 const axisRef = i => (i ? `y${i + 1}` : "y");
 
-export class Curves {
+export class Curves extends GrowingPlot {
   constructor(box) {
-    this.box = box;
-    this.made = false;
-    this.busy = false;
+    super(box);
     this.axis = "step";
     this.reset();
   }
@@ -35,8 +34,16 @@ export class Curves {
     });
   }
 
-  get pending() {
-    return this.drawn < this.table.rows.length || (this.made && !this.table.columns);
+  get rows() {
+    return this.table.rows;
+  }
+
+  get empty() {
+    return !this.table.columns;
+  }
+
+  get drawable() {
+    return !this.empty;
   }
 
   add(line) {
@@ -153,36 +160,6 @@ export class Curves {
     return this.table.upTo("step", mark.step)?.[this.axis] ?? 0;
   }
 
-  async draw() {
-    if (this.busy) return;
-    if (!this.table.columns) this.clear();
-    if (!this.table.columns || !hasRoom(this.box)) return;
-    this.busy = true;
-    try {
-      const library = await plotly();
-      if (!this.made || this.stale) await this.drawAnew(library);
-      else if (this.pending) await this.extend(library);
-    } finally {
-      this.busy = false;
-    }
-  }
-
-  /** Takes away what was drawn of another run, its titles and ranges with it. */
-  clear() {
-    if (!this.made) return;
-    plotlyNow()?.purge(this.box);
-    this.made = false;
-  }
-
-  async drawAnew(library) {
-    this.drawn = this.table.rows.length;
-    this.stale = false;
-    const how = this.made ? "react" : "newPlot";
-    counters[how]++;
-    this.made = true;
-    await library[how](this.box, this.traces(), this.layout(), CONFIG);
-  }
-
   async extend(library) {
     const fresh = this.table.rows.slice(this.drawn);
     const [top] = this.strips();
@@ -208,9 +185,5 @@ export class Curves {
 
   restyle() {
     if (this.made && this.table.columns) plotlyNow()?.relayout(this.box, this.layout());
-  }
-
-  resize() {
-    if (this.made && hasRoom(this.box)) plotlyNow()?.Plots.resize(this.box);
   }
 }

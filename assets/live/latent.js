@@ -1,9 +1,10 @@
 // The latent space: random samples, the candidates' paths, what was tried around them, and the target's landscape.
 
 import {counters} from "../counters.js";
-import {CLEAR, CONFIG, PALETTE, baseLayout, hasRoom, ink, plotly, plotlyNow} from "../plotting.js";
+import {CLEAR, PALETTE, baseLayout, ink, plotlyNow} from "../plotting.js";
 import {ellipse} from "./ellipses.js";
 import {lineAt} from "../table.js";
+import {GrowingPlot} from "./growing-plot.js";
 import {Paths, places} from "./paths.js";
 
 const MOST_SEGMENTS = 2500;
@@ -22,12 +23,10 @@ export function coloursOf(candidates) {
 const parsed = cloud => (cloud ? cloud.split("\n").map(line => line.split(",").map(Number)) : []);
 const columns = points => ({x: points.map(p => p[0]), y: points.map(p => p[1]), z: points.map(p => p[2])});
 
-export class Latent {
+export class Latent extends GrowingPlot {
   constructor(box) {
-    this.box = box;
+    super(box);
     this.three = false;
-    this.made = false;
-    this.busy = false;
     this.reset([], "");
   }
 
@@ -46,8 +45,16 @@ export class Latent {
     this.paths = new Paths(this.colours, PALETTE.length);
   }
 
-  get pending() {
-    return this.drawn < this.paths.rows.length || (this.made && !this.candidates.length);
+  get rows() {
+    return this.paths.rows;
+  }
+
+  get empty() {
+    return !this.candidates.length;
+  }
+
+  get drawable() {
+    return !this.empty && Boolean(this.rows.length || this.cloud.length);
   }
 
   add(line) {
@@ -161,37 +168,13 @@ export class Latent {
     return {...baseLayout(colours), margin, showlegend: false, hovermode: "closest", uirevision: "keep", ...axes};
   }
 
-  async draw() {
-    if (this.busy) return;
-    if (!this.candidates.length) this.clear();
-    const something = this.candidates.length && (this.paths.rows.length || this.cloud.length);
-    if (!something || !hasRoom(this.box)) return;
-    this.busy = true;
-    try {
-      const library = await plotly();
-      if (!this.made || this.stale || this.paths.count > MOST_SEGMENTS) await this.drawAnew(library);
-      else if (this.pending) await this.extend(library);
-    } finally {
-      this.busy = false;
-    }
-  }
-
-  /** Takes away what was drawn of another run. */
-  clear() {
-    if (!this.made) return;
-    plotlyNow()?.purge(this.box);
-    this.made = false;
+  get outgrown() {
+    return super.outgrown || this.paths.count > MOST_SEGMENTS;
   }
 
   async drawAnew(library) {
     this.paths.thin(MOST_SEGMENTS / 2);
-    const traces = this.traces();
-    this.drawn = this.paths.rows.length;
-    this.stale = false;
-    const how = this.made ? "react" : "newPlot";
-    counters[how]++;
-    this.made = true;
-    await library[how](this.box, traces, this.layout(), CONFIG);
+    await super.drawAnew(library);
   }
 
   async extend(library) {
@@ -250,9 +233,5 @@ export class Latent {
     this.three = three;
     this.stale = true;
     return this.draw();
-  }
-
-  resize() {
-    if (this.made && hasRoom(this.box)) plotlyNow()?.Plots.resize(this.box);
   }
 }

@@ -203,27 +203,27 @@ class Explorer:
 
     def pools(self, scenario: str) -> tuple[BackgroundJob, BackgroundJob]:
         """Return the jobs that read the private and the public images; their results are `PrivatePool` and `NeighbourPool`."""
-        place = SCENARIOS[scenario]()
+        dataset = SCENARIOS[scenario]()
         judge = None if target_problem(scenario, EVALUATOR) else target_card(scenario, EVALUATOR)["sha256"]
         return (
-            self.readings.start(("private", scenario, judge), lambda job: self._private(place, job)),
+            self.readings.start(("private", scenario, judge), lambda job: self._private(dataset, job)),
             self.readings.start(
-                ("public", scenario, judge, place.public_folder()), lambda job: self._public(place, job)
+                ("public", scenario, judge, dataset.public_folder()), lambda job: self._public(dataset, job)
             ),
         )
 
-    def _public(self, place: Scenario, job: BackgroundJob) -> NeighbourPool:
+    def _public(self, dataset: Scenario, job: BackgroundJob) -> NeighbourPool:
         job.report(0.0, "Reading the public images")
-        images = place.public_here()
+        images = dataset.public_here()
         return NeighbourPool.of(
             images,
-            self.evaluator(place.key),
+            self.evaluator(dataset.key),
             lambda share: job.report(share, f"Comparing {len(images):,} public images"),
         )
 
-    def _private(self, place: Scenario, job: BackgroundJob) -> PrivatePool:
+    def _private(self, dataset: Scenario, job: BackgroundJob) -> PrivatePool:
         job.report(0.0, "Reading the private images")
-        split, evaluator = place.private, self.evaluator(place.key)
+        split, evaluator = dataset.private, self.evaluator(dataset.key)
         pool = NeighbourPool.of(
             split.all.images, evaluator, lambda share: job.report(share, "Comparing the private images")
         )
@@ -272,18 +272,18 @@ class Explorer:
     def _reach(self, chosen: PriorChoice, classes: list[int], wide: bool, path: Path, job: BackgroundJob) -> Reached:
         if path.is_file():
             return Reached.load(path)
-        place, prior, begun = SCENARIOS[chosen.scenario](), self.prior(chosen), time.monotonic()
-        wanted, labels = reach.heldout_of(place.private.heldout, classes), torch.tensor(classes)
+        dataset, prior, begun = SCENARIOS[chosen.scenario](), self.prior(chosen), time.monotonic()
+        wanted, labels = reach.heldout_of(dataset.private.heldout, classes), torch.tensor(classes)
         rng = torch.Generator().manual_seed(0)
-        for found in reach.search(prior, wanted, labels, rng, wide=wide):
+        for state in reach.search(prior, wanted, labels, rng, wide=wide):
             job.report(
-                found.step / found.total, f"Step {found.step} of {found.total}", Reached(wanted, found.images, ())
+                state.step / state.total, f"Step {state.step} of {state.total}", Reached(wanted, state.images, ())
             )
         evaluator = self.evaluator(chosen.scenario)
         panel = Panel((Evaluator(evaluator),)) if evaluator else None
-        context = EvalContext(panel, place.private) if panel else None
+        context = EvalContext(panel, dataset.private) if panel else None
         reached = Reached(
-            wanted, found.images, tuple(reach.verdicts(found.images, wanted, labels, context)), time.monotonic() - begun
+            wanted, state.images, tuple(reach.verdicts(state.images, wanted, labels, context)), time.monotonic() - begun
         )
         reached.save(path)
         return reached
@@ -319,18 +319,18 @@ class Reached:
     seconds: float = 0.0
 
     def save(self, path: Path) -> None:
-        told = json.dumps({"seconds": self.seconds, "verdicts": [v.to_json() for v in self.verdicts]})
+        metadata = json.dumps({"seconds": self.seconds, "verdicts": [v.to_json() for v in self.verdicts]})
         tensors = {"wanted": self.wanted.half(), "images": self.images.half()}
-        write_atomically(path, save(tensors, {"told": told}))
+        write_atomically(path, save(tensors, {"told": metadata}))
 
     @classmethod
     def load(cls, path: Path) -> Reached:
         """Raises `DataMissing` if the file is damaged; it is then removed."""
         try:
             with safe_open(path, "pt") as held:
-                told = json.loads(held.metadata()["told"])
+                metadata = json.loads(held.metadata()["told"])
                 wanted, images = (held.get_tensor(name).float() for name in ("wanted", "images"))
-            return cls(wanted, images, tuple(reach.Verdict(**v) for v in told["verdicts"]), told["seconds"])
+            return cls(wanted, images, tuple(reach.Verdict(**v) for v in metadata["verdicts"]), metadata["seconds"])
         except Exception as error:  # safetensors raises its own type for every malformation
             path.unlink(missing_ok=True)
             raise DataMissing(f"What was found before could not be read ({error}). Search again.") from None

@@ -164,8 +164,8 @@ def judge_prior(
     prior = load_prior(scenario, key, device, target=target, under=under(defense))
     evaluator = load_classifier(scenario, EVALUATOR, device=device)
     found = measure(prior, evaluator, public, n=n, seed=seed, sha256=target_card(scenario, EVALUATOR)["sha256"])
-    told: dict[str, Any] = {"figures": {**read_card(name).get("figures", {}), scenario: found.to_json()}}
+    fields: dict[str, Any] = {"figures": {**read_card(name).get("figures", {}), scenario: found.to_json()}}
     if lender is None and (checked := leak_check(SCENARIOS[scenario](), public)):
-        told["leak_check"] = checked
-    amend_card(name, sha256, told)
+        fields["leak_check"] = checked
+    amend_card(name, sha256, fields)
     return found

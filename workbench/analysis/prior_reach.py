@@ -130,10 +130,10 @@ def _starts(prior: Prior, wanted: Tensor, labels: Tensor, rng: torch.Generator) 
         return torch.cat(rows)  # (draws, n)
 
     if prior.conditional:
-        found = torch.stack([distances(label)[:, i] for i, label in enumerate(labels.tolist())], 1)
+        distance = torch.stack([distances(label)[:, i] for i, label in enumerate(labels.tolist())], 1)
     else:
-        found = distances(None)
-    nearest = found.topk(TRIES, 0, largest=False).indices.T.flatten()
+        distance = distances(None)
+    nearest = distance.topk(TRIES, 0, largest=False).indices.T.flatten()
     return latents[nearest].clone(), latents.std(0).mean().item()
 
 

@@ -6,9 +6,9 @@ is one process of the command line, so that several can run at once and one that
 """
 
 from workbench.rebuild.execute import PROGRAM, Event, carry_out, log_path
-from workbench.rebuild.pieces import FIGURES, WeightFile, pieces
 from workbench.rebuild.plan import RebuildJob, RebuildRequest, plan
 from workbench.rebuild.progress import done_before, forget_done, note_done, progress_path
+from workbench.rebuild.weight_files import FIGURES, WeightFile, weight_files
 
 __all__ = [
     "FIGURES",
@@ -22,7 +22,7 @@ __all__ = [
     "forget_done",
     "log_path",
     "note_done",
-    "pieces",
     "plan",
     "progress_path",
+    "weight_files",
 ]

@@ -1,4 +1,4 @@
-"""What is to be done for a wish: the jobs, their order and their reasons."""
+"""What is to be done for a request: the jobs, their order and their reasons."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workbench.defenses.store import weights_name as target_name
 from workbench.priors import PRIORS
 from workbench.priors.base import weights_name as prior_name
 from workbench.priors.training.loop import checkpoint_facts
-from workbench.rebuild.pieces import FIGURES, RELEASES, TUNED, WeightFile, card_of, pieces
+from workbench.rebuild.weight_files import FIGURES, RELEASES, TUNED, WeightFile, card_of, weight_files
 from workbench.scenarios import SCENARIOS, Scenario
 from workbench.targets.store import EVALUATOR
 from workbench.trainings.start import checkpoint_path
@@ -90,11 +90,11 @@ class ScenarioData:
         """How many public images the scenario brings along."""
         return len(self.scenario.public_here())
 
-    def problem(self, piece: WeightFile, card: Mapping[str, Any]) -> str | None:
-        """Return why the images that `piece` learns from are not here, or None."""
-        if piece.what == "prior":
+    def problem(self, weights: WeightFile, card: Mapping[str, Any]) -> str | None:
+        """Return why the images that `weights` learns from are not here, or None."""
+        if weights.what == "prior":
             return self.public_problem(card)
-        if piece.what != "public":
+        if weights.what != "public":
             return self.scenario.problem()
         if self.classes is None and (problem := self.scenario.classes_problem()):
             return f"{problem} With --data-root DIR it is looked for as DIR/{self.scenario.key}-classes."
@@ -128,100 +128,102 @@ class ScenarioData:
         return None
 
 
-def plan(wish: RebuildRequest, done: Iterable[str] = ()) -> list[RebuildJob]:
+def plan(request: RebuildRequest, done: Iterable[str] = ()) -> list[RebuildJob]:
     """Return what is to be done, in the order of doing it.
 
     Args:
-        done: names that an earlier call for the same wish has finished.
+        done: names that an earlier call for the same request has finished.
     """
-    if wish.scenario is not None:
-        SCENARIOS.entry(wish.scenario)
+    if request.scenario is not None:
+        SCENARIOS.entry(request.scenario)
     finished = set(done)
     jobs: list[RebuildJob] = []
-    places = {
-        entry.key: ScenarioData(entry.item(), wish.root) for entry in SCENARIOS if wish.scenario in (None, entry.key)
+    data_of = {
+        entry.key: ScenarioData(entry.item(), request.root)
+        for entry in SCENARIOS
+        if request.scenario in (None, entry.key)
     }
-    for piece in pieces(wish.scenario):
-        if piece.name in finished:
+    for weights in weight_files(request.scenario):
+        if weights.name in finished:
             continue
-        reason = _reason(piece, wish)
-        if reason is None and piece.stage in (TUNED, RELEASES) and any(j.name == _victim(piece) for j in jobs):
+        reason = _reason(weights, request)
+        if reason is None and weights.stage in (TUNED, RELEASES) and any(j.name == _victim(weights) for j in jobs):
             reason = "its target is trained again"
         if reason:
-            jobs.append(_training(piece, wish, places[piece.scenario], reason))
-    jobs += list(_measurements(wish, places, {job.name for job in jobs if job.problem is None}))
+            jobs.append(_training(weights, request, data_of[weights.scenario], reason))
+    jobs += list(_measurements(request, data_of, {job.name for job in jobs if job.problem is None}))
     return [_checked(job, {other.name: other for other in jobs}) for job in jobs]
 
 
-def _reason(piece: WeightFile, wish: RebuildRequest) -> str | None:
-    card = card_of(piece.name)
+def _reason(weights: WeightFile, request: RebuildRequest) -> str | None:
+    card = card_of(weights.name)
     if not card:
-        return "its card cannot be read" if has_weights(piece.name) else "not there"
+        return "its card cannot be read" if has_weights(weights.name) else "not there"
     if card.get("quality") == "imported":
         return None  # it was not trained here
-    if (facts := _unfinished(piece)) and facts["quality"] == (wish.quality or card.get("quality")):
+    if (facts := _unfinished(weights)) and facts["quality"] == (request.quality or card.get("quality")):
         return f"its training was cut short after {facts['step']} steps and goes on"
-    if wish.quality == "full" and card.get("quality", "full") == "quick":
+    if request.quality == "full" and card.get("quality", "full") == "quick":
         return "there as quick"
-    return "rebuilt from its card" if wish.everything else None
+    return "rebuilt from its card" if request.everything else None
 
 
-def _unfinished(piece: WeightFile) -> dict[str, Any]:
+def _unfinished(weights: WeightFile) -> dict[str, Any]:
     """Return what the checkpoint of a prior's training says, empty where there is none."""
-    if piece.what != "prior":
+    if weights.what != "prior":
         return {}
-    return checkpoint_facts(checkpoint_path(piece.scenario, piece.key, piece.target, piece.defense))
+    return checkpoint_facts(checkpoint_path(weights.scenario, weights.key, weights.target, weights.defense))
 
 
-def _victim(piece: WeightFile) -> str:
+def _victim(weights: WeightFile) -> str:
     """Return the target that a tuned prior, or what is put around an output, is fitted to."""
-    target = piece.key if piece.what == "target" else piece.target or SCENARIOS[piece.scenario].default_target
-    return target_name(piece.scenario, target, piece.defense)
+    target = weights.key if weights.what == "target" else weights.target or SCENARIOS[weights.scenario].default_target
+    return target_name(weights.scenario, target, weights.defense)
 
 
-def _training(piece: WeightFile, wish: RebuildRequest, place: ScenarioData, reason: str) -> RebuildJob:
-    card = card_of(piece.name)
+def _training(weights: WeightFile, request: RebuildRequest, data: ScenarioData, reason: str) -> RebuildJob:
+    card = card_of(weights.name)
     needs: tuple[str, ...] = ()
-    problem = place.problem(piece, card)
-    arguments = ["train", piece.what, "--scenario", piece.scenario, "--device", wish.device]
+    problem = data.problem(weights, card)
+    arguments = ["train", weights.what, "--scenario", weights.scenario, "--device", request.device]
     seed = card.get("seed", card.get("recipe", {}).get("seed", 0))
-    quality = wish.quality or card.get("quality", "quick")
-    if piece.what == "public":
+    quality = request.quality or card.get("quality", "quick")
+    if weights.what == "public":
         arguments += [
             "--arch",
-            piece.key,
-            *(["--data", str(place.classes)] if place.classes else []),
+            weights.key,
+            *(["--data", str(data.classes)] if data.classes else []),
             *(["--source", card["data"]] if "data" in card else []),
         ]
-    elif piece.what == "judge":
-        needs = (prior_name(piece.scenario, "gan"),)  # whose samples it learns to read or to refuse
-        arguments += ["--data", str(place.judged), "--source", card["data"]] if place.judged and "data" in card else []
-    elif piece.what == "target":
-        arguments += ["--arch", piece.key]
+    elif weights.what == "judge":
+        needs = (prior_name(weights.scenario, "gan"),)  # whose samples it learns to read or to refuse
+        arguments += ["--data", str(data.judged), "--source", card["data"]] if data.judged and "data" in card else []
+    elif weights.what == "target":
+        arguments += ["--arch", weights.key]
         built_on = card.get("defense", {}).get("public", {}).get("name")
-        needs = (_victim(piece),) if piece.around else (built_on,) if built_on else ()
-    elif piece.what == "prior":
+        needs = (_victim(weights),) if weights.around else (built_on,) if built_on else ()
+    elif weights.what == "prior":
         arguments += [
             "--prior",
-            piece.key,
+            weights.key,
             "--quality",
             quality,
-            *place.data_arguments,
+            *data.data_arguments,
             "--source",
-            place.scenario.public_source,
+            data.scenario.public_source,
         ]
-        if (facts := _unfinished(piece)) and facts["quality"] == quality:
+        if (facts := _unfinished(weights)) and facts["quality"] == quality:
             arguments, seed = [*arguments, "--resume"], facts["seed"]
-    if piece.stage == TUNED:
-        plain = () if piece.defense == "none" else (prior_name(piece.scenario, piece.key, piece.target),)
-        needs = (_victim(piece), prior_name(piece.scenario, "gan"), *plain)
-        arguments += ["--target", piece.target or place.scenario.default_target]
-    if piece.defense != "none":
-        arguments += ["--defense", piece.defense]
-    if card and piece.what not in ("public", "judge") and (piece.what != "prior" or card.get("quality") == quality):
+    if weights.stage == TUNED:
+        plain = () if weights.defense == "none" else (prior_name(weights.scenario, weights.key, weights.target),)
+        needs = (_victim(weights), prior_name(weights.scenario, "gan"), *plain)
+        arguments += ["--target", weights.target or data.scenario.default_target]
+    if weights.defense != "none":
+        arguments += ["--defense", weights.defense]
+    if card and weights.what not in ("public", "judge") and (weights.what != "prior" or card.get("quality") == quality):
         arguments.append("--as-card")
-    arguments += ["--seed", str(seed), *_threads(wish)]
-    return RebuildJob(piece.name, piece.stage, tuple(arguments), reason, piece.name, needs, problem)
+    arguments += ["--seed", str(seed), *_threads(request)]
+    return RebuildJob(weights.name, weights.stage, tuple(arguments), reason, weights.name, needs, problem)
 
 
 def _serving(scenario: str, key: str, target: str | None, made: set[str]) -> str:
@@ -232,20 +234,20 @@ def _serving(scenario: str, key: str, target: str | None, made: set[str]) -> str
     return prior_name(lender, key)
 
 
-def _threads(wish: RebuildRequest) -> list[str]:
-    return ["--threads", str(wish.threads)] if wish.threads else []
+def _threads(request: RebuildRequest) -> list[str]:
+    return ["--threads", str(request.threads)] if request.threads else []
 
 
-def _measurements(wish: RebuildRequest, places: Mapping[str, ScenarioData], made: set[str]) -> Iterator[RebuildJob]:
+def _measurements(request: RebuildRequest, data_of: Mapping[str, ScenarioData], made: set[str]) -> Iterator[RebuildJob]:
     """Yield a job for every prior whose figures are missing or will be out of date."""
-    for scenario, place in places.items():
+    for scenario, data in data_of.items():
         evaluator = target_name(scenario, EVALUATOR)
         for entry in PRIORS:
-            target = place.scenario.default_target if entry.item.tuned else None
+            target = data.scenario.default_target if entry.item.tuned else None
             card = _serving(scenario, entry.key, target, made)
             if reason := _measuring_reason(scenario, card, evaluator, made):
-                arguments = ["quality", "--scenario", scenario, "--prior", entry.key, "--device", wish.device]
-                arguments += [*(["--target", target] if target else []), *place.data_arguments, *_threads(wish)]
+                arguments = ["quality", "--scenario", scenario, "--prior", entry.key, "--device", request.device]
+                arguments += [*(["--target", target] if target else []), *data.data_arguments, *_threads(request)]
                 yield RebuildJob(
                     f"{prior_name(scenario, entry.key, target)} figures",
                     FIGURES,
@@ -253,7 +255,7 @@ def _measurements(wish: RebuildRequest, places: Mapping[str, ScenarioData], made
                     reason,
                     card,
                     (evaluator, card),
-                    place.public_problem(card_of(card)),
+                    data.public_problem(card_of(card)),
                 )
 
 

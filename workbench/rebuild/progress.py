@@ -15,23 +15,23 @@ def progress_path() -> Path:
     return models_dir() / ".checkpoints" / "shipped.json"
 
 
-def done_before(wish: RebuildRequest) -> list[str]:
-    """Return what an earlier call that did not end has rebuilt for the same wish."""
-    if not wish.everything:
+def done_before(request: RebuildRequest) -> list[str]:
+    """Return what an earlier call that did not end has rebuilt for the same request."""
+    if not request.everything:
         return []  # what it finished is there, and so no longer wanted
     try:
         noted = json.loads(progress_path().read_text())
     except (OSError, json.JSONDecodeError):
         return []
-    return noted["done"] if noted["scenario"] == wish.scenario else []
+    return noted["done"] if noted["scenario"] == request.scenario else []
 
 
-def note_done(wish: RebuildRequest, done: Iterable[str]) -> None:
+def note_done(request: RebuildRequest, done: Iterable[str]) -> None:
     """Remember what has been rebuilt, for a call that goes on after this one was cut short."""
-    if wish.everything:
-        write_atomically(progress_path(), json.dumps({"scenario": wish.scenario, "done": sorted(done)}).encode())
+    if request.everything:
+        write_atomically(progress_path(), json.dumps({"scenario": request.scenario, "done": sorted(done)}).encode())
 
 
-def forget_done(wish: RebuildRequest) -> None:
-    if wish.everything:
+def forget_done(request: RebuildRequest) -> None:
+    if request.everything:
         progress_path().unlink(missing_ok=True)

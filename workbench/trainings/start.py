@@ -64,29 +64,31 @@ def training_problems(config: TrainingConfig) -> list[str]:
     return problems
 
 
-def _prior_training_problems(config: TrainingConfig, place: Scenario) -> list[str]:
-    kind, found = PRIORS[config.prior_key], []
+def _prior_training_problems(config: TrainingConfig, dataset: Scenario) -> list[str]:
+    kind, problems = PRIORS[config.prior_key], []
     if config.prior not in TRAINERS:
-        found.append(f"The '{config.prior}' prior has no training of its own here.")
+        problems.append(f"The '{config.prior}' prior has no training of its own here.")
     if kind.tuned:
-        found += filter(
+        problems += filter(
             None,
             [
-                target_problem(config.scenario, config.target or place.default_target, config.defense),
+                target_problem(config.scenario, config.target or dataset.default_target, config.defense),
                 prior_problem(config.scenario, "gan"),
             ],
         )
     elif config.target or config.defense != "none":
-        found.append(f"The '{config.prior}' prior is trained on public images alone; it has no target and no defense.")
-    return [*found, problem] if (problem := place.public_problem()) else found
+        problems.append(
+            f"The '{config.prior}' prior is trained on public images alone; it has no target and no defense."
+        )
+    return [*problems, problem] if (problem := dataset.public_problem()) else problems
 
 
-def _target_training_problems(config: TrainingConfig, place: Scenario, plan: Plan) -> list[str]:
+def _target_training_problems(config: TrainingConfig, dataset: Scenario, plan: Plan) -> list[str]:
     ARCHITECTURES.entry(config.target_key)
     around = None
     if plan.output is not None:  # it is put around a target, which must be there
         around = target_problem(config.scenario, config.target_key, str(replace(plan, output=None)))
-    return [p for p in (place.problem(), defense_problem(config.target_key, config.defense), around) if p]
+    return [p for p in (dataset.problem(), defense_problem(config.target_key, config.defense), around) if p]
 
 
 def overrides_for(recipe: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
@@ -95,15 +97,15 @@ def overrides_for(recipe: Mapping[str, Any], given: Mapping[str, str]) -> dict[s
     Raises:
         KnobError: the recipe has no such field, or the text is not such a value.
     """
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, text in given.items():
         if name not in recipe:
             raise KnobError(f"This recipe has no '{name}'; it has: {', '.join(recipe)}.")
         try:
-            found[name] = type(recipe[name])(text)
+            values[name] = type(recipe[name])(text)
         except (TypeError, ValueError):
             raise KnobError(f"{name}={text} is not a {type(recipe[name]).__name__}.") from None
-    return found
+    return values
 
 
 def train_prior(
@@ -139,23 +141,23 @@ def train_prior(
         DataMissing: among others, a private image is among the public ones.
         UsageError: among others, another process is training this prior.
     """
-    place, kind = SCENARIOS[scenario](), PRIORS[key]
+    dataset, kind = SCENARIOS[scenario](), PRIORS[key]
     if quality not in QUALITIES:
         raise UsageError(f"'{quality}' is not a quality. Choose {' or '.join(QUALITIES)}.")
     if not kind.tuned and (target or defense != "none"):
         raise UsageError(f"The '{key}' prior is trained on public images alone; leave --target and --defense out.")
     device, victim, base = torch.device(device), None, None
     if kind.tuned:
-        target = target or place.default_target
+        target = target or dataset.default_target
         if problem := target_problem(scenario, target, defense) or prior_problem(scenario, "gan"):
             raise DataMissing(problem)
         victim, base = load_classifier(scenario, target, defense, device), _base(scenario, key, target, defense, device)
     if public is None:
-        public = place.public(data) if data else place.public_here()
-    checked = leak_check(place, public, data or place.public_folder())
+        public = dataset.public(data) if data else dataset.public_here()
+    checked = leak_check(dataset, public, data or dataset.public_folder())
     checkpoint = checkpoint_path(scenario, key, target, defense)
     setting = Setting(
-        scenario, public, place.flips, device, quality, seed, victim, place.num_classes, base, checkpoint.parent
+        scenario, public, dataset.flips, device, quality, seed, victim, dataset.num_classes, base, checkpoint.parent
     )
     trainer = TRAINERS[key](setting, {})
     followed = like if like and like.keys() == trainer.recipe.keys() else {}
@@ -168,7 +170,7 @@ def train_prior(
             key,
             trainer,
             setting,
-            source=source or place.public_source,
+            source=source or dataset.public_source,
             checkpoint=checkpoint,
             target=target,
             under=under(defense),

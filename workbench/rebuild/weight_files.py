@@ -1,4 +1,4 @@
-"""What is shipped or should be: one piece for each file of weights."""
+"""What is shipped or should be: every file of weights."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class WeightFile:
 
     @property
     def around(self) -> str | None:
-        """The weights of what a defense puts around the output, None if this piece is no such thing."""
+        """The weights of what a defense puts around the output, None if these weights are no such thing."""
         return release_name(self.scenario, self.key, self.defense) if self.what == "target" else None
 
     @property
@@ -65,15 +65,15 @@ def card_of(name: str) -> dict[str, Any]:
         return {}
 
 
-def pieces(scenario: str | None = None) -> list[WeightFile]:
+def weight_files(scenario: str | None = None) -> list[WeightFile]:
     """Return every weight that is shipped or should be, in the order of making."""
-    places = [entry.key for entry in SCENARIOS if scenario in (None, entry.key)]
-    wanted = {piece.name: piece for place in places for piece in _registered(place)}
+    scenarios = [entry.key for entry in SCENARIOS if scenario in (None, entry.key)]
+    wanted = {weights.name: weights for place in scenarios for weights in _registered(place)}
     for name in carded_names():
-        if name.split("/")[0] in places and name not in wanted and (piece := _carded(name)):
-            wanted[name] = piece
-    order = {piece.name: (piece.stage, places.index(piece.scenario)) for piece in wanted.values()}
-    return sorted(wanted.values(), key=lambda piece: order[piece.name])
+        if name.split("/")[0] in scenarios and name not in wanted and (weights := _carded(name)):
+            wanted[name] = weights
+    order = {weights.name: (weights.stage, scenarios.index(weights.scenario)) for weights in wanted.values()}
+    return sorted(wanted.values(), key=lambda weights: order[weights.name])
 
 
 def _registered(scenario: str) -> Iterator[WeightFile]:
@@ -85,10 +85,10 @@ def _registered(scenario: str) -> Iterator[WeightFile]:
         kind = prior.item
         if prior.key not in TRAINERS:
             continue  # it is not trained but brought along
-        piece = WeightFile("prior", scenario, prior.key, SCENARIOS[scenario].default_target if kind.tuned else None)
+        weights = WeightFile("prior", scenario, prior.key, SCENARIOS[scenario].default_target if kind.tuned else None)
         # What another scenario lends needs no weights of one's own; but tuned priors start from one's own GAN.
-        if kind.tuned or prior.key == "gan" or SCENARIOS[scenario].borrows is None or has_weights(piece.name):
-            yield piece
+        if kind.tuned or prior.key == "gan" or SCENARIOS[scenario].borrows is None or has_weights(weights.name):
+            yield weights
 
 
 def _carded(name: str) -> WeightFile | None:
@@ -102,16 +102,16 @@ def _carded(name: str) -> WeightFile | None:
         if "+" in stem:  # its card names what is around the output, the target's card what was done in training
             trained = card_of(card.get("target", "")).get("defense", {}).get("text")
             defense = "+".join(filter(None, (trained, defense)))
-        piece = WeightFile("target", scenario, card["arch"], defense=defense)
+        weights = WeightFile("target", scenario, card["arch"], defense=defense)
     elif stem.startswith("public-") and card.get("arch") in ARCHITECTURES:
-        piece = WeightFile("public", scenario, card["arch"])
+        weights = WeightFile("public", scenario, card["arch"])
     elif name == open_set_name(scenario):
-        piece = WeightFile("judge", scenario, KEY)
+        weights = WeightFile("judge", scenario, KEY)
     elif stem.startswith("prior-") and key in PRIORS:
-        piece = WeightFile("prior", scenario, key, card.get("target"), defense)
+        weights = WeightFile("prior", scenario, key, card.get("target"), defense)
     else:
         return None
     try:
-        return piece if piece.name == name else None
+        return weights if weights.name == name else None
     except WorkbenchError:  # a defense that is gone
         return None
