@@ -25,7 +25,7 @@ from workbench.core import paths
 from workbench.core.weights import amend_card, carded_names, has_weights, load_weights, read_card, save_weights
 
 ROOT = Path(__file__).parents[1]
-STARTING = 120  # seconds; importing torch and gradio on a loaded machine takes its time
+STARTING = 300  # seconds after which something is wrong, however busy the machine
 
 
 def required(path: str) -> set[str]:

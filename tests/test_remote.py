@@ -853,7 +853,7 @@ def hasty(monkeypatch) -> None:
     monkeypatch.setattr("workbench.targets.remote.http.FIRST_WAIT", 0.01)
 
 
-def states_of(store: RunStore, run: str, wanted: RunState, seconds: float = 20.0) -> None:
+def states_of(store: RunStore, run: str, wanted: RunState, seconds: float = 240.0) -> None:
     until = time.monotonic() + seconds
     while store.summary(run).state is not wanted:
         assert time.monotonic() < until, f"never {wanted.value}"

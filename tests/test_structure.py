@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,11 @@ LAYERS = [
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 OUTERMOST = {"__main__"}
-each_file = pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
 def name_of(path: Path) -> str:
@@ -40,7 +46,7 @@ def package_of(module: str) -> str | None:
 
 def imports(path: Path, *, top_level: bool = False) -> list[str]:
     """Return the dotted names that a file imports, `from a import b` as ``a.b``."""
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     nodes = tree.body if top_level else ast.walk(tree)
     found: list[str] = []
     for node in nodes:
@@ -54,52 +60,64 @@ def imports(path: Path, *, top_level: bool = False) -> list[str]:
     return found
 
 
-@each_file
-def test_imports_point_one_way(path):
+def import_problems(path: Path) -> Iterator[str]:
+    """Yield what is wrong with the direction of a file's imports, a sentence each."""
     here = package_of(name_of(path))
     if here is None or here in OUTERMOST:
         return
-    assert here in RANK, f"{here} has no place in the layers; give it one in tests/test_structure.py"
+    if here not in RANK:
+        yield f"{here} has no place in the layers; give it one in tests/test_structure.py"
+        return
     for module in imports(path):
         there = package_of(module)
         if there is None or there == here or there.startswith("__"):
             continue
-        assert there in RANK, f"{path} imports {module}, which nothing but the command line may"
-        assert RANK[there] < RANK[here], f"{path} imports {module}: {here} may not import {there}"
+        if there not in RANK:
+            yield f"{path} imports {module}, which nothing but the command line may"
+        elif RANK[there] >= RANK[here]:
+            yield f"{path} imports {module}: {here} may not import {there}"
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if "commands" in p.parts], ids=lambda p: p.name)
-def test_commands_start_without_the_interface(path):
-    assert not [m for m in imports(path, top_level=True) if m.startswith("workbench.ui")]
+def test_imports_point_one_way():
+    assert [problem for path in FILES for problem in import_problems(path)] == []
 
 
-@each_file
-def test_only_the_interface_imports_gradio(path):
-    if package_of(name_of(path)) != "ui":
-        assert not [m for m in imports(path) if m.split(".")[0] == "gradio"]
+def test_commands_start_without_the_interface():
+    commands = [path for path in FILES if "commands" in path.parts]
+    assert commands
+    early = {path.name: imports(path, top_level=True) for path in commands}
+    assert [(name, m) for name, modules in early.items() for m in modules if m.startswith("workbench.ui")] == []
 
 
-@each_file
-def test_only_commands_print(path):
-    if package_of(name_of(path)) in {"commands", *OUTERMOST}:
-        return
+def test_only_the_interface_imports_gradio():
+    others = [path for path in FILES if package_of(name_of(path)) != "ui"]
+    assert [path for path in others if "gradio" in {m.split(".")[0] for m in imports(path)}] == []
+
+
+def test_only_commands_print():
+    others = [path for path in FILES if package_of(name_of(path)) not in {"commands", *OUTERMOST}]
     printing = [
-        n.lineno
-        for n in ast.walk(ast.parse(path.read_text()))
+        f"{path}:{n.lineno}"
+        for path in others
+        for n in ast.walk(tree_of(path))
         if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "print"
     ]
-    assert not printing, f"{path} prints in lines {printing}"
+    assert printing == []
 
 
-@each_file
-def test_every_module_says_what_it_is_for(path):
-    assert path.name == "__main__.py" or ast.get_docstring(ast.parse(path.read_text()))
+def test_every_module_says_what_it_is_for():
+    assert [p for p in FILES if p.name != "__main__.py" and not ast.get_docstring(tree_of(p))] == []
 
 
-@each_file
-def test_every_module_imports(path):
-    if path.name != "__main__.py":
-        importlib.import_module(name_of(path))
+def test_every_module_imports():
+    problems = []
+    for path in FILES:
+        if path.name != "__main__.py":
+            try:
+                importlib.import_module(name_of(path))
+            except Exception as error:
+                problems.append(f"{path}: {type(error).__name__}: {error}")
+    assert problems == []
 
 
 @pytest.mark.parametrize("package", ["attacks", "defenses"])
@@ -127,7 +145,7 @@ def test_nothing_seeds_the_global_generator_outside_training():
     """What makes a trainer draws first weights from it, and so may who puts it back; else the training loops alone."""
     guilty = set()
     for path in FILES:
-        nodes = list(ast.walk(ast.parse(path.read_text())))
+        nodes = list(ast.walk(tree_of(path)))
         allowed = {id(n) for f in nodes if puts_back(f) or makes_trainer(f) for n in ast.walk(f)}
         guilty |= {
             path.name

@@ -40,7 +40,7 @@ def config(**changes) -> TrainingConfig:
     return TrainingConfig(**{"what": "prior", "scenario": "digits", "prior": "gan", "recipe": FEW, **changes})
 
 
-def wait_for(condition, seconds: float = 60) -> None:
+def wait_for(condition, seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited too long"

@@ -30,14 +30,14 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-STARTING = 90  # seconds
+STARTING = 300  # seconds after which something is wrong, however busy the machine
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(item.fspath).parent == Path(__file__).parent:
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.timeout(300))  # the first test of the session starts the application
+            item.add_marker(pytest.mark.timeout(STARTING + 300))  # the first test of a process starts the application
 
 
 def free_port() -> int:
@@ -145,7 +145,7 @@ def visit(served: Served, chromium: object) -> Iterator[Callable[..., Visit]]:
         contexts.append(context)
         visited = Visit(context.new_page())
         page, faults = visited.page, visited.faults
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(120_000)
         page.on("pageerror", lambda error: faults.append(f"page error: {error}"))
         page.on("console", lambda m: faults.append(f"console: {m.text}") if m.type == "error" else None)
         page.on(
