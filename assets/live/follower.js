@@ -7,6 +7,7 @@ const WAIT_S = 0.2; // that the server waits for news before it says that there 
 const SOONEST_MS = 60; // between questions while there are news
 const RESTING_MS = 400; // at most, while there are none
 const HIDDEN_MS = 1000; // in a tab that isn't seen
+const MORE = "more-"; // so begins what a page has that has not got all of it yet
 const LOST_MS = 1000; // after a question that was not answered
 
 /** How long to rest before the next question; once a run has ended, until somebody says that it may have changed. Pure. */
@@ -43,7 +44,7 @@ export class Follower {
       quiet = found.message ? 0 : quiet + 1;
       if (found.message) {
         ({seen} = found.message);
-        over = ended(found.message.status.state);
+        over = ended(found.message.status.state) && !seen.startsWith(MORE);
         this.take(found.message);
       }
       const {lost} = found;

@@ -102,6 +102,18 @@ test("of a run that has ended nothing is asked until somebody says that it may h
   assert.ok(rest({news: true, quiet: 0, over: true, lost: true}) < Infinity, "a question that was lost is asked again");
 });
 
+test("of a run that has ended all is asked for, in as many pieces as it comes", async () => {
+  const {follower, told} = served([says(200, message("more-a", "stopped")), says(200, message("b", "stopped"))]);
+  const rests = [];
+  follower.sleep = async ms => {
+    rests.push(ms);
+    if (ms === Infinity) follower.follow("");
+  };
+  await follower.follow("run");
+  assert.deepEqual(told, ["more-a", "b"]);
+  assert.ok(rests[0] < 200);
+});
+
 test("who rests for ever is woken", async () => {
   const {follower} = served([]);
   const resting = Follower.prototype.sleep.call(follower, Infinity);
