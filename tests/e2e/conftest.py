@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(item.fspath).parent == Path(__file__).parent:
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.timeout(STARTING + 300))  # the first test of a process starts the application
+            item.add_marker(pytest.mark.timeout(STARTING + 900))  # the first test of a process starts the application
 
 
 def free_port() -> int:

@@ -24,8 +24,10 @@ def started(served: Served) -> set[str]:
 
 def stop(page) -> None:
     if state(page) in ("running", "paused", "queued"):
-        page.get_by_test_id("stop").click()
-        until(lambda: state(page) == "stopped")
+        button = page.get_by_test_id("stop")
+        if button.is_enabled():  # else it was stopped before, and is being judged
+            button.click()
+        until(lambda: state(page) == "stopped", seconds=600)
 
 
 @pytest.mark.parametrize("size", [(1440, 900), (1024, 768), (390, 844)])
@@ -186,7 +188,10 @@ def test_eight_tabs_of_one_browser_follow_a_run_and_each_can_stop_it(run: tuple[
         until(lambda page=page: state(page) == "paused", why="a tab has not heard of the pause")
     first.get_by_test_id("stop").click()
     for page in [first, *others]:
-        until(lambda page=page: state(page) == "stopped", why="a tab has not heard of the stop")
+        said = page.get_by_test_id("status")
+        until(lambda said=said: "stopped at step" in said.inner_text(), why="a tab has not heard of the stop")
+    for page in [first, *others]:  # once what was found is judged
+        until(lambda page=page: state(page) == "stopped", seconds=600, why="a tab has not heard of the end")
     lines = len((served.runs / run[1] / "curves.csv").read_text().splitlines()) - 1  # the last was written at the end
     for page in [first, *others]:
         until(lambda page=page: points(page) == lines, why="a tab misses points")
