@@ -52,7 +52,7 @@ class Plots {
     if (lines) {
       const look = layout(axis, metric, colours);
       look.xaxis.type = lines.log ? "log" : "linear";
-      await this.set("sweep", lines.traces, look);
+      await this.set("sweep", lines.traces, {...look, showlegend: true});
     } else this.empty("sweep");
   }
 }

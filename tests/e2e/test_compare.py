@@ -10,10 +10,12 @@ import pytest
 from recorded import record
 
 from workbench.engine.presets import default_config
+from workbench.grids import GridFile
+from workbench.grids.own import own_tables
 from workbench.runs.store import RunStore
 
 from .conftest import Served, Visit
-from .test_interface import turn_to, until
+from .test_interface import run_of, turn_to, until
 from .test_target_elsewhere import pick
 
 
@@ -64,6 +66,26 @@ def test_two_runs_are_scrubbed_together_and_laid_over_each_other(pair: tuple[Vis
     assert visited.faults == []
     page.get_by_test_id("pair-b").select_option(runs[2])
     page.get_by_text("Choose two runs of one scenario").wait_for()
+
+
+def test_a_table_of_ones_own_is_made_shown_and_opened(pair: tuple[Visit, list[str]], served: Served) -> None:
+    page, store = pair[0].page, RunStore(served.runs)
+    page.get_by_role("button", name="A table of your own").click()
+    page.get_by_label("More axes").fill("attack=mi-face; target=softmax; seed=0,1")
+    page.get_by_label("Seeds, averaged").fill("")
+    page.get_by_text("2 cells, one after another").wait_for()
+    page.get_by_role("button", name="Make this table").click()
+    page.get_by_label("Leave out seed 1").wait_for()
+    (own,) = own_tables(served.runs)
+    run = record(store, own.cells()[0].config, [True] * 6 + [False] * 2)  # whoever ran it, it is this cell's
+    page.get_by_label("Leave out seed 1").click()
+    page.get_by_text("1 of 2 seeds; left out").wait_for()
+    face = page.locator("td[data-state=finished] .wb-faces")
+    assert face.bounding_box()["height"] >= 48 and face.locator("img").evaluate("i => i.naturalWidth") == 4 * 16
+    page.locator("td[data-state=finished] .wb-open").click()
+    until(lambda: run_of(page) == run.id, why="a cell does not open its run")
+    store.delete(run.id)
+    GridFile.of(served.runs, own.key).path.unlink()
 
 
 def points(page, plot: str) -> list[float]:

@@ -69,7 +69,7 @@ def prepare(config: RunConfig, out: Path | None, again: str = "") -> tuple[RunFo
         again: the run whose settings it takes up; "" for none.
     """
     shape = SCENARIOS[config.scenario].input_shape
-    fields = {"again": again} if again else {}
+    fields: dict[str, Any] = {"again": again} if again else {}
     if out is None:
         store = RunStore(runs_dir())
         return store.create(config, owner="command line", shape=shape, state=RunState.RUNNING, **fields), store

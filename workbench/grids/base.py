@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ class Cell:
         row, column: what a reader calls it, such as "GMI" and "faces".
         group: cells of one group belong together, such as one scenario's table.
         x: where the cell lies on a sweep, such as the strength of a defense; None where nothing is swept.
+        seed: which of several runs it is that are averaged in one place of the table; None where there is one.
+        problem: why its parts do not fit together, in a sentence; "" where they may.
     """
 
     row: str
@@ -39,10 +42,25 @@ class Cell:
     config: RunConfig
     group: str = ""
     x: float | None = None
+    seed: int | None = None
+    problem: str = ""
 
     @property
     def id(self) -> str:
-        return " / ".join(filter(None, (self.group, self.row, self.column)))
+        seed = "" if self.seed is None else f"seed {self.seed}"
+        return " / ".join(filter(None, (self.group, self.row, self.column, seed)))
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where a reader finds it, as its record says."""
+        return {
+            "id": self.id,
+            "row": self.row,
+            "column": self.column,
+            "group": self.group,
+            "x": self.x,
+            "seed": self.seed,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +131,7 @@ class GridFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self._lock = path, threading.Lock()
+        self.path = path
 
     @classmethod
     def of(cls, root: Path, key: str) -> GridFile:
@@ -121,29 +139,59 @@ class GridFile:
 
     def records(self) -> dict[str, dict[str, Any]]:
         """Return the records by cell id; {} before the first."""
+        return self._read().get("cells", {})
+
+    def plan(self) -> dict[str, Any] | None:
+        """Return the plan of a grid of one's own; None for one that is registered."""
+        return self._read().get("plan")
+
+    def _read(self) -> dict[str, Any]:
         try:
-            return json.loads(self.path.read_text())["cells"]
+            held = json.loads(self.path.read_text())
+            if not isinstance(held["cells"], dict):
+                raise ValueError("it holds no cells")
+            return held
         except FileNotFoundError:
             return {}
-        except (json.JSONDecodeError, KeyError, OSError) as error:
+        except (ValueError, KeyError, TypeError, OSError) as error:
             raise StoreError(f"{self.path} cannot be read ({error}). Delete it to fill the grid anew.") from None
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Keep every other writer out, of this process or another: page and command line may fill the same grid."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            lock = self.path.with_name(f".{self.path.name}.lock").open("w")
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be written ({error.strerror}).") from None
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def begin(self, plan: dict[str, Any]) -> None:
+        """Write the plan of a grid of one's own; what has been run of it stays."""
+        with self._held():
+            self._write({"cells": {}, **self._read(), "plan": plan})
 
     def put(self, cell: Cell, **fields: Any) -> None:
         """Write a cell's record."""
-        with self._lock:
-            records = self.records()
-            records[cell.id] = {
-                "row": cell.row,
-                "column": cell.column,
-                "group": cell.group,
-                "x": cell.x,
-                "config": cell.config.to_json(),
-                **fields,
-            }
-            try:
-                write_atomically(self.path, json.dumps({"cells": records}, indent=1).encode())
-            except OSError as error:
-                raise StoreError(f"{self.path} cannot be written ({error.strerror}).") from None
+        with self._held():
+            held = {"cells": {}, **self._read()}
+            held["cells"][cell.id] = {**cell.place, "config": cell.config.to_json(), **fields}
+            self._write(held)
+
+    def forget(self, cell: Cell) -> None:
+        """Take a cell's record out, so that it counts as not run yet."""
+        with self._held():
+            held = {"cells": {}, **self._read()}
+            if held["cells"].pop(cell.id, None) is not None:
+                self._write(held)
+
+    def _write(self, held: dict[str, Any]) -> None:
+        try:
+            write_atomically(self.path, json.dumps(held, indent=1).encode())
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be written ({error.strerror}).") from None
 
     def done(self, cell: Cell) -> bool:
         """Return whether the cell has finished with this configuration and these weights."""
@@ -167,16 +215,24 @@ def gathered(key: str, root: Path) -> list[dict[str, Any]]:
 
     What is shipped counts only for the same configuration and the same weights.
     """
-    here = GridFile.of(root, key).records()
-    others = {_identity(r["config"]): {**r, "run": None, "shipped": True} for r in shipped(key)}
+    return gathered_of(GRIDS[key](), GridFile.of(root, key), shipped(key))
+
+
+def gathered_of(
+    cells: Iterable[Cell], file: GridFile, elsewhere: Iterable[dict[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """Return a record for every cell: what was run here, else what is in `elsewhere`, else "missing"."""
+    here = file.records()
+    others = {_identity(r["config"]): {**r, "run": None, "shipped": True} for r in elsewhere}
     found = []
-    for cell in GRIDS[key]():
+    for cell in cells:
         record = here.get(cell.id)
         if record is None or record["state"] != "finished":
             other = others.get(_identity(_plain(cell.config)))
             record = other if other and _same_weights(other, cell.config) else record
-        names = {"row": cell.row, "column": cell.column, "group": cell.group, "x": cell.x}
-        found.append({**(record or {"config": cell.config.to_json(), "state": "missing"}), **names})
+        if record is None and cell.problem:
+            record = {"config": cell.config.to_json(), "state": "unavailable", "reason": cell.problem}
+        found.append({**(record or {"config": cell.config.to_json(), "state": "missing"}), **cell.place})
     return found
 
 

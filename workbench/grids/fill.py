@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -21,11 +21,15 @@ from workbench.engine.compatibility import problems
 from workbench.engine.execute import execute
 from workbench.engine.model_cache import ModelCache
 from workbench.grids.base import Cell, GridFile, training_seconds, weights_of
+from workbench.grids.persons import persons_of
 from workbench.runs.run_folder import RunFolder
 from workbench.runs.store import RunStore
 from workbench.scenarios import SCENARIOS
 
-FIGURES = ("seconds", "steps", "steps_per_second", "queries", "metrics", "baseline", "target_accuracy")
+SKIPPED = "skipped"  # of a cell that somebody does not want run
+# Carries out cells in the store at a path, so many at once; yields them as they end and adds lost ones to the last list.
+Pool = Callable[[list[Cell], Path, int, list[Cell]], Iterator[tuple[Cell, dict[str, Any]]]]
+FIGURES = ("seconds", "steps", "steps_per_second", "queries", "metrics", "baseline", "target_accuracy", "verdict")
 ATTEMPTS = 2  # a process killed under one cell takes its neighbours with it; they deserve a second try
 
 
@@ -61,6 +65,8 @@ def record_of(folder: RunFolder) -> dict[str, Any]:
         "reason": manifest.get("reason", ""),
         "weights": weights_of(folder.config()),
         "training_seconds": training_seconds(folder.config()),
+        "persons": persons_of(folder),
+        "layout": folder.scene().get("sheet"),
         **{name: manifest.get(name) for name in FIGURES},
     }
 
@@ -88,19 +94,30 @@ def _key(config: RunConfig) -> str:
 
 
 def fill(
-    cells: list[Cell], file: GridFile, root: Path, *, device: str = "auto", jobs: int | None = None, again: bool = False
+    cells: list[Cell],
+    file: GridFile,
+    root: Path,
+    *,
+    device: str = "auto",
+    jobs: int | None = None,
+    again: bool = False,
+    pool: Pool | None = None,
 ) -> Iterator[tuple[Cell, dict[str, Any]]]:
     """Run what is not done yet; yield each cell with its record as it ends.
 
+    However it ends, by a kill in mid cell too, what has been filed stays: the same call goes on where it stopped.
+
     Args:
         jobs: cells at once; as many as the device bears if None.
-        again: run finished cells too.
+        again: run finished and skipped cells too.
+        pool: what carries cells out; processes of this machine if None.
     """
+    known = file.records()
     open_cells: list[Cell] = []
     for cell in (replace(c, config=replace(c.config, device=device)) for c in cells):
-        if not again and file.done(cell):
+        if not again and (file.done(cell) or known.get(cell.id, {}).get("state") == SKIPPED):
             continue
-        if found := problems(cell.config):
+        if found := [cell.problem] if cell.problem else problems(cell.config):
             record = {"state": "unavailable", "reason": " ".join(found)}
             file.put(cell, **record)
             yield cell, record
@@ -110,7 +127,7 @@ def fill(
     while open_cells:
         count = min(jobs or default_jobs(device), len(open_cells))
         lost: list[Cell] = []
-        for cell, record in _pool(open_cells, root, count, lost):
+        for cell, record in (pool or _pool)(open_cells, root, count, lost):
             file.put(cell, **record)
             yield cell, record
         open_cells = []

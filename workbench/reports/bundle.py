@@ -32,7 +32,7 @@ def bundled(entry: str, root: Path = ASSETS) -> str:
         for what, where in IMPORT.findall(text):
             name = add(posixpath.normpath(posixpath.join(posixpath.dirname(module), where)))
             taken = re.sub(r"([\w$]+) as ([\w$]+)", r"\1: \2", what.strip().rstrip(","))
-            text = IMPORT.sub(lambda _, taken=taken, name=name: f"const {{{taken}}} = {name};\n", text, count=1)
+            text = text.replace(f'import {{{what}}} from "{where}";', f"const {{{taken}}} = {name};", 1)
         exports = [name for _, name in EXPORT.findall(text)]
         text = EXPORT.sub(r"\1 \2", text)
         if re.search(r"^(import|export)\b", text, re.M) or "import(" in text:

@@ -165,7 +165,7 @@ class Scheduler:
             raise Incompatible(["What is running was started by somebody else; yours waits for it. Press Run."])
         self._ensure_room()
         shape = SCENARIOS[config.scenario].input_shape
-        fields = {"again": again} if again else {}
+        fields: dict[str, Any] = {"again": again} if again else {}
         job = AttackJob(self.store.create(config, owner=owner, shape=shape, **fields), config)
         with self._lock:
             self._queue(QueueEntry(job, owner), instead_of)

@@ -1,4 +1,4 @@
-"""Compare: attacks against scenarios and defenses in one table, and what protection costs."""
+"""Compare: two runs person by person; attacks against scenarios, defenses or any axes in one table; what protection costs."""
 
 from __future__ import annotations
 
@@ -7,102 +7,72 @@ from typing import Any
 
 import gradio as gr
 
+from workbench.attacks import ATTACKS, attack_label
 from workbench.core.errors import UsageError, WorkbenchError
 from workbench.core.records import RunConfig
+from workbench.defenses.plan import DEFENSES
 from workbench.engine.compatibility import problems
 from workbench.grids import GRIDS, GridFile
-from workbench.grids.base import gathered
+from workbench.grids.estimate import Estimator
 from workbench.grids.fill import adopt
-from workbench.ui.figures import number
+from workbench.grids.own import keep, key_of, own_tables, records_of, refresh, skip, table_of
+from workbench.grids.statistics import compare
+from workbench.scenarios import SCENARIOS
 from workbench.ui.shell import COMMAND, LIGHT, START, App, drawn_by, tab, told
+from workbench.ui.tabs.grid_form import plan_from, sentence_of
+from workbench.ui.tabs.grid_table import METRICS, points, table
 
-METRICS = {
-    "acc@1": "Acc@1",
-    "acc@5": "Acc@5",
-    "knn_dist": "KNN distance",
-    "feat_dist": "feature distance",
-    "ssim": "SSIM",
-}
 MOST_QUEUED = 60
+OPEN = ("missing", "failed", "stopped")  # what is run by "Run what is missing"; a registered table's only the first
+PRESS = (
+    "element.addEventListener('click', e => { const at = n => e.target.closest(`[data-${n}]`)?.dataset[n]; "
+    "if (at('pin')) import('/wb/assets/compare/pins.js').then(m => m.pin(at('pin'))); "
+    "else if (at('open')) trigger('select', {run: at('open')}); "
+    "else if (at('skip')) trigger('select', {skip: at('skip')}); })"
+)
 
 
-def thumbnail(record: dict[str, Any], key: str) -> str:
-    """Return a cell's contact sheet as HTML: the run's own, else the shipped one."""
-    name = escape(f"{record['row']}, {record['column']}")
-    if record.get("run"):
-        return f'<img src="/wb/runs/{escape(record["run"])}/frames/latest.jpg" alt="Reconstructions: {name}" loading="lazy">'
-    if record.get("sheet"):
-        return f'<img src="/wb/tables/{escape(key)}/{escape(record["sheet"])}" alt="Reconstructions: {name}" loading="lazy">'
-    return ""
+def tables(app: App) -> list[tuple[str, str]]:
+    """Return (title, key) of every table: those made here first, then those that come with the workbench."""
+    return [(f"Yours: {t.title}", t.key) for t in own_tables(app.store.root)] + [(e.title, e.key) for e in GRIDS]
 
 
-def cell(record: dict[str, Any], key: str, metric: str) -> str:
-    """Return one cell of the table as HTML."""
-    if record["state"] != "finished":
-        reason = escape(record.get("reason", "") or {"missing": "not run yet"}.get(record["state"], ""))
-        return f'<td class="wb-cell" data-state="{record["state"]}"><small>{reason[:160]}</small></td>'
-    value, floor = (record.get(part) or {} for part in ("metrics", "baseline"))
-    figures = f"<b>{number(metric, value.get(metric))}</b>"
-    if floor.get(metric) is not None:
-        figures += f" <small>floor {number(metric, floor[metric])}</small>"
-    picture = thumbnail(record, key)
-    if record.get("run"):
-        picture = f'<button type="button" class="wb-open" data-open="{escape(record["run"])}">{picture}</button>'
-    return f'<td class="wb-cell" data-state="finished">{picture}<span>{figures}</span></td>'
+class GridForm:
+    """The form of a grid of one's own."""
 
-
-def utility_of(at: dict[tuple[str, str], dict[str, Any]], row: str) -> str:
-    """Return the target's accuracy where a whole row is of one target, as HTML."""
-    found = {r.get("target_accuracy") for (name, _), r in at.items() if name == row and r["state"] == "finished"} - {
-        None
-    }
-    others = {r.get("target_accuracy") for r in at.values() if r["state"] == "finished"} - {None}
-    return f"<small>target {found.pop():.1%}</small>" if len(found) == 1 and len(others) > 1 else ""
-
-
-def table(records: list[dict[str, Any]], key: str, metric: str) -> str:
-    """Return a grid as HTML, rows down and columns across, a table for each group."""
-    parts, absent = [], escape(GRIDS.entry(key).info.absent)
-    for group in dict.fromkeys(r.get("group", "") for r in records):
-        own = [r for r in records if r.get("group", "") == group]
-        columns = list(dict.fromkeys(r["column"] for r in own))
-        at = {(r["row"], r["column"]): r for r in own}
-        head = "".join(f'<th scope="col">{escape(c)}</th>' for c in columns)
-        body = "".join(
-            f'<tr><th scope="row">{escape(row)}{utility_of(at, row)}</th>'
-            + "".join(
-                cell(at[row, c], key, metric) if (row, c) in at else f'<td class="wb-cell"><small>{absent}</small></td>'
-                for c in columns
+    def __init__(self) -> None:
+        with gr.Accordion("A table of your own", open=False, elem_id="grid-own"):
+            with gr.Row(elem_classes="wb-form-row"):
+                self.scenario = gr.Dropdown(
+                    [(e.title, e.key) for e in SCENARIOS],
+                    value="faces",
+                    label="Scenario",
+                    filterable=False,
+                    min_width=200,
+                )
+                self.classes = gr.Textbox(value="0-7", label="Classes (empty: all)", max_lines=1, min_width=120)
+                self.seeds = gr.Textbox(value="0", label="Seeds, averaged", max_lines=1, min_width=120)
+            with gr.Row(elem_classes="wb-form-row"):
+                self.attacks = gr.Dropdown(
+                    [(attack_label(e.key), e.key) for e in ATTACKS],
+                    label="Attacks, down",
+                    multiselect=True,
+                    min_width=280,
+                )
+                self.defenses = gr.Dropdown(
+                    [(e.title, e.key) for e in DEFENSES], label="Defenses, across", multiselect=True, min_width=280
+                )
+            self.more = gr.Textbox(
+                label="More axes: target, prior, restarts, budget, asks, or a knob of the attacks",
+                placeholder="target=resnet,cnn; lr=0.01,0.03",
+                max_lines=3,
             )
-            + "</tr>"
-            for row in dict.fromkeys(r["row"] for r in own)
-        )
-        title = f"<h2 class='wb-h2'>{escape(group)}</h2>" if group else ""
-        parts.append(
-            f'{title}<table class="wb-table wb-grid" data-testid="grid"><thead><tr><td></td>{head}</tr></thead>'
-            f"<tbody>{body}</tbody></table>"
-        )
-    return "".join(parts)
+            self.make = gr.Button("Make this table", size="sm", min_width=160, scale=0, elem_id="grid-make")
+        self.words = gr.HTML(apply_default_css=False, elem_id="grid-estimate")  # there before the form is opened
 
-
-def points(records: list[dict[str, Any]], metric: str) -> list[dict[str, Any]]:
-    """Return what the plots show: a point a finished cell."""
-    found = []
-    for r in records:
-        metrics = r.get("metrics") or {}
-        if r["state"] == "finished" and metrics.get(metric) is not None:
-            found.append(
-                {
-                    "row": r["row"],
-                    "column": r["column"],
-                    "group": r.get("group", ""),
-                    "x": r.get("x"),
-                    "leak": metrics[metric],
-                    "floor": (r.get("baseline") or {}).get(metric),
-                    "utility": r.get("target_accuracy"),
-                }
-            )
-    return found
+    @property
+    def inputs(self) -> list[Any]:
+        return [self.scenario, self.attacks, self.defenses, self.seeds, self.more, self.classes]
 
 
 @tab("compare", title="Compare", order=4)
@@ -114,9 +84,10 @@ def build(app: App) -> None:
         apply_default_css=False,
         elem_id="pair",
     )
+    form = GridForm()
     with gr.Row(elem_classes="wb-pickers"):
         which = gr.Dropdown(
-            [(e.title, e.key) for e in GRIDS],
+            tables(app),
             value=next(iter(GRIDS)).key,
             label="Table",
             interactive=True,
@@ -133,12 +104,13 @@ def build(app: App) -> None:
         )
         fill = gr.Button("Run what is missing", size="sm", min_width=160, scale=0, elem_id="grid-fill")
     words = gr.HTML(apply_default_css=False)
-    shown = gr.HTML(
-        apply_default_css=False,
-        elem_id="grid-table",
-        js_on_load="element.addEventListener('click', e => { const b = e.target.closest('[data-open]'); "
-        "if (b) trigger('select', {run: b.dataset.open}); })",
-    )
+    shown = gr.HTML(apply_default_css=False, elem_id="grid-table", js_on_load=PRESS)
+    with gr.Row(elem_classes="wb-pickers", elem_id="grid-tests"):
+        first, second = (
+            gr.Dropdown([], label=label, interactive=True, filterable=False, min_width=200)
+            for label in ("Row or column", "against")
+        )
+        verdict = gr.HTML(apply_default_css=False, elem_id="grid-test")
     plots = gr.HTML(
         value={"points": [], "metric": ""},
         html_template=(
@@ -154,50 +126,106 @@ def build(app: App) -> None:
 
     def look(key: str, measure: str) -> dict[Any, Any]:
         with told():
-            adopt(GRIDS[key](), GridFile.of(app.store.root, key), app.store)
-            records = gathered(key, app.store.root)
+            about, file = table_of(key, app.store.root), GridFile.of(app.store.root, key)
+            cells = about.cells()
+            refresh(cells, file, app.store)
+            adopt(cells, file, app.store)
+            records = records_of(key, app.store.root)
         count = sum(r["state"] == "finished" for r in records)
+        left = sum(r["state"] in OPEN for r in records)
         command = f"<code>python -m workbench grid --preset {escape(key)}</code>"
         here = (
             f"All {count} cells are here; {command} shows them."
             if count == len(records)
             else f"{count} of {len(records)} cells are here. {command} fills the rest."
         )
-        text = f'<p class="wb-note">{escape(GRIDS.entry(key).info.text)} {here}</p>'
+        names = [*dict.fromkeys(r["row"] for r in records), *dict.fromkeys(r["column"] for r in records)]
         return {
-            words: text,
-            fill: gr.Button(visible=count < len(records)),
-            shown: table(records, key, measure),
-            plots: {
-                "points": points(records, measure),
-                "metric": METRICS[measure],
-                "axis": GRIDS.entry(key).info.axis,
-            },
+            which: gr.Dropdown(tables(app)),  # its value may have been picked anew before this answer arrives
+            words: f'<p class="wb-note">{escape(about.text)} {here}</p>',
+            fill: gr.Button(visible=left > 0 if about.own else count < len(records)),
+            shown: table(records, about, measure),
+            first: gr.Dropdown(names, value=names[0]),
+            second: gr.Dropdown(names, value=names[min(1, len(names) - 1)]),
+            verdict: test(records, names[0], names[min(1, len(names) - 1)], measure),
+            plots: {"points": points(records, measure), "metric": METRICS[measure], "axis": about.axis},
         }
 
-    outputs = [words, fill, shown, plots]
+    outputs = [which, words, fill, shown, first, second, verdict, plots]
+
+    def retest(key: str, measure: str, one: str, other: str) -> str:
+        with told():
+            return test(records_of(key, app.store.root), str(one), str(other), measure)
 
     def run_missing(key: str, measure: str, request: gr.Request) -> dict[Any, Any]:
         with told():
-            wanted = [
-                RunConfig.from_json(r["config"]) for r in gathered(key, app.store.root) if r["state"] == "missing"
-            ]
-            able = [config for config in wanted if not problems(config)]
+            about, file = table_of(key, app.store.root), GridFile.of(app.store.root, key)
+            cells = {cell.id: cell for cell in about.cells()}
+            wanted = [r for r in records_of(key, app.store.root) if r["state"] in (OPEN if about.own else OPEN[:1])]
+            able = [r for r in wanted if not problems(RunConfig.from_json(r["config"]))]
             if not able:
                 raise UsageError("Nothing is missing that could run here.")
-            for config in able[:MOST_QUEUED]:
-                app.submit(config, request)
+            for record in able[:MOST_QUEUED]:
+                run = app.submit(RunConfig.from_json(record["config"]), request)
+                if about.own:
+                    file.put(cells[record["id"]], state="queued", run=run, reason="")
             gr.Info(f"{len(able[:MOST_QUEUED])} runs are queued; see Runs.", title="Queued")
         return look(key, measure)
 
-    def opened(event: gr.EventData) -> dict[Any, Any]:
+    def press(event: gr.EventData, key: str, measure: str) -> dict[Any, Any]:
+        """Open a cell's run in Invert, or leave a cell out."""
+        with told():
+            asked = dict(event._data)
+            if "skip" in asked:
+                about = table_of(key, app.store.root)
+                if not about.own:
+                    raise UsageError("A table that comes with the workbench keeps all its cells.")
+                skip(about.cells(), GridFile.of(app.store.root, key), str(asked["skip"]))
+                return look(key, measure)
+            return {app.run: app.store.folder(str(asked.get("run"))).id, app.tabs: gr.Tabs(selected="invert")}
+
+    estimator = Estimator(app.store)
+
+    def estimate(*said: Any) -> str:
         try:
-            return {app.run: app.store.folder(event.run).id, app.tabs: gr.Tabs(selected="judge")}
+            sentence = sentence_of(plan_from(*_texts(said)), estimator)
         except WorkbenchError as error:
-            raise gr.Error(str(error), title="Not possible", print_exception=False) from None
+            sentence = str(error)
+        return f'<p class="wb-note" role="status">{escape(sentence)}</p>'
+
+    def make(*said: Any) -> dict[Any, Any]:
+        with told():
+            plan = plan_from(*_texts(said[:-1]))
+            keep(plan, app.store.root)
+        return {**look(key_of(plan), said[-1]), which: gr.Dropdown(tables(app), value=key_of(plan))}
 
     fill.click(run_missing, [which, metric], outputs, **START)
     gr.on([which.input, metric.input], look, [which, metric], outputs, **LIGHT)
-    shown.select(opened, None, [app.run, app.tabs], **COMMAND)
+    gr.on([first.input, second.input], retest, [which, metric, first, second], verdict, **LIGHT)
+    gr.on([control.change for control in form.inputs], estimate, form.inputs, form.words, **LIGHT)
+    form.make.click(make, [*form.inputs, metric], outputs, **START)
+    shown.select(press, [which, metric], [app.run, app.tabs, *outputs], **COMMAND)
     app.ended.then(look, [which, metric], outputs, **LIGHT)
     app.when_opened("compare", look, [which, metric], outputs, **LIGHT)
+
+
+def _texts(said: Any) -> tuple[str, list[str], list[str], str, str, str]:
+    """Return what the form sent, of the kinds that it should be of."""
+    scenario, attacks, defenses, *texts = said
+    chosen = [[str(v) for v in values] if isinstance(values, list) else [] for values in (attacks, defenses)]
+    seeds, more, classes = (str(text or "") for text in texts)
+    return str(scenario), chosen[0], chosen[1], seeds, more, classes
+
+
+def test(records: list[dict[str, Any]], first: str, second: str, measure: str) -> str:
+    """Return what a test of two rows or columns says, as HTML."""
+    by = measure if measure in ("recognised", "acc@1") else "recognised"
+    found = compare(records, first, second, by)
+    if found is None:
+        said = "A test by person needs two rows, or two columns, with runs that were made here."
+    else:
+        said = (
+            f"{METRICS[by]}: {second} less {first} {100 * found.difference:+.0f} points, p = {found.p:.3g} (signs of "
+            f"{found.persons} people permuted, two-sided; a person counts once over seeds)."
+        )
+    return f'<p class="wb-note" role="status">{escape(said)}</p>'
