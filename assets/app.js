@@ -8,6 +8,7 @@ import {listenToErrors} from "./page/gradio-errors.js";
 import {listenToKeys} from "./page/keys.js";
 import {listenToTabs} from "./page/tabs.js";
 import {watchMachine} from "./page/machine.js";
+import {listenToSize} from "./page/size.js";
 import {restoreTheme, turnTheme} from "./page/theme.js";
 import {tell} from "./page/toasts.js";
 import {page} from "./state.js";
@@ -32,6 +33,7 @@ document.addEventListener("click", event => {
   const id = event.target.closest("button")?.id;
   if (id === "wb-help") help();
   if (id === "wb-theme") turnTheme();
+  if (id === "wb-lesson") page.lesson?.toggle();
 });
 
 /** Calls `act` once all of these are on the page, or when it has been waited for long enough. */
@@ -47,5 +49,6 @@ function when(selectors, act, most = Infinity) {
 when(["#wb-device"], () => {
   watchMachine();
   restoreTheme();
+  listenToSize(document.querySelectorAll("#header [data-size]"));
 });
 when([".wb-live[data-ready]", ".wb-class", ".wb-knob"], () => document.body.classList.add("wb-there"), LONGEST_MS);

@@ -48,6 +48,9 @@ export const visible = element => element.isConnected && element.offsetParent !=
 /** True where the person asked the system for less motion. */
 export const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
+/** How much larger than usual the page's type is. */
+export const typeScale = () => parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+
 /** Runs one request at a time; of those made meanwhile only the newest is kept. */
 export function newest(work) {
   let busy = false;

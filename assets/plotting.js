@@ -1,5 +1,7 @@
 // Plotly, which is large and comes when it is first needed, and the looks that all plots share.
 
+import {typeScale} from "./dom.js";
+
 // Ten colours that stay apart for colour-blind readers, on white and on black (after Okabe-Ito and Tol).
 export const PALETTE = [
   "#0077bb",
@@ -34,6 +36,9 @@ export function plotly() {
 /** Plotly where it is there already, else null. */
 export const plotlyNow = () => window.Plotly ?? null;
 
+/** The size of a plot's text in pixels, as large as the page's type. */
+export const textSize = () => Math.round(14 * typeScale());
+
 /** The page's colours, as its theme has them now. */
 export function ink() {
   const css = getComputedStyle(document.body);
@@ -54,7 +59,7 @@ export function baseLayout(colours) {
   return {
     paper_bgcolor: CLEAR,
     plot_bgcolor: CLEAR,
-    font: {size: 14, color: colours.quiet, family: colours.family},
+    font: {size: textSize(), color: colours.quiet, family: colours.family},
     hoverlabel: {bgcolor: colours.paper, font: {color: colours.text}},
   };
 }

@@ -5,6 +5,7 @@
 const ACTIVE = ["running", "paused", "queued"];
 const listeners = new Set();
 const queueListeners = new Set();
+const cardListeners = new Set();
 
 /** The page: the live view once it is there, the state of the run it shows, that run's attack, and the queue. */
 export const page = {
@@ -13,6 +14,9 @@ export const page = {
   state: "none",
   attack: null,
   preset: null, // the card that started what is shown
+  example: null, // the card whose recorded example is shown
+  cards: [], // {key, title, problem, example, lesson, start}: see forms/cards.js
+  lesson: null, // the guided lesson once it is there
 
   /** The attack of the run that is shown while it waits or goes on, else null. */
   get busyWith() {
@@ -24,6 +28,13 @@ export const page = {
 export function setState(state, attack) {
   Object.assign(page, {state, attack});
   document.documentElement.dataset.run = state;
+  listeners.forEach(tell => tell(page));
+}
+
+/** Says which card's recorded example is shown, null for none. */
+export function setExample(card) {
+  if (card === page.example) return;
+  page.example = card;
   listeners.forEach(tell => tell(page));
 }
 
@@ -41,4 +52,16 @@ export function setQueue({running, queued, mine}) {
 /** Calls `tell` with the queue each time the server has been asked for it. */
 export function onQueue(tell) {
   queueListeners.add(tell);
+}
+
+/** Says which cards there are. */
+export function setCards(cards) {
+  page.cards = cards;
+  cardListeners.forEach(tell => tell(cards));
+}
+
+/** Calls `tell` with the cards once they are there. */
+export function onCards(tell) {
+  cardListeners.add(tell);
+  if (page.cards.length) tell(page.cards);
 }

@@ -1,7 +1,7 @@
 // The curves of a run: means over its candidates, in three strips. Only ever extended, as long as strips stay.
 
 import {counters} from "../counters.js";
-import {PALETTE, baseLayout, ink, plotlyNow} from "../plotting.js";
+import {PALETTE, baseLayout, ink, plotlyNow, textSize} from "../plotting.js";
 import {Table} from "../table.js";
 import {GrowingPlot} from "./growing-plot.js";
 import {AXES, fitsLog, lines, losses, staysAbove, strips, tickFormat} from "./strips.js";
@@ -96,7 +96,7 @@ export class Curves extends GrowingPlot {
     const colours = ink();
     const layout = {
       ...baseLayout(colours),
-      margin: {l: 58, r: 10, t: 4, b: 34},
+      margin: {l: 4 * textSize() + 2, r: 10, t: 4, b: 2.5 * textSize() - 1},
       showlegend: false,
       hovermode: "x unified",
       shapes: this.shapes(),
@@ -107,7 +107,7 @@ export class Curves extends GrowingPlot {
         zeroline: false,
         nticks: 6,
         anchor: "y3",
-        title: {text: this.axis, standoff: 4, font: {size: 14}},
+        title: {text: this.axis, standoff: 4, font: {size: textSize()}},
         tickformat: AXES[this.axis].format,
         hoverformat: ",d",
       },
@@ -123,7 +123,7 @@ export class Curves extends GrowingPlot {
         xanchor: "left",
         yanchor: "bottom",
         showarrow: false,
-        font: {size: 14, color: colours.text},
+        font: {size: textSize(), color: colours.text},
       });
     });
     return layout;

@@ -1,6 +1,6 @@
 // The private images and their reconstructions, pair by pair.
 
-import {$, canvas, describe, make} from "../dom.js";
+import {$, canvas, describe, make, typeScale} from "../dom.js";
 import {PALETTE} from "../plotting.js";
 import {fit, heightFor} from "./grid.js";
 import {coloursOf} from "./latent.js";
@@ -27,7 +27,16 @@ export class Gallery {
   }
 
   reset() {
-    Object.assign(this, {cards: [], scene: null, truth: null, sheet: null, asked: null, loading: false, waiting: null});
+    Object.assign(this, {
+      cards: [],
+      scene: null,
+      truth: null,
+      sheet: null,
+      asked: null,
+      loading: false,
+      waiting: null,
+      alone: false,
+    });
     this.box.replaceChildren();
   }
 
@@ -76,7 +85,9 @@ export class Gallery {
     if (!count || !width) return;
     const {tile} = this.scene.sheet;
     const [ratio, pair] = [tile[1] / tile[0], this.scene.pairs ? 2 : 1];
-    const found = fit({count, width, height: heightFor(count, innerHeight, width), ratio, pair});
+    const type = typeScale();
+    const height = heightFor(count, innerHeight, width, this.alone || type > 1);
+    const found = fit({count, width, height, ratio, pair, type});
     const {style} = this.box;
     style.setProperty("--s", `${found.size}px`);
     style.setProperty("--r", ratio);
@@ -88,14 +99,14 @@ export class Gallery {
     this.box.classList.toggle("wb-dense", found.dense);
   }
 
-  /** Fetches the private images of a run, once. */
-  loadTruth(run) {
+  /** Fetches the private images, once. */
+  loadTruth(address) {
     const image = new Image();
     this.truth = image;
     image.onload = () => {
       if (this.truth === image) this.cards.forEach((card, i) => this.cutTo(card.truth, image, i));
     };
-    image.src = `/wb/runs/${run}/truth.webp`;
+    image.src = address;
   }
 
   cutTo(element, sheet, i) {

@@ -2,12 +2,18 @@
 
 import {$} from "../dom.js";
 import {plotly} from "../plotting.js";
-import {page} from "../state.js";
+import {onCards, page} from "../state.js";
 import {View} from "./view.js";
 
 const STARTERS = "#run-button, .wb-preset, [data-act=fork], [data-testid=instead]"; // what starts a run when it is pressed
 
 let early = null; // a run that was to be shown before the view was there
+
+const LATEST_MS = 3000;
+
+/** Calls `act` once the page has nothing else to do. */
+const rested = act =>
+  window.requestIdleCallback ? requestIdleCallback(act, {timeout: LATEST_MS}) : setTimeout(act, 200);
 
 /** element, props, trigger: as Gradio gives them to an HTML component's `js_on_load`. */
 export function live(element, props, trigger) {
@@ -28,6 +34,7 @@ export function live(element, props, trigger) {
   view.show(early ?? new URL(location.href).searchParams.get("run") ?? "");
   root.dataset.ready = "";
   plotly();
+  onCards(() => rested(() => (page.lesson?.open ? page.lesson.show(page.lesson.step) : view.example.wantFirst())));
 }
 
 /** Shows a run; called by the page's event on the hidden field that holds its id. */

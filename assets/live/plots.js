@@ -15,7 +15,9 @@ export class Plots {
     this.latent = new Latent($(root, ".wb-latent .wb-plot"));
     this.both = [this.curves, this.latent];
     const restyle = () => this.both.forEach(plot => plot.restyle());
-    new MutationObserver(restyle).observe(document.body, {attributes: true, attributeFilter: ["class"]});
+    const looks = new MutationObserver(restyle);
+    looks.observe(document.body, {attributes: true, attributeFilter: ["class"]});
+    looks.observe(document.documentElement, {attributes: true, attributeFilter: ["data-size"]});
   }
 
   /** Draws soon; at once where it is the last time, or where something must go. */

@@ -11,6 +11,7 @@ import {page, setState} from "../state.js";
 import {frameLine, lineAt} from "../table.js";
 import {Bar} from "./bar.js";
 import {command} from "./commands.js";
+import {ExampleShow} from "./example.js";
 import {Follower} from "./follower.js";
 import {Gallery} from "./gallery.js";
 import {Player} from "./player.js";
@@ -53,6 +54,7 @@ export class View {
     ({curves: this.curves, latent: this.latent} = this.plots);
     this.player = new Player(root, frame => this.look(frame));
     this.surroundings = new Surroundings(root, this.latent);
+    this.example = new ExampleShow(this, () => !this.now.run && !this.awaited);
     this.listen();
   }
 
@@ -124,6 +126,15 @@ export class View {
     this.follower.follow(run);
   }
 
+  /** Puts a card's recorded example in the place of whatever is shown; a run that goes on goes on. */
+  exhibit(card) {
+    if (this.now.run || this.awaited) {
+      this.awaited = null;
+      this.follow("");
+    }
+    this.example.want(card);
+  }
+
   lose(run, why) {
     this.reset("");
     this.setAddress("", run);
@@ -132,12 +143,19 @@ export class View {
     tell("Not found", why);
   }
 
+  /** Shows that there is no run, and why; where nothing went wrong, what the first card's run looks like. */
   empty(problem) {
     this.bar.empty(problem);
     setState("none", null);
+    if (!problem) this.example.wantFirst();
   }
 
   reset(run) {
+    this.example.end();
+    this.clear(run);
+  }
+
+  clear(run) {
     clearTimeout(this.later);
     this.now = {...nothingKnown(), run};
     [this.bar, this.gallery, this.zoom, this.curves].forEach(part => part.reset());
@@ -183,7 +201,7 @@ export class View {
     gallery.scene = scene;
     if (!gallery.filled) gallery.build(scene);
     if (scene.space && !now.placed) this.placeInSpace(scene);
-    if (scene.truth && !gallery.truth) gallery.loadTruth(now.run);
+    if (scene.truth && !gallery.truth) gallery.loadTruth(`/wb/runs/${now.run}/truth.webp`);
     this.root.classList.toggle("wb-no-truth", !scene.pairs);
     this.fit();
   }
@@ -311,6 +329,10 @@ export class View {
   /** Shows a recorded frame in faces, plots and figures; null follows the newest again. */
   look(frame) {
     if (this.player.newest == null) return;
+    if (this.example.shown) {
+      this.example.look(frame);
+      return;
+    }
     if (frame == null) {
       this.player.halt();
       this.player.follow();

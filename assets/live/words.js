@@ -89,3 +89,12 @@ export function verdict({metrics, baseline, verdict: said}, candidates) {
 /** Who they are, for a tooltip. */
 export const judges = ({verdict: said}) =>
   said ? `Judges that may say nobody they know, or cannot tell: ${said.judges.join(", ")}` : "";
+
+/** What the evaluator and the judges found, "x of n" each, null where nobody was asked. */
+export function facts({metrics, verdict: said}, candidates) {
+  const share = metrics?.["acc@1"];
+  return {
+    evaluator: share == null ? null : `${Math.round(share * candidates)} of ${candidates}`,
+    judges: said ? `${said.recognised} of ${said.n}` : null,
+  };
+}

@@ -16,16 +16,18 @@ const usesSpace = ({tag, type, role, menu}) =>
 
 const movesItself = ({type, role}) => type === "range" || type === "radio" || role === "tab";
 
+const TAUGHT = {Escape: "leave", ArrowLeft: "before", ArrowRight: "next"};
+
 /**
  * What a key asks for, or null where it is left to the browser.
  *
  * key: {key, ctrl, alt}, ctrl meaning Command as well; on: the element it is pressed on, {tag, type, role, editable, menu},
- * menu meaning that it is in an open menu; where: {dialog, view, active}, whether a dialog is open, whether the live
- * view is seen, and whether the run that it shows goes or is paused.
+ * menu meaning that it is in an open menu; where: {dialog, view, active, lesson}, whether a dialog is open, whether the
+ * live view is seen, whether the run that it shows goes or is paused, and whether the guided lesson is open.
  *
  * While a run goes, Space pauses it from any button: who has just pressed Run must not press it again.
  */
-export function decide(key, on, {dialog, view, active}) {
+export function decide(key, on, {dialog, view, active, lesson = false}) {
   if (dialog) return key.key === "?" ? "help" : null;
   if (key.key === "Enter" && key.ctrl) return "run";
   if (types(on) || key.ctrl || key.alt) return null;
@@ -33,6 +35,7 @@ export function decide(key, on, {dialog, view, active}) {
   if (!view) return null;
   if (key.key === " ") return active && !usesSpace(on) ? "pause" : null;
   if (movesItself(on) && key.key.startsWith("Arrow")) return null;
+  if (lesson && key.key in TAUGHT) return TAUGHT[key.key];
   return {Escape: "stop", ".": "step", End: "newest", ArrowLeft: "back", ArrowRight: "forth"}[key.key] ?? null;
 }
 
@@ -52,6 +55,9 @@ const ACTS = {
   newest: () => page.view.look(null),
   back: () => page.view.player.by(-1),
   forth: () => page.view.player.by(1),
+  leave: () => page.lesson.leave(),
+  before: () => page.lesson.by(-1),
+  next: () => page.lesson.by(1),
 };
 
 /** help: opens or closes the help. */
@@ -71,7 +77,8 @@ export function listenToKeys(help) {
     const dialog = document.querySelector("dialog[open]") !== null;
     const view = page.view !== null && visible(page.view.root);
     const active = page.state === "running" || page.state === "paused";
-    const what = decide(key, on, {dialog, view, active});
+    const lesson = page.lesson?.open ?? false;
+    const what = decide(key, on, {dialog, view, active, lesson});
     if (!what) return;
     const held = event.repeat && !["back", "forth"].includes(what); // a key that is held down is pressed once
     const done = held || acts[what]() !== false;

@@ -39,12 +39,14 @@ class Preset:
 
     Attributes:
         title, text: what it is called, and what it shows, for someone who has read nothing yet.
+        lesson: steps of the guided lesson (their ids in `assets/lesson/steps.js`) that show this card.
     """
 
     key: str
     title: str
     text: str
     config: RunConfig
+    lesson: tuple[str, ...] = ()
 
 
 # From the most ordinary face straight up the logit: starts that the target likes already cost half a minute of questions.
@@ -60,6 +62,7 @@ def _presets() -> tuple[Preset, ...]:
             default_config(
                 "faces", "ppa", target="facenet", prior="refined-pca", classes=list(range(8)), knobs=PLAIN_ASCENT
             ),
+            lesson=("target", "attacker", "run"),
         ),
         Preset(
             "digits",
@@ -74,6 +77,7 @@ def _presets() -> tuple[Preset, ...]:
             default_config(
                 "faces", "gmi", target="resnet", classes=list(range(8)), knobs={"identity_loss": "logit", "tries": 1}
             ),
+            lesson=("verdict",),
         ),
         Preset(
             "bare-pixels",

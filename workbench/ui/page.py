@@ -14,13 +14,19 @@ HEAD = """
 <link rel="icon" href="/wb/assets/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/wb/assets/app.css">
 <link rel="stylesheet" href="/wb/assets/live.css">
+<link rel="stylesheet" href="/wb/assets/lesson.css">
 <link rel="stylesheet" href="/wb/assets/prior.css">
 <link rel="stylesheet" href="/wb/assets/compare.css">
 <link rel="stylesheet" href="/wb/assets/study/desk.css">
 <link rel="stylesheet" href="/wb/assets/judge/judge.css">
 <script>
-// A link to a run says from the start that there is one, so that the page is laid out for it.
-document.documentElement.dataset.run = new URL(location.href).searchParams.get("run") ? "queued" : "none";
+// What the page is laid out for is known from the start: a linked run, a lesson, the size of its type.
+{
+  const asked = new URL(location.href).searchParams, {dataset} = document.documentElement;
+  dataset.run = asked.get("run") ? "queued" : "none";
+  if (asked.get("lesson")) dataset.lesson = "";
+  try { dataset.size = asked.get("size") || localStorage.getItem("wb-size") || "normal"; } catch { dataset.size = "normal"; }
+}
 </script>
 <script type="module" src="/wb/assets/app.js"></script>
 """

@@ -17,7 +17,19 @@ from workbench.ui import theme
 from workbench.ui.components.news import News
 from workbench.ui.gradio_doors import GradioDoors, event_problem
 from workbench.ui.page import HEAD, build
-from workbench.ui.routes import catalog, judging, latent, live, pairs, priors, rating, runs, studies, trainings
+from workbench.ui.routes import (
+    catalog,
+    examples,
+    judging,
+    latent,
+    live,
+    pairs,
+    priors,
+    rating,
+    runs,
+    studies,
+    trainings,
+)
 from workbench.ui.routes.assets import add_asset_routes
 from workbench.ui.routes.restore import add_restore_route
 from workbench.ui.routes.services import Services, serve_from
@@ -65,7 +77,7 @@ def add_routes(server: FastAPI, services: Services) -> None:
     server.state.news = News(services)
     add_asset_routes(server)
     add_restore_route(server)
-    for part in (catalog, runs, live, latent, judging, pairs, priors, trainings, studies, rating):
+    for part in (catalog, examples, runs, live, latent, judging, pairs, priors, trainings, studies, rating):
         server.include_router(part.router)
 
 

@@ -8,13 +8,21 @@ FONT = ["system-ui", "Segoe UI", "Roboto", "Helvetica Neue", "Liberation Sans", 
 MONO = ["ui-monospace", "SF Mono", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace"]
 
 
+def in_rem(size: gr.themes.Size) -> gr.themes.Size:
+    """Return sizes given in pixels as what they are of type of 16 pixels, so that they grow with the page's type."""
+    names = ("xxs", "xs", "sm", "md", "lg", "xl", "xxl")
+    return gr.themes.Size(
+        name=size.name, **{n: f"{float(getattr(size, n).removesuffix('px')) / 16:g}rem" for n in names}
+    )
+
+
 def build() -> gr.themes.Base:
     """Return the theme. Fonts are the reader's own, so that nothing is fetched."""
     theme = gr.themes.Base(
         primary_hue="teal",
         neutral_hue="slate",
-        text_size="lg",
-        spacing_size="md",
+        text_size=in_rem(gr.themes.sizes.text_lg),
+        spacing_size=in_rem(gr.themes.sizes.spacing_md),
         radius_size="sm",
         font=FONT,
         font_mono=MONO,
@@ -52,8 +60,8 @@ def build() -> gr.themes.Base:
         input_border_width="1px",
         input_placeholder_color="#5b6976",
         input_placeholder_color_dark="#a9b6c2",
-        input_padding="8px 10px",
-        layout_gap="14px",
+        input_padding="0.5rem 0.625rem",
+        layout_gap="0.875rem",
         button_primary_background_fill="#0f6b64",
         button_primary_background_fill_hover="#0b544f",
         button_primary_background_fill_dark="#0f766e",

@@ -10,6 +10,7 @@ import gradio as gr
 
 from workbench.core.errors import UsageError
 from workbench.engine.presets import PRESETS
+from workbench.ui.components import lesson
 from workbench.ui.components.forms import custom
 from workbench.ui.settings import knob_presets
 from workbench.ui.shell import COMMAND, LIGHT, START, App, drawn_by, literal, session_of, tab, told
@@ -147,7 +148,7 @@ def preset_card(card: Mapping[str, str]) -> str:
     """Return a card as HTML; it can be pressed once `assets/forms/cards.js` is there."""
     said = {name: escape(value) for name, value in card.items()}
     return (
-        f'<button type="button" class="wb-preset" data-key="{said["key"]}" data-problem="{said["problem"]}" '
+        f'<button type="button" class="wb-preset" data-key="{said["key"]}" data-problem="{said["problem"]}" data-lesson="{said["lesson"]}" data-example="{said["example"]}" '
         f'data-testid="preset-{said["key"]}" title="{said["text"]}" disabled><strong>{said["title"]}</strong>'
         f"<span>{said['problem'] or said['text']}</span><em>{said['note']}</em></button>"
     )
@@ -168,6 +169,7 @@ def preset_cards() -> gr.HTML:
 @tab("invert", title="Invert", order=2)
 def build(app: App) -> None:
     with gr.Row(elem_id="invert", equal_height=False):
+        lesson.component()
         panel = SettingsPanel(app)
         with gr.Column(elem_id="stage", scale=3, min_width=480):
             cards = preset_cards()

@@ -18,6 +18,7 @@ from workbench.core.records import Fork, RunConfig, TrainingConfig
 from workbench.defenses.plan import Plan, under
 from workbench.defenses.store import target_problem
 from workbench.engine.compatibility import notes, problems
+from workbench.engine.examples import has_example
 from workbench.engine.presets import PRESETS, default_config, preset_of
 from workbench.engine.restore import (
     MOST_ASKS,
@@ -119,6 +120,8 @@ def preset_cards() -> dict[str, Any]:
                 "problem": next(iter(problems(preset.config)), ""),
                 "note": f"{ATTACKS.entry(preset.config.attack).title} · "
                 + SCENARIOS[preset.config.scenario].title.split(" (")[0],
+                "lesson": " ".join(preset.lesson),
+                "example": preset.key if has_example(preset) else "",
             }
             for preset in PRESETS
         ]
