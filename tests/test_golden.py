@@ -359,3 +359,11 @@ def test_the_weight_of_the_typical_keeps_a_search_near_the_mean():
     ends = [[*frames_of("deep-bmi", make_context("deep-bmi"), typical=t, **knobs)][-1] for t in (0.0, 100.0)]
     free, held = (end.payload.cloud.pow(2).mean().item() for end in ends)
     assert held < 0.1 * free
+
+
+def test_the_step_size_settles_over_the_last_share_of_the_steps():
+    from workbench.attacks.ppa import settling
+
+    assert [settling(done, 0.0) for done in (0.0, 0.5, 0.99)] == [1.0, 1.0, 1.0]
+    assert [round(settling(done, 1.0), 6) for done in (0.0, 0.5, 1.0)] == [1.0, 0.5, 0.0]
+    assert [round(settling(done, 0.5), 6) for done in (0.5, 0.75, 1.0)] == [1.0, 0.5, 0.0]

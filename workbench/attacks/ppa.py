@@ -8,6 +8,7 @@ selection by the mean confidence over random views (3.4).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -29,6 +30,11 @@ from workbench.priors import Prior
 
 KEPT_BY = {"logit": "Logit", "confidence": "Confidence (the paper's)"}
 KEPT = View(scale=(0.5, 0.9), ratio=(0.8, 1.2))
+
+
+def settling(done: float, share: float) -> float:
+    """Return the factor of the step size when `done` of the search is behind, 0 to 1: half a cosine over its last `share`."""
+    return 1.0 if done <= 1 - share else (1 + math.cos(math.pi * (done - 1 + share) / share)) / 2
 
 
 @attack(
@@ -76,6 +82,12 @@ class PPA(RobustKnobs):
     )
     steps: int = knob(80, 1, 2000, log=True, help="Optimisation steps.", unit="steps")
     lr: float = knob(0.02, 1e-4, 1.0, log=True, live=True, help="Adam's step size in w.")
+    settle: float = knob(
+        0.0,
+        0.0,
+        1.0,
+        help="Share of the steps, the last ones, over which the step size falls to nothing; the paper's is 0.",
+    )
     truncation: float = knob(1.0, 0.1, 1.0, help="How close to the mean face the starting samples lie.")
     crop: float = knob(0.9, 0.4, 1.0, help="Least share of the area that the random crops keep.")
     looks: int = knob(12, 1, 200, help="Random views by which the final selection judges.")
@@ -105,7 +117,7 @@ class PPA(RobustKnobs):
             w,
             lambda w: evaluated(w, labels),
             AdamSteps(w, betas=(0.1, 0.1)),
-            lambda step: ctx.live(self, "lr"),
+            lambda step: ctx.live(self, "lr") * settling(step / self.steps, self.settle),
             self.steps,
         )
         worth = by_logit if self.kept_by == "logit" else by_confidence

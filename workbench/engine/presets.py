@@ -50,7 +50,9 @@ class Preset:
 
 
 # From the most ordinary face straight up the logit: starts that the target likes already cost half a minute of questions.
-PLAIN_ASCENT = dict(identity_loss="logit", samples=50, tries=1, truncation=0.1, shake=0.06, steps=60, lr=0.08)
+PLAIN_ASCENT = dict(
+    identity_loss="logit", samples=50, tries=1, truncation=0.1, shake=0.06, steps=60, lr=0.08, settle=1.0
+)
 
 
 def _presets() -> tuple[Preset, ...]:
