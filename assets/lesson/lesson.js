@@ -44,7 +44,7 @@ export class Lesson {
     this.box.hidden = true;
     delete document.documentElement.dataset.lesson;
     this.address(null);
-    if (this.before && !page.view.now.run) page.view.show(this.before);
+    if (this.before && page.view && !page.view.now.run) page.view.show(this.before);
   }
 
   /** Goes so many steps on; from the last nowhere. */
@@ -60,7 +60,7 @@ export class Lesson {
 
   /** Remembers a run that was begun in this step, so that it is there when one comes back. */
   keep() {
-    const {run} = page.view.now;
+    const run = page.view?.now.run;
     if (run && run !== this.before) this.ran.set(this.step, run);
   }
 

@@ -23,7 +23,7 @@ const TAUGHT = {Escape: "leave", ArrowLeft: "before", ArrowRight: "next"};
  *
  * key: {key, ctrl, alt}, ctrl meaning Command as well; on: the element it is pressed on, {tag, type, role, editable, menu},
  * menu meaning that it is in an open menu; where: {dialog, view, active, lesson}, whether a dialog is open, whether the
- * live view is seen, whether the run that it shows goes or is paused, and whether the guided lesson is open.
+ * live view is seen, whether the run that it shows goes or is paused, and whether the guided lesson is seen.
  *
  * While a run goes, Space pauses it from any button: who has just pressed Run must not press it again.
  */
@@ -32,10 +32,10 @@ export function decide(key, on, {dialog, view, active, lesson = false}) {
   if (key.key === "Enter" && key.ctrl) return "run";
   if (types(on) || key.ctrl || key.alt) return null;
   if (key.key === "?") return "help";
-  if (!view) return null;
+  const moved = movesItself(on) && key.key.startsWith("Arrow");
+  if (lesson && key.key in TAUGHT && !moved) return TAUGHT[key.key];
+  if (!view || moved) return null;
   if (key.key === " ") return active && !usesSpace(on) ? "pause" : null;
-  if (movesItself(on) && key.key.startsWith("Arrow")) return null;
-  if (lesson && key.key in TAUGHT) return TAUGHT[key.key];
   return {Escape: "stop", ".": "step", End: "newest", ArrowLeft: "back", ArrowRight: "forth"}[key.key] ?? null;
 }
 
@@ -77,7 +77,7 @@ export function listenToKeys(help) {
     const dialog = document.querySelector("dialog[open]") !== null;
     const view = page.view !== null && visible(page.view.root);
     const active = page.state === "running" || page.state === "paused";
-    const lesson = page.lesson?.open ?? false;
+    const lesson = page.lesson !== null && page.lesson.open && visible(page.lesson.box);
     const what = decide(key, on, {dialog, view, active, lesson});
     if (!what) return;
     const held = event.repeat && !["back", "forth"].includes(what); // a key that is held down is pressed once

@@ -50,7 +50,12 @@ test("in the lesson arrows turn its steps and Esc leaves it, but for what moves 
   assert.equal(press("Escape"), "leave");
   assert.equal(press(" "), "pause");
   assert.equal(press("ArrowRight", {tag: "INPUT", type: "range"}), null);
-  assert.equal(press("ArrowRight", {tag: "BODY"}, {...where, view: false}), null);
+  assert.equal(press("Escape", {tag: "INPUT", type: "range"}), "leave");
+  assert.equal(
+    press("ArrowRight", {tag: "BODY"}, {...where, view: false}),
+    "next",
+    "before the stage is there as well",
+  );
   assert.equal(press("Escape", {tag: "BODY"}, {...where, lesson: false}), "stop");
 });
 
