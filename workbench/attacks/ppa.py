@@ -49,12 +49,12 @@ def settling(done: float, share: float) -> float:
     paper="Struppek et al., ICML 2022",
     summary="Takes any style-based face generator, begins at the samples the target likes best and follows it "
     "through random crops.",
-    departs="Demo preset: max-margin loss, untruncated samples, shifted and scaled views, four starts of 1,000 "
+    departs="Demo preset: max-margin loss, untruncated samples, shifted and scaled views, two starts of 1,000 "
     "samples, kept by mean logit, where the paper takes the Poincaré loss, samples truncated to 0.5 and "
     "200 of 5,000 a class, of which it keeps 50 by mean confidence. On targets of few classes the "
     "Poincaré loss is content long before the image is like its class.",
     presets={
-        "demo": dict(samples=1000, tries=4, steps=80, lr=0.02, looks=12),
+        "demo": dict(samples=1000, tries=2, steps=80, lr=0.02, looks=12),
         "paper": dict(
             identity_loss="poincare",
             samples=5000,
@@ -72,7 +72,7 @@ def settling(done: float, share: float) -> float:
 class PPA(RobustKnobs):
     identity_loss: str = knob("max-margin", choices=CHOICES, help="How far a candidate is from its class.")
     samples: int = knob(1000, 50, 20000, log=True, help="Prior samples among which every class finds its start.")
-    tries: int = knob(4, 1, 16, help="Starts of each candidate; the most robust one is kept at the end.")
+    tries: int = knob(2, 1, 16, help="Starts of each candidate; the most robust one is kept at the end.")
     candidates: int = knob(
         0,
         0,

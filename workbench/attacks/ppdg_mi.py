@@ -45,7 +45,7 @@ BASES = {"gmi": "GMI", "ked-mi": "KED-MI", "ppa": "PPA", "plg-mi": "PLG-MI", "mi
     departs="Every class has a copy of the generator of its own, as in the paper's high-resolution setting; it is tuned by "
     "pixels, coarse and fine, in place of LPIPS or a distance of distributions. A few pictures of a class stand for the "
     "paper's 1,000 candidates.",
-    presets={"demo": dict(rounds=2, pictures=4, kept=2, tuning=30)},
+    presets={"demo": dict(rounds=2, pictures=3, kept=2, share=0.35, tuning=30)},
 )
 @dataclass(frozen=True)
 class PPDGMI:

@@ -108,7 +108,7 @@ class Gaussians:
     "judges samples. Adam instead of SGD, max-margin loss and random views instead of cross-entropy. So no "
     "preset has the paper's numbers.",
     presets={
-        "demo": dict(steps=100, lr=0.1, draws=2),
+        "demo": dict(steps=100, lr=0.1, draws=1),
         "long": dict(steps=4800, lr=0.01, draws=16, divergence=0.001, full=True),
     },
 )
