@@ -81,7 +81,9 @@ def test_a_table_of_ones_own_is_made_shown_and_opened(pair: tuple[Visit, list[st
     page.get_by_label("Leave out seed 1").click()
     page.get_by_text("1 of 2 seeds; left out").wait_for()
     face = page.locator("td[data-state=finished] .wb-faces")
-    assert face.bounding_box()["height"] >= 48 and face.locator("img").evaluate("i => i.naturalWidth") == 4 * 16
+    face.scroll_into_view_if_needed()
+    until(lambda: face.locator("img").evaluate("i => i.naturalWidth") == 4 * 16, why="the cell's faces are not served")
+    assert face.bounding_box()["height"] >= 48
     page.locator("td[data-state=finished] .wb-open").click()
     until(lambda: run_of(page) == run.id, why="a cell does not open its run")
     store.delete(run.id)
