@@ -67,6 +67,27 @@ def test_a_batch_of_nothing_is_as_large_as_asked_for(digits):
     for n in (2, 64):
         assert nothing(digits.images, digits.labels, n, rng()).shape == (n, *SHAPE)
     assert blurred(digits.images).shape == digits.images.shape
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workbench.recognisers.nothing.mixed", lambda *_: pytest.fail("no mixtures were asked for"))
+        assert len(nothing(digits.images, digits.labels, 20, rng(), mixtures=False)) == 20
+
+
+def test_blur_tells_nothing_from_something_no_more(digits, monkeypatch):
+    """What is blurred in a batch is real images and nothings alike."""
+    fine, nobody, seen = noise(20, SHAPE, rng(1)), noise(10, SHAPE, rng(2)), []
+    monkeypatch.setattr("workbench.recognisers.open_set_training.nothing", lambda *_: nobody.clone())
+
+    class Looks(torch.nn.Module):
+        def forward(self, images):
+            seen.append(images.clone())
+            return torch.zeros(len(images), 11)
+
+    shaping = OpenSetShaping(digits, 10, digits.images[:0], digits.images[:0], ClassifierRecipe(epochs=1), ready=1.0)
+    for _ in range(8):
+        shaping.loss(Looks(), fine, torch.zeros(20, dtype=torch.long), 0.0)
+    changed = (torch.stack(seen) != torch.cat([fine, nobody])).flatten(2).any(2).float()
+    for part in (changed[:, :20], changed[:, 20:]):
+        assert 0.1 < part.mean() < 0.6
 
 
 # What it says

@@ -90,18 +90,19 @@ def mixed(images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
     return share * first + (1 - share) * second
 
 
-def nothing(images: Tensor, labels: Tensor, n: int, rng: torch.Generator) -> Tensor:
+def nothing(images: Tensor, labels: Tensor, n: int, rng: torch.Generator, *, mixtures: bool = True) -> Tensor:
     """Return n pictures (n, C, H, W) in [0, 1] that show none of the classes: of every kind in this file.
 
     Args:
         images: (m, C, H, W) real ones, of which some are made.
         labels: (m,) their classes.
+        mixtures: whether two classes seen through each other are among them.
     """
     shape = (images.shape[1], images.shape[2], images.shape[3])
     each, taken = -(-n // 7), torch.randint(len(images), (-(-n // 7),), generator=rng)
     real = images[taken]
     kinds = [
-        mixed(real, labels[taken], rng),
+        *([mixed(real, labels[taken], rng)] if mixtures else []),
         scrambled(real, rng),
         shuffled(real, rng),
         blurred(real),

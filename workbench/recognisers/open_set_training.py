@@ -35,7 +35,7 @@ CLEAR, UNCLEAR = (
     0.9,
     0.6,
 )  # least confidence over three views of a sample that is read; below the other it shows nothing
-SOFTENED, SOFT = 0.3, (0.5, 0.8)  # share of real images that are blurred, and to which share of their side
+SOFTENED, SOFT = 0.3, (0.5, 0.8)  # share of a batch that is blurred, and to which share of their side
 NOTHINGS = 3000  # pictures that the threshold is set on
 PASS = 0.005  # share of nothings that may be taken for a class when the threshold is set
 MADE_UP = "noise, stripes, spots, blurs, mixtures, shuffled and scrambled images"
@@ -71,18 +71,21 @@ class OpenSetShaping(Shaping):
         none = nothing(self.known.images[picked], self.known.labels[picked], n, self.rng)
         if len(self.refused):
             none[: n // 6] = self._drawn(self.refused, n // 6)
-        parts, classes = [self._softened(images), none.to(images.device)], [labels, labels.new_full((n,), self.classes)]
+        parts, classes = [images, none.to(images.device)], [labels, labels.new_full((n,), self.classes)]
         if len(self.read.labels):
             at = torch.randint(len(self.read), (n // 2,), generator=self.rng)
             parts.append(self.read.images[at].to(images.device))
             classes.append(self.read.labels[at].to(labels.device))
-        return F.cross_entropy(model(torch.cat(parts)), torch.cat(classes), label_smoothing=0.02)
+        return F.cross_entropy(model(self._softened(torch.cat(parts))), torch.cat(classes), label_smoothing=0.02)
 
     def _drawn(self, images: Tensor, n: int) -> Tensor:
         return images[torch.randint(len(images), (n,), generator=self.rng)]
 
     def _softened(self, images: Tensor) -> Tensor:
-        """Return images (n, C, H, W) with some of them blurred, as reconstructions are, and still to be read."""
+        """Return images (n, C, H, W) with some of them blurred, as reconstructions are, and still to be read.
+
+        Real ones and nothings alike: else blur itself would tell them apart, and the sharpest photographs be refused.
+        """
         low, high = SOFT
         share = low + (high - low) * torch.rand(1, generator=self.rng).item()
         some_ = (torch.rand(len(images), 1, 1, 1, generator=self.rng) < SOFTENED).to(images.device)
@@ -130,9 +133,9 @@ def prior_samples(scenario: Scenario, rng: torch.Generator) -> tuple[Tensor, Ten
 
 
 def threshold_of(model: nn.Module, known: Labelled, classes: int, seed: int) -> float:
-    """Return the confidence that one in 200 pictures of nothing reaches."""
+    """Return the confidence that one in 200 pictures of nothing reaches; mixtures apart, where one of the two may be plain."""
     rng = torch.Generator().manual_seed(seed + 1)
-    none = nothing(known.images, known.labels, NOTHINGS, rng)
+    none = nothing(known.images, known.labels, NOTHINGS, rng, mixtures=False)
     sure = confidences(model, none)[:, :classes].amax(1)
     return sure.quantile(1 - PASS).item()
 
