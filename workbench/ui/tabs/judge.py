@@ -10,8 +10,8 @@ import gradio as gr
 
 from workbench.core.errors import WorkbenchError
 from workbench.metrics import METRICS
+from workbench.reports.figures import arrow, number
 from workbench.runs.run_folder import RunFolder
-from workbench.ui.figures import arrow, number
 from workbench.ui.shell import LIGHT, App, drawn_by, tab
 
 
