@@ -292,6 +292,18 @@ def test_a_defended_target_still_learns_its_task(key):
     assert not [m for m in model.modules() if m._forward_hooks or m._backward_hooks]
 
 
+@pytest.mark.parametrize("key", TRAININGS)
+def test_a_fine_tuned_recogniser_can_be_defended_too(key):
+    assert DEFENSES[key]().problem("facenet") is None
+
+
+def test_a_recogniser_of_residual_blocks_loses_its_last_shortcut():
+    model = DEFENSES["rolss"]().build(Classifier("facenet", (1, 64, 64), 4))
+    assert [block.skip for block in residual_blocks(model)] == [1.0] * 11 + [0.0]
+    block, x = residual_blocks(model)[-1], torch.rand(1, 128, 7, 7)
+    assert torch.equal(block(x), block.conv(x)) and len(hidden_blocks(model)) == 17
+
+
 # The toy has 135 images, too few for the default ε.
 LIGHT = {"dp-sgd": "dp-sgd(epsilon=2000)"}
 
