@@ -19,6 +19,7 @@ from workbench.priors import PRIORS, load_prior
 from workbench.priors.base import lender_of, prior_problem
 from workbench.scenarios import SCENARIOS
 from workbench.targets import ARCHITECTURES, Classifier
+from workbench.targets.randomness import random_layers
 from workbench.targets.store import EVALUATOR
 
 RELATIVE = 1e-4
@@ -49,7 +50,9 @@ def apart(a: Tensor, b: Tensor) -> float:
 
 
 def answer(function: Callable[[Tensor], Tensor], given: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a function's output and the gradient of a fixed mixture of it in what was given."""
+    """Return a function's output and the gradient of a fixed mixture of it in what was given; noise from its beginning."""
+    for layer in random_layers(function) if isinstance(function, nn.Module) else []:
+        layer.rng.manual_seed(0)
     given = given.clone().requires_grad_(True)
     out = function(given)
     mixture = torch.randn(out.shape, generator=torch.Generator().manual_seed(1))
