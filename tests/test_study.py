@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from study_cases import PEOPLE, a_run, a_study, folder_of_pictures, use_tiny
 
+from workbench.commands import main
 from workbench.core.errors import DataMissing, StoreError, UsageError
 from workbench.core.paths import ROOT
 from workbench.runs.store import RunStore
@@ -373,3 +374,33 @@ def test_an_export_has_jspsychs_columns_and_one_line_an_answer(store):
     held = json.loads(as_json(study))
     assert len(held["trials"]) == len(lines) and held["design"]["task"] == "same"
     assert Path(study.folder.path / lines[0]["stimulus"]).is_file()
+
+
+# The command line
+
+
+def test_a_study_from_the_command_line(store, tmp_path, capsys):
+    run, root = a_run(store, "1125-one"), ["study", "--store", str(store.root)]
+
+    def said(*words: str, status: int = 0) -> str:
+        assert main([*root, *words]) == status
+        out, err = capsys.readouterr()
+        return out if status == 0 else err
+
+    name = said("new", run, "--trials", "6", "--title", "From here").strip()
+    assert said("list").strip() == f"{name}  From here"
+    link = said("link", name, "--url", "http://192.0.2.7:7860/", "--qr", str(tmp_path / "link.svg")).strip()
+    assert link == f"http://192.0.2.7:7860/study/{name}" and (tmp_path / "link.svg").read_text().startswith("<svg")
+    assert "0 raters" in said("tally", name)
+    raters = json.loads(said("tally", name, "--simulate", "3", "--json"))["raters"]
+    assert len(raters) == 3 and all(rater["simulated"] and rater["done"] == rater["of"] for rater in raters)
+    assert json.loads(said("analyse", name, "--json"))["simulated"] == 3 and "simulated" in said("analyse", name)
+    said("export", name, "--out", str(tmp_path / "answers.json"))
+    assert len(json.loads((tmp_path / "answers.json").read_text())["trials"]) == 3 * raters[0]["of"]
+    assert said("export", name).startswith("subject_id,trial_index,trial_type,stimulus,response,rt")
+    assert f"{raters[0]['of']} answers" in said("delete-rater", name, raters[0]["id"])
+    assert "ended, 2 raters" in said("end", name)
+    assert "has ended" in said("tally", name, "--simulate", "1", status=2)
+    assert "no such study" in said("tally", "nothere234", status=1)
+    assert "choose another run" in said("new", run, "--task", "closer", status=2)
+    assert "--scenario" in said("new", "--images", str(tmp_path), status=2)

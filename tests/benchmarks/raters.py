@@ -2,8 +2,8 @@
 
     python tests/benchmarks/raters.py [RATERS]
 
-Each rater is a thread with a connection of its own: it joins, and for every question loads the pictures and answers, with no
-pause for looking, which no person can. Prints p50, p95 and the longest of each request in ms, and whether every confirmed
+Each rater is a thread with a connection of its own: it joins, and for every question loads the pictures, looks at them as
+shortly as an answer may come (.4 s; people take some 3 s) and answers. Prints p50, p95 and the longest of each request in ms, and whether every confirmed
 answer is on the disk. The server's CPU time per answer is printed beside, for a machine that is busy with other things.
 """
 
@@ -39,6 +39,8 @@ from workbench.ui.routes.services import serve_from
 from workbench.ui.server import add_guards
 from workbench.ui.visitors import Visitors
 
+LOOKED = Design("").least_ms
+
 
 def go_through(port: int, study: str, took: dict[str, list[float]], confirmed: list[int]) -> None:
     """Answer a whole study as one rater."""
@@ -63,7 +65,8 @@ def go_through(port: int, study: str, took: dict[str, list[float]], confirmed: l
     while (trial := state["trial"]) is not None:
         for slot in range(trial["asked"] + trial["beside"]):
             ask("picture", f"/pictures/{trial['index']}/{slot}.png")
-        said = {"trial": trial["index"], "pressed": trial["choices"][0], "rt": 900}
+        time.sleep(LOOKED / 1000)
+        said = {"trial": trial["index"], "pressed": trial["choices"][0], "rt": LOOKED}
         state = json.loads(ask("answer", "/answers", said))
         confirmed.append(trial["index"])
 
