@@ -56,12 +56,14 @@ export class Enlarged {
     this.curves = curves;
     this.places = places;
     this.neighbours = [];
+    this.whole = false;
     if (this.box.open) this.box.close();
   }
 
-  /** by: what `neighbours.json` has. */
-  near(by) {
+  /** by: what `neighbours.json` has; whole: whether the judges are among them. */
+  near(by, whole) {
     this.neighbours = by;
+    this.whole = whole;
     if (this.box.open) this.fill();
   }
 
@@ -103,8 +105,7 @@ export class Enlarged {
       );
       near.append(figure);
     }
-    if (!this.neighbours.length && found.judges.length)
-      near.append(make("p", "wb-note", "Nearest photographs are being searched."));
+    if (!this.whole && found.judges.length) near.append(make("p", "wb-hint", "The judges are searching."));
     const side = make("div");
     side.append(
       make("h2", null, candidate.label),

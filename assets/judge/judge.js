@@ -46,10 +46,14 @@ class Judging {
     }
   }
 
+  /** Pixels are compared at once; judges take a while. */
   async neighbours(run) {
     try {
-      const found = await (await ask(`/wb/runs/${run}/neighbours.json`)).json();
-      if (this.run === run) this.enlarged.near(found.by);
+      for (const judges of [false, true]) {
+        const found = await (await ask(`/wb/runs/${run}/neighbours.json?judges=${judges}`)).json();
+        if (this.run !== run) return;
+        this.enlarged.near(found.by, judges);
+      }
     } catch {
       // without the private photographs there is nothing to be near to
     }

@@ -36,12 +36,15 @@ class Nearest:
 class PrivateSearch:
     """Searches the private training photographs of one scenario; their features are computed once.
 
+    Args:
+        panel: who searches; the scenario's own if None, opened when a judge is first asked, for that takes seconds.
+
     Raises:
         DataMissing: the photographs are not here.
     """
 
     scenario: Scenario
-    panel: Panel
+    panel: Panel | None = None
     _features: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -51,7 +54,9 @@ class PrivateSearch:
         """Return the nearest photographs to images (N, C, H, W) in [0, 1]: by pixels, then by each judge of `keys`."""
         scale = images[0].numel() ** 0.5
         found = [self._among(PIXELS, "Pixels", images.flatten(1) / scale, self.known.images.flatten(1) / scale)]
-        for member in self.panel:
+        if keys and self.panel is None:
+            self.panel = Panel.of(self.scenario)
+        for member in self.panel or ():
             if member.key in keys:
                 found.append(self._among(member.key, member.title, member.features(images), self._known(member)))
         return found

@@ -9,38 +9,41 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from workbench.analysis.judged_run import judged_run, names_of
-from workbench.analysis.nearest_private import Nearest, PrivateSearch
-from workbench.recognisers import Panel
+from workbench.analysis.nearest_private import PIXELS, Nearest, PrivateSearch
 from workbench.runs.contact_sheet import SheetLayout, webp
 from workbench.runs.run_folder import RunFolder
 from workbench.scenarios import SCENARIOS
 from workbench.ui.routes.services import NO_STORE, Given, nothing_yet, picture, problem
 
 router = APIRouter(prefix="/wb/runs/{run}")
-_one_at_a_time = threading.Lock()  # networks are opened and asked by one request at a time
+# One search at a time of either sort: pixels need not wait for networks.
+_searching = {False: threading.Lock(), True: threading.Lock()}
 
 
 @lru_cache(maxsize=2)
 def search_of(scenario: str) -> PrivateSearch:
-    place = SCENARIOS[scenario]()
-    return PrivateSearch(place, Panel.of(place))
+    return PrivateSearch(SCENARIOS[scenario]())
 
 
-@lru_cache(maxsize=8)
-def searched(folder: RunFolder, changed: int) -> list[Nearest]:
+@lru_cache(maxsize=16)
+def searched(folder: RunFolder, changed: int, judges: bool) -> list[Nearest]:
     """Return the nearest photographs of a run's result, kept as long as its judgement is the same."""
     config, judged = folder.config(), folder.judgement() or {}
-    keys = {said["key"] for said in judged.get("panel") or []}
+    keys = {said["key"] for said in judged.get("panel") or []} if judges else set()
     return search_of(config.scenario).nearest(folder.result()["images"].float(), keys)
 
 
-def nearest_of(folder: RunFolder) -> list[Nearest]:
-    """Return the nearest photographs of a run's result; [] where it has no pictures or was not judged."""
+def nearest_of(folder: RunFolder, judges: bool) -> list[Nearest]:
+    """Return the nearest photographs of a run's result; [] where it has no pictures or was not judged.
+
+    Args:
+        judges: whether every judge searches too, which may take a while; pixels alone are compared at once.
+    """
     judged = folder.path / "judgement.json"
     if not judged.is_file() or not folder.has_result() or "images" not in folder.result():
         return []
-    with _one_at_a_time:
-        return searched(folder, judged.stat().st_mtime_ns)
+    with _searching[judges]:
+        return searched(folder, judged.stat().st_mtime_ns, judges)
 
 
 @router.get("/judged.json")
@@ -50,9 +53,9 @@ def judged(run: str, services: Given) -> Response:
 
 
 @router.get("/neighbours.json")
-def neighbours(run: str, services: Given) -> Response:
+def neighbours(run: str, services: Given, judges: bool = True) -> Response:
     folder = services.store.folder(run)
-    names, found = names_of(folder.config().scenario), nearest_of(folder)
+    names, found = names_of(folder.config().scenario), nearest_of(folder, judges)
     told = [
         {
             "key": one.key,
@@ -70,7 +73,7 @@ def neighbours(run: str, services: Given) -> Response:
 def sheet(run: str, by: str, services: Given) -> Response:
     """Return the nearest photographs by one judge, on the grid of the run's own sheets."""
     folder = services.store.folder(run)
-    one = next((one for one in nearest_of(folder) if one.key == by), None)
+    one = next((one for one in nearest_of(folder, by != PIXELS) if one.key == by), None)
     if one is None:
         return problem(f"Nothing was searched by '{by[:40]}'.")
     images = search_of(folder.config().scenario).known.images[one.index]
