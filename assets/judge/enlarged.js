@@ -29,7 +29,9 @@ function scale(judge, answer) {
 }
 
 export class Enlarged {
-  constructor() {
+  /** search: asks for what is nearest by the judges; called once for each run. */
+  constructor(search) {
+    this.search = search;
     this.box = make("dialog", "wb-enlarged");
     this.body = make("div");
     this.box.setAttribute("aria-label", "One picture");
@@ -56,12 +58,13 @@ export class Enlarged {
     this.curves = curves;
     this.places = places;
     this.neighbours = [];
-    this.whole = false;
+    this.whole = this.asked = false;
     if (this.box.open) this.box.close();
   }
 
   /** by: what `neighbours.json` has; whole: whether the judges are among them. */
   near(by, whole) {
+    if (this.whole) return;
     this.neighbours = by;
     this.whole = whole;
     if (this.box.open) this.fill();
@@ -70,6 +73,8 @@ export class Enlarged {
   open(i, opener) {
     this.i = i;
     this.opener = opener;
+    if (!this.asked && this.found.judges.length) this.search();
+    this.asked = true;
     const home = document.querySelector(".gradio-container") ?? document.body;
     if (!this.box.isConnected) home.append(this.box);
     this.fill();

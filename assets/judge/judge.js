@@ -24,7 +24,7 @@ export function ordered(candidates, order) {
 class Judging {
   constructor(box) {
     this.box = box;
-    this.enlarged = new Enlarged();
+    this.enlarged = new Enlarged(() => this.neighbours(this.run, true));
     this.order = "run";
   }
 
@@ -40,22 +40,20 @@ class Judging {
       if (this.run !== run) return;
       this.found = found;
       this.draw();
-      if (found?.judges.length) this.neighbours(run);
+      if (found?.judges.length) this.neighbours(run, false);
     } catch (error) {
       if (this.run === run) this.box.replaceChildren(make("p", "wb-note", error.message));
     }
   }
 
-  /** Pixels are compared at once; judges take a while. */
-  async neighbours(run) {
+  /** Pixels are compared at once; judges take a while, and search once somebody has enlarged a picture. */
+  async neighbours(run, judges) {
     try {
-      for (const judges of [false, true]) {
-        const found = await (await ask(`/wb/runs/${run}/neighbours.json?judges=${judges}`)).json();
-        if (this.run !== run) return;
-        this.enlarged.near(found.by, judges);
-      }
+      const found = await (await ask(`/wb/runs/${run}/neighbours.json?judges=${judges}`)).json();
+      if (this.run === run) this.enlarged.near(found.by, judges);
     } catch {
       // without the private photographs there is nothing to be near to
+      if (judges && this.run === run) this.enlarged.near(this.enlarged.neighbours, true);
     }
   }
 
