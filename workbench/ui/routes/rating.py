@@ -29,8 +29,8 @@ class RatingServices(Services, Protocol):
     visitors: Visitors
 
 
-def services(request: Request) -> RatingServices:
-    return cast(RatingServices, services_of(request))
+async def services(request: Request) -> RatingServices:
+    return cast(RatingServices, await services_of(request))
 
 
 Rating = Annotated[RatingServices, Depends(services)]

@@ -37,8 +37,8 @@ class DeskServices(Services, Protocol):
     def owns(self, owner: str, request: Request) -> bool: ...
 
 
-def services(request: Request) -> DeskServices:
-    return cast(DeskServices, services_of(request))
+async def services(request: Request) -> DeskServices:
+    return cast(DeskServices, await services_of(request))
 
 
 Desk = Annotated[DeskServices, Depends(services)]
