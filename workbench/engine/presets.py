@@ -51,7 +51,15 @@ class Preset:
 
 # From the most ordinary face straight up the logit: starts that the target likes already cost half a minute of questions.
 PLAIN_ASCENT = dict(
-    identity_loss="logit", samples=50, tries=1, truncation=0.1, shake=0.06, steps=60, lr=0.08, settle=1.0
+    identity_loss="logit",
+    feature_weight=0.0,  # LOMMA's pull is towards everybody's mean feature, which on this target is away from the person
+    samples=50,
+    tries=1,
+    truncation=0.1,
+    shake=0.06,
+    steps=60,
+    lr=0.12,
+    settle=1.0,
 )
 
 
