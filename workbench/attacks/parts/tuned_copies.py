@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -54,13 +55,16 @@ class TunedCopies(Prior):
             return self.inner.decode(latents)
         order = labels.argsort(stable=True)
         counts = torch.bincount(labels, minlength=max(self.named) + 1).tolist()
-        parts, begun = [], 0
+        parts, begun = list[Tensor](), 0
         for c in self.named:
             rows = order[begun : begun + counts[c]]
             begun += counts[c]
             if len(rows):
-                parts.append(self.of[str(c)].decode(latents[rows], labels[rows]))
+                parts.append(self._copy(c).decode(latents[rows], labels[rows]))
         return torch.cat(parts)[order.argsort()]
+
+    def _copy(self, c: int) -> Prior:
+        return cast(Prior, self.of[str(c)])
 
     def learn(self, latents: Tensor, pictures: Tensor, labels: Tensor, lr: float) -> Tensor:
         """Bring what the classes' copies draw of latents (N, k, D) a step of Adam nearer to pictures (N, k, C, H, W).
@@ -73,7 +77,7 @@ class TunedCopies(Prior):
         """
         errors = latents.new_zeros(len(latents))
         for c in self.named:
-            rows, model = (labels == c).nonzero()[:, 0], self.of[str(c)]
+            rows, model = (labels == c).nonzero()[:, 0], self._copy(c)
             if not len(rows):
                 continue
             weights = list(model.parameters())
