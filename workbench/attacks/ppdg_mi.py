@@ -91,6 +91,7 @@ class PPDGMI:
                 yield from self._tuned(ctx, copies, frame, best, streams, (done, total))
                 done += self.tuning
                 crowd = replace(crowd, start=self._around(ctx, found.latents[best], streams))
+        assert frame is not None and isinstance(found, Images) and found.latents is not None
         with torch.no_grad():
             logits = ctx.target.logits(found.images[best[:, 0]])
         losses = {name: value[best[:, 0]] for name, value in frame.losses.items()}
