@@ -34,7 +34,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_for(condition, seconds: float = 90) -> None:
+def wait_for(condition, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
@@ -64,7 +64,7 @@ def left(tmp_path_factory):
             workers = workers_of(process.pid)
             began = time.monotonic()
             process.send_signal(SIGNALS[name])
-            found[name] = (process.wait(60), store, runs, workers)
+            found[name] = (process.wait(120), store, runs, workers)
             print(f"{name}: left after {time.monotonic() - began:.2f} s")
     finally:
         for process, *_ in started.values():
