@@ -19,7 +19,7 @@ from workbench.scenarios import SCENARIOS
 
 
 @command("reach", "Measure what the judges recognise of held-out photographs that a prior has drawn", order=5)
-class Reach:
+class MeasureReach:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--scenario", required=True)
