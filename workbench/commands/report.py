@@ -49,7 +49,7 @@ def written(folder: RunFolder, out: Path, wanted: list[str], against: RunFolder 
 
 
 @command("report", "Write what a run was and what came of it, to take away", order=5)
-class Report:
+class TakeReport:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("run", metavar="RUN", help="a run's id in the run store, or its folder")

@@ -16,7 +16,7 @@ AROUND = 4.0  # seconds beside the attack itself, for loading and judging
 
 
 @dataclass(frozen=True)
-class Estimate:
+class GridEstimate:
     """What a grid will take.
 
     Attributes:
@@ -83,7 +83,7 @@ class Estimator:
         self._known: dict[tuple[str, str], _Past | None] = {}
         self._tables: list[dict[str, Any]] | None = None
 
-    def of(self, cells: Iterable[Cell]) -> Estimate:
+    def of(self, cells: Iterable[Cell]) -> GridEstimate:
         """Return the estimate of cells that are to be run."""
         seconds, queries, known, count = 0.0, 0.0, 0, 0
         for cell in cells:
@@ -99,7 +99,7 @@ class Estimator:
             seconds += past.seconds * share + AROUND
             if black_box:
                 queries += min(past.queries * share, config.budget or float("inf"))
-        return Estimate(count, seconds, round(queries) or None, known)
+        return GridEstimate(count, seconds, round(queries) or None, known)
 
     def _past(self, scenario: str, attack: str) -> _Past | None:
         key = (scenario, attack)

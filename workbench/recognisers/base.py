@@ -55,7 +55,8 @@ class Recogniser(Protocol):
     def least_detail(self) -> float: ...
 
     @property
-    def heldout(self) -> Tensor | None: ...
+    def heldout(self) -> Tensor | None:
+        """Scores (n, K) of the held-out images, or None."""
 
     def features(self, images: Tensor) -> Tensor:
         """Return features (N, F) on the CPU of images (N, C, H, W) in [0, 1]."""

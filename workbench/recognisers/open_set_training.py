@@ -180,8 +180,9 @@ def train_open_set(
     usual = max(FEWEST_EPOCHS, min(MOST_EPOCHS, round(EXAMPLES / len(known))))
     recipe = replace(recipe_for(scenario, KEY, seed), batch=128, epochs=epochs or usual)
     samples, far = prior_samples(scenario, torch.Generator().manual_seed(recipe.seed))
-    torch.manual_seed(recipe.seed)
-    model, earlier = Classifier(KEY, scenario.input_shape, classes + 1).to(device), []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        model, earlier = Classifier(KEY, scenario.input_shape, classes + 1).to(device), []
     if resume:
         tensors, card = load_weights(open_set_name(scenario.key))
         model.load_state_dict(tensors)

@@ -45,7 +45,7 @@ class Perception(nn.Module):
     @property
     def widths(self) -> list[int]:
         """Channels F of the four maps."""
-        return [self.blocks[tap]._bn2.num_features for tap in TAPS]
+        return [int(self.blocks[tap].get_submodule("_bn2").num_features) for tap in TAPS]  # type: ignore[arg-type]
 
     def train(self, mode: bool = True) -> Perception:
         return super().train(False)

@@ -91,10 +91,11 @@ class Refining:
         self.how = how = replace(recipe, **overrides)
         self.total, self.recipe = how.steps, asdict(how)
         self.public, self.flips, self.device = setting.public.to(setting.device), setting.flips, setting.device
-        torch.manual_seed(setting.seed)
-        self.model = _fitted(setting).to(setting.device).to(memory_format=torch.channels_last)
-        self.sight = Perception().to(setting.device).to(memory_format=torch.channels_last)
-        self.heads = Heads(self.sight.widths).to(setting.device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(setting.seed)
+            self.model = _fitted(setting).to(setting.device).to(memory_format=torch.channels_last)
+            self.sight = Perception().to(setting.device).to(memory_format=torch.channels_last)
+            self.heads = Heads(self.sight.widths).to(setting.device)
         self.judges = [
             *self.model.critic.parameters(),
             *self.model.critic_head.parameters(),
