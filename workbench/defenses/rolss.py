@@ -47,5 +47,5 @@ class RoLSS(Defense):
 
     def build(self, model: Classifier) -> Classifier:
         for block in residual_blocks(model)[-self.blocks :]:
-            block.skip = self.skip
+            block.skip = self.skip  # type: ignore[assignment]  # which modules have one, their types do not say
         return model

@@ -142,7 +142,8 @@ class GridPlan:
 
     def cells(self) -> list[Cell]:
         """Return a cell for each combination; one whose parts do not fit together has a `problem`."""
-        down, across, *others = [*(a for a in self.axes if a.name != "seed"), *[None] * 2]
+        shown: list[Axis | None] = [a for a in self.axes if a.name != "seed"]
+        down, across, *others = [*shown, None, None]
         beside = [axis for axis in others if axis is not None]
         found = []
         for chosen in itertools.product(*(axis.values for axis in self.axes)):

@@ -42,7 +42,8 @@ def ray_pool(address: str) -> Pool:
         if started:
             _connect(address, jobs)
         remote = ray.remote(num_cpus=1, max_retries=0)(_on_one_core)
-        waiting, going = list(reversed(cells)), {}
+        waiting = list(reversed(cells))
+        going: dict[Any, Cell] = {}
         try:
             while waiting or going:
                 while waiting and len(going) < jobs:
