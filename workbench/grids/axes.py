@@ -142,9 +142,9 @@ class GridPlan:
 
     def cells(self) -> list[Cell]:
         """Return a cell for each combination; one whose parts do not fit together has a `problem`."""
-        shown: list[Axis | None] = [a for a in self.axes if a.name != "seed"]
-        down, across, *others = [*shown, None, None]
-        beside = [axis for axis in others if axis is not None]
+        shown = [a for a in self.axes if a.name != "seed"]
+        down, across = (shown[i] if i < len(shown) else None for i in (0, 1))
+        beside = shown[2:]
         found = []
         for chosen in itertools.product(*(axis.values for axis in self.axes)):
             value = dict(zip((axis.name for axis in self.axes), chosen, strict=True))
