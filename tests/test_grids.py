@@ -88,7 +88,7 @@ def test_what_is_shipped_counts_until_something_changes(tmp_path, inline, monkey
 
 
 def test_a_tuned_prior_that_is_not_here_contradicts_nothing_while_its_source_is_the_same(tmp_path, inline, monkeypatch):
-    shas = {"none": "plain", "bido": "tuned"}
+    shas = {"none": "plain", "neg-ls": "tuned"}
 
     def card(scenario, prior, target=None, under=UNDEFENDED):
         if (sha := shas[under.text or "none"]) is None:
@@ -96,16 +96,16 @@ def test_a_tuned_prior_that_is_not_here_contradicts_nothing_while_its_source_is_
         return {"sha256": sha}
 
     monkeypatch.setattr("workbench.grids.base.prior_card", card)
-    shipped_with(monkeypatch, tmp_path, cell(defense="bido"))
+    shipped_with(monkeypatch, tmp_path, cell(defense="neg-ls"))
 
-    def state_with(**changed) -> str:
+    def state_with(changed=()) -> str:
         shas.update(changed)
         return gathered("toy", tmp_path / "here")[0]["state"]
 
     assert state_with() == "finished"
-    assert state_with(bido="tuned anew") == "missing"
-    assert state_with(bido=None) == "finished"
-    assert state_with(none="trained anew") == "missing"
+    assert state_with({"neg-ls": "tuned anew"}) == "missing"
+    assert state_with({"neg-ls": None}) == "finished"
+    assert state_with({"none": "trained anew"}) == "missing"
 
 
 def test_writing_a_part_of_a_table_keeps_what_is_shipped_of_the_rest(tmp_path, inline, monkeypatch):
