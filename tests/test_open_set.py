@@ -10,6 +10,7 @@ from workbench.core.errors import DataMissing
 from workbench.core.weights import read_card
 from workbench.metrics.base import Judged
 from workbench.metrics.panel_verdict import verdict_of
+from workbench.priors import load_prior
 from workbench.recognisers import RECOGNISERS, Card, KnowsPublicClasses
 from workbench.recognisers.evaluator import Evaluator
 from workbench.recognisers.nothing import blobs, blurred, gratings, mixed, noise, nothing, scrambled, shuffled
@@ -207,3 +208,64 @@ def test_a_small_training_makes_a_judge_who_can_say_no(tmp_path, monkeypatch):
     sure = judge.inner.scores(small.train.images)
     assert (sure.argmax(1) == 10).float().mean() < 0.9, "it does not call everything nothing"
     assert (sure.sum(1) - 1).abs().max() < 1e-4 and judge.scores(small.train.images).shape == (200, 5)
+
+
+# The judge of digits that is shipped
+
+
+@pytest.fixture(scope="module")
+def shipped() -> OpenSetClassifier:
+    found = RECOGNISERS["open-set"](SCENARIOS["digits"](), torch.device("cpu"))
+    assert isinstance(found, OpenSetClassifier)
+    return found
+
+
+def named(judge: OpenSetClassifier, images: torch.Tensor) -> torch.Tensor:
+    """Return (N,) whether the judge names any class, private or public, in images (N, C, H, W) in [0, 1]."""
+    public = torch.tensor([other is not None for other in judge.others(images)])
+    return public | (judge.scores(images).amax(1) >= judge.threshold)
+
+
+def test_it_knows_all_ten_digits_and_its_card_says_on_what():
+    card = read_card("digits/open-set")
+    assert card["heldout"]["n"] == 10_000 and card["heldout"]["recognised"] >= 0.985
+    assert card["public_classes"] == ["five", "six", "seven", "eight", "nine"] and card["bytes"] < 2 * 2**20
+    assert "MNIST" in card["data"] and card["seen"] and card["recipe"]["seed"] == card["seed"]
+
+
+def test_private_digits_are_recognised_and_public_ones_are_themselves(shipped):
+    scenario = SCENARIOS["digits"]()
+    private, public = scenario.private.heldout, scenario.public_labelled()
+    scores = shipped.scores(private.images[::2])
+    right = (scores.argmax(1) == private.labels[::2]) & (scores.amax(1) >= shipped.threshold)
+    assert right.float().mean() >= 0.97
+    images, names = public.images[::10], [shipped.public_names[c] for c in public.labels[::10].tolist()]
+    assert (shipped.scores(images).amax(1) >= shipped.threshold).float().mean() <= 0.01, "a seven is no one"
+    assert np.mean([a == b for a, b in zip(shipped.others(images), names, strict=True)]) >= 0.97
+
+
+@pytest.mark.parametrize("what", ["noise", "soft noise", "stripes", "spots", "blurs", "scrambled", "even"])
+def test_nothing_is_nothing(shipped, digits, what):
+    images = {
+        "noise": torch.rand(200, *SHAPE, generator=rng(3)),
+        "soft noise": noise(200, SHAPE, rng(3)),
+        "stripes": gratings(200, SHAPE, rng(3)),
+        "spots": blobs(200, SHAPE, rng(3)),
+        "blurs": blurred(SCENARIOS["digits"]().private.heldout.images[::3]),
+        "scrambled": scrambled(digits.images, rng(3)),
+        "even": grey(*torch.linspace(0, 1, 20).tolist()),
+    }[what]
+    assert named(shipped, images).float().mean() <= 0.01
+
+
+def test_random_samples_of_the_prior_are_seldom_whom_they_were_not_made_for(shipped):
+    prior = load_prior("digits", "gan")
+    with torch.no_grad():
+        images = prior.random_images(300, rng())
+    scores, wanted = shipped.scores(images), torch.arange(300) % 5
+    assert ((scores.argmax(1) == wanted) & (scores.amax(1) >= shipped.threshold)).float().mean() <= 0.05
+    others = sum(other is not None for other in shipped.others(images))
+    own = (scores.amax(1) >= shipped.threshold).sum().item()
+    assert others > 2 * own and others > 30, (
+        "the prior knows five to nine alone: what can be read of its samples is that"
+    )

@@ -77,8 +77,8 @@ def _presets() -> tuple[Preset, ...]:
         Preset(
             "digits",
             "Digits nobody showed",
-            "The attacker has only seen 5 to 9, and gets 0 to 4 out of a classifier (PLG-MI).",
-            default_config("digits", "plg-mi", restarts=2),
+            "The attacker has only seen 5 to 9, and gets 0 to 4 out of a classifier.",
+            default_config("digits", "gmi", restarts=2),
         ),
         Preset(
             "hundred-percent",
