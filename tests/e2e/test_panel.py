@@ -63,7 +63,7 @@ def test_headings_in_the_menu_of_attacks_pick_nothing(settled: Visit) -> None:
     headings = page.get_by_role("option", name="— ").all_inner_texts()
     assert len(headings) >= 4 and "White-box" in headings[0] and "Label only" in headings[-1]
     page.get_by_role("option", name="— Label only —").dispatch_event("mousedown")
-    until(lambda: page.get_by_label("Attack", exact=True).input_value() == "GMI (gmi)", why="a heading was picked")
+    until(lambda: page.get_by_label("Attack", exact=True).input_value() == "PPA (ppa)", why="a heading was picked")
 
 
 def test_settings_come_back_from_a_file_and_a_forged_one_loses_nothing(settled: Visit, tmp_path: Path) -> None:
