@@ -190,7 +190,7 @@ def test_pause_step_turn_a_knob_resume_stop(visit: Callable[..., Visit], served:
     rate = page.locator("#knob-lr")
     rate.fill("0.05")
     rate.press("Enter")
-    until(lambda: page.locator("#knob-bound").is_disabled(), why="only live knobs may be turned during a run")
+    until(lambda: page.locator("#knob-truncation").is_disabled(), why="only live knobs may be turned during a run")
     page.locator(".wb-legend").click()
     page.keyboard.press("Space")
     until(lambda: step(page) > before + 3)

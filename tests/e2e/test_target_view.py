@@ -26,6 +26,7 @@ def looking(visit: Callable[..., Visit]) -> Visit:
 def test_a_defense_is_shown_beside_none(looking: Visit) -> None:
     page = looking.page
     until(lambda: page.get_by_test_id("comparison").locator("thead th").all_inner_texts()[1:] == ["Undefended"])
+    choose(page, "target-arch", "ResNet")
     choose(page, "target-training", "BiDO")
     choose(page, "target-output", "Temperature")
     page.locator("[data-testid=comparison] th", has_text="BiDO + Temperature").wait_for()

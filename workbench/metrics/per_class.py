@@ -18,7 +18,7 @@ from workbench.metrics.sets import set_metric
     unit="share",
     best="higher",
     compares="of the reconstructions that the evaluator takes for a class, the share made for it; mean over classes attacked",
-    source="Zhou et al., survey, section 4",
+    source="Wang et al., survey, 2023, section 4",
     resampled=True,
     order=11,
 )
@@ -34,7 +34,7 @@ def precision(judged: Judged) -> float:
     unit="share",
     best="higher",
     compares="of the reconstructions made for a class, the share that the evaluator takes for it; mean over classes attacked",
-    source="Zhou et al., survey, section 4",
+    source="Wang et al., survey, 2023, section 4",
     resampled=True,
     order=12,
 )
