@@ -15,7 +15,7 @@ from workbench.attacks import ATTACKS, AttackContext
 from workbench.attacks.base import FixedControl
 from workbench.attacks.parts.public_images import PublicImages
 from workbench.core.knobs import configure, knobs_of
-from workbench.core.records import Access, Frame
+from workbench.core.records import Access, Frame, Recovers
 from workbench.priors import Prior
 from workbench.targets import TargetView
 
@@ -36,6 +36,11 @@ FEW = {
     "tuning": 4,
     "share": 0.25,
 }  # what is enough against the known-answer victim
+
+
+def class_attacks() -> list[str]:
+    """Return the keys of the attacks that recover what a class looks like, which the known-answer victim is one of."""
+    return [entry.key for entry in ATTACKS if entry.info.recovers is Recovers.CLASS]
 
 
 def quadrants(images: Tensor) -> Tensor:

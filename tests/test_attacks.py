@@ -10,7 +10,17 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from conftest import CLASSES, SHAPE, LinearPrior, QuadrantVictim, frames_of, make_context, quadrants, quick
+from conftest import (
+    CLASSES,
+    SHAPE,
+    LinearPrior,
+    QuadrantVictim,
+    class_attacks,
+    frames_of,
+    make_context,
+    quadrants,
+    quick,
+)
 
 from workbench.attacks import ATTACKS
 from workbench.attacks.base import attack, ensure_finite
@@ -29,7 +39,7 @@ from workbench.targets import TargetView
 from workbench.targets.view import GRANTS
 
 BASELINE = "random"
-KEYS = ATTACKS.keys()
+KEYS = class_attacks()
 SEARCHING = [k for k in KEYS if k != BASELINE]
 every_attack = pytest.mark.parametrize("key", KEYS)
 every_searching_attack = pytest.mark.parametrize("key", SEARCHING)

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
+from conftest import class_attacks
 
-from workbench.attacks import ATTACKS, attacks_by_access
+from workbench.attacks import attacks_by_access
 from workbench.core.errors import UnknownName, UsageError
-from workbench.core.records import RunConfig, RunState, TrainingConfig
+from workbench.core.records import Recovers, RunConfig, RunState, TrainingConfig
 from workbench.engine.presets import default_config
 from workbench.runs.store import RunStore
 from workbench.scenarios import SCENARIOS
@@ -204,11 +205,11 @@ def test_another_attack_leaves_a_wrong_number_with_its_reason(do: InvertHandlers
 def test_the_menu_of_attacks_has_a_heading_for_each_access_that_picks_nothing(do: InvertHandlers) -> None:
     keys = [key for _, key in attack_choices("faces", "resnet")]
     assert [key for key in keys if not key.startswith(GROUP)] == [
-        info.key for infos in attacks_by_access().values() for info in infos
+        info.key for infos in attacks_by_access(Recovers.CLASS).values() for info in infos
     ]
     headings = [key for key in keys if key.startswith(GROUP)]
-    assert len(headings) == len(attacks_by_access()) and keys[0] == headings[0]
-    assert sorted(set(keys) - set(headings)) == sorted(ATTACKS.keys())
+    assert len(headings) == len(attacks_by_access(Recovers.CLASS)) and keys[0] == headings[0]
+    assert sorted(set(keys) - set(headings)) == sorted(class_attacks())
     assert do.choose_attack(replace(GMI, attack=headings[1])) == {"attack": {"value": "gmi"}}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import LinearPrior, QuadrantVictim, WalkingPrior, frames_of, make_context, quick
+from conftest import LinearPrior, QuadrantVictim, WalkingPrior, class_attacks, frames_of, make_context, quick
 
 from workbench.attacks import ATTACKS
 from workbench.attacks.mi_face import COSTS
@@ -13,7 +13,7 @@ from workbench.attacks.parts.questions import log_confidences
 from workbench.core.knobs import knobs_of
 from workbench.core.records import Access
 
-KEYS = ATTACKS.keys()
+KEYS = class_attacks()
 every_attack = pytest.mark.parametrize("key", KEYS)
 GRADIENT = [k for k in KEYS if ATTACKS.entry(k).info.access is Access.WHITE_BOX]
 every_gradient_attack = pytest.mark.parametrize("key", GRADIENT)

@@ -12,7 +12,7 @@ from torch import Tensor
 from workbench.attacks.parts.public_images import PublicImages
 from workbench.core.errors import Incompatible, NotFinite
 from workbench.core.knobs import knobs_of
-from workbench.core.records import Access, Frame
+from workbench.core.records import Access, Frame, Recovers
 from workbench.core.registry import Info, Registry
 from workbench.priors import Prior
 from workbench.targets import TargetView
@@ -117,6 +117,7 @@ class AttackInfo(Info):
         public: whether it asks the target about public images, which it then finds in its context.
         departs: where it is otherwise than its paper, in whole sentences; "" where it is not, or nothing is known of it.
         needs: what it relies on in a prior beyond what every prior offers; names of `workbench.attacks.needs.NEEDS`.
+        recovers: what it gets out of a model.
     """
 
     access: Access
@@ -128,6 +129,7 @@ class AttackInfo(Info):
     departs: str = ""
     public: bool = False
     needs: tuple[str, ...] = ()
+    recovers: Recovers = Recovers.CLASS
 
     @property
     def label(self) -> str:
@@ -140,9 +142,13 @@ def attack_label(key: str) -> str:
     return ATTACKS.entry(key).info.label if key in ATTACKS else key
 
 
-def attacks_by_access() -> dict[Access, list[AttackInfo]]:
-    """Return every attack by what it needs of the target, from everything to the label alone."""
-    every = [entry.info for entry in ATTACKS]
+def attacks_by_access(recovers: Recovers | None = None) -> dict[Access, list[AttackInfo]]:
+    """Return attacks by what they need of the target, from everything to the label alone.
+
+    Args:
+        recovers: only those that recover this; all where None.
+    """
+    every = [entry.info for entry in ATTACKS if recovers in (None, entry.info.recovers)]
     groups = {access: [info for info in every if info.access is access] for access in Access}
     return {access: infos for access, infos in groups.items() if infos}
 
@@ -161,6 +167,7 @@ def attack(
     departs: str = "",
     public: bool = False,
     needs: tuple[str, ...] = (),
+    recovers: Recovers = Recovers.CLASS,
 ) -> Callable[[type[AttackT]], type[AttackT]]:
     """Register an attack; the arguments are those of `AttackInfo`.
 
@@ -183,6 +190,7 @@ def attack(
         departs=departs,
         public=public,
         needs=needs,
+        recovers=recovers,
     )
 
     def keep(cls: type[AttackT]) -> type[AttackT]:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from workbench.analysis.prior_quality import figures_of
 from workbench.attacks import ATTACKS, AttackInfo
 from workbench.commands.base import COMMANDS
-from workbench.core.records import Access
+from workbench.core.records import Access, Recovers
 from workbench.core.registry import Entry, Info, Registry
 from workbench.core.weights import carded_names, has_weights, read_card
 from workbench.defenses import DEFENSES
@@ -61,15 +61,16 @@ def scenarios() -> str:
     return table(["scenario", "private", "public: what the attacker has", "classes"], map(row, own(SCENARIOS)))
 
 
-def attacks_by_access() -> Iterator[tuple[Access, list[AttackInfo]]]:
-    """Yield each access level, from everything to the label alone, with the attacks that need no more."""
-    infos = [entry.info for entry in own(ATTACKS)]
+def attacks_by_access(recovers: Recovers | None = None) -> Iterator[tuple[Access, list[AttackInfo]]]:
+    """Yield each access level, from everything to the label alone, with the attacks that need no more; see `Recovers`."""
+    infos = [entry.info for entry in own(ATTACKS) if recovers in (None, entry.info.recovers)]
     for access in Access:
         if asking := [info for info in infos if info.access is access]:
             yield access, asking
 
 
-def attacks() -> str:
+def attacks(recovers: Recovers = Recovers.CLASS) -> str:
+    """Return the attacks that recover one kind of thing, by what they may ask of the target."""
     titles = {entry.key: entry.title for entry in own(PRIORS)}
     rows = [
         [
@@ -78,7 +79,7 @@ def attacks() -> str:
             titles.get(info.prior or "", "none"),
             info.paper,
         ]
-        for access, asking in attacks_by_access()
+        for access, asking in attacks_by_access(recovers)
         for number, info in enumerate(asking)
     ]
     return table(["what it may ask", "attack", "prior", "paper"], rows)

@@ -39,6 +39,13 @@ class Access(enum.StrEnum):
         }[self.value]
 
 
+class Recovers(enum.StrEnum):
+    """What an attack gets out of a model: each kind has its own tab, and other attackers have other data."""
+
+    CLASS = "class"  # what a class looks like
+    PICTURE = "picture"  # one picture, from what a hidden layer answered of it
+
+
 SEEDS = range(2**31)  # what a run, a training or a sheet of samples may be seeded with
 
 

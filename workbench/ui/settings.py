@@ -8,7 +8,7 @@ from typing import Any
 from workbench.attacks import ATTACKS, attacks_by_access
 from workbench.core.errors import DataMissing
 from workbench.core.knobs import configure, knobs_of, values_of
-from workbench.core.records import Access
+from workbench.core.records import Access, Recovers
 from workbench.engine.compatibility import attack_problem
 from workbench.ui.catalog import Catalog
 
@@ -17,9 +17,9 @@ PRESETS = {"demo": "Demo", "paper": "As in the paper", "long": "Long"}
 
 
 def attack_choices(scenario: str, target: str) -> list[tuple[str, str]]:
-    """Return (label, key) of every attack under a heading for each access; what cannot run here says so."""
+    """Return (label, key) of the attacks on classes under a heading for each access; what cannot run here says so."""
     choices = []
-    for access, infos in attacks_by_access().items():
+    for access, infos in attacks_by_access(Recovers.CLASS).items():
         choices.append((heading(access), GROUP + access.value))
         for info in infos:
             problem = attack_problem(scenario, target, info.key)
