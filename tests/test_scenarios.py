@@ -189,10 +189,14 @@ def test_a_folder_is_read_in_order_and_shape(tmp_path, shape):
     assert images.amax() <= 1 and images[:, 0].mean((1, 2)).diff().min() >= 0
 
 
-def test_a_broken_image_is_named(tmp_path):
+def test_broken_images_are_left_out_and_named_or_refused_where_they_are_many(tmp_path, caplog):
     fill(tmp_path / "images", FEWEST)
     (tmp_path / "images" / "bad.jpg").write_bytes(b"GIF89a")
-    with pytest.raises(DataMissing, match=r"1 files in .* cannot be read as images, the first is bad\.jpg"):
+    assert len(read_folder(tmp_path / "images", (1, 8, 8))) == FEWEST
+    assert "1 picture cannot be read: bad.jpg" in caplog.text
+    for i in range(8):
+        (tmp_path / "images" / f"bad{i}.jpg").write_bytes(b"GIF89a")
+    with pytest.raises(DataMissing, match=r"9 pictures cannot be read: bad\.jpg \(.*; bad7\.jpg"):
         read_folder(tmp_path / "images", (1, 8, 8))
 
 

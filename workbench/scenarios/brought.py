@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from workbench.core.errors import UsageError
 from workbench.scenarios.base import Scenario
-from workbench.scenarios.images import image_paths, read_image
+from workbench.scenarios.reading.files import File, files_below
+from workbench.scenarios.reading.left_out import LeftOut
+from workbench.scenarios.reading.picture import BrokenPicture, NotAPicture, read_picture, size_of
 
 FILES, CLASSES = ("file", "filename", "path", "image"), ("class", "label", "target", "identity")  # names of CSV columns
 NUMBER = re.compile(r"\D{0,10}?(\d+)(?!\d)")  # of a folder: 12, class_12, s12
@@ -54,18 +55,28 @@ def read_brought(folder: Path, scenario: Scenario) -> Brought:
     """
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder. Name one that holds pictures.")
-    paths = [p for p in image_paths(folder) if not p.name.startswith(".")]
-    if not 1 <= len(paths) <= MOST:
-        raise UsageError(f"{folder} holds {len(paths)} pictures; 1 to {MOST:,} can be judged at once.")
-    names = [str(p.relative_to(folder)) for p in paths]
-    layout, said = _classes_said(folder, names)
-    known = [(path, name) for path, name in zip(paths, names, strict=True) if said is None or name in said]
+    found = [file for file in files_below(folder, LeftOut()) if _may_be(file)]
+    if not 1 <= len(found) <= MOST:
+        raise UsageError(f"{folder} holds {len(found)} pictures; 1 to {MOST:,} can be judged at once.")
+    layout, said = _classes_said(folder, [file.name for file in found])
+    known = [file for file in found if said is None or file.name in said]
     if not known:
-        raise UsageError(f"The {layout} of {folder} names none of its {len(paths)} pictures.")
-    images, fitted = _read([path for path, _ in known], scenario.input_shape)
-    names = [name for _, name in known]
+        raise UsageError(f"The {layout} of {folder} names none of its {len(found)} pictures.")
+    images, fitted = _read(known, folder, scenario.input_shape)
+    names = [file.name for file in known]
     labels = None if said is None else torch.tensor([_class_of(said[name], name, scenario) for name in names])
     return Brought(names, images, labels, layout, fitted)
+
+
+def _may_be(file: File) -> bool:
+    """Return whether a file is a picture by its name, or by its content whatever its name is."""
+    if file.meant:
+        return True
+    try:
+        size_of(file.opened())
+    except (NotAPicture, BrokenPicture):
+        return False
+    return True
 
 
 def _classes_said(folder: Path, names: Sequence[str]) -> tuple[str, Mapping[str, str] | None]:
@@ -108,13 +119,15 @@ def _class_of(text: str, name: str, scenario: Scenario) -> int:
     return int(found[1])
 
 
-def _read(paths: Sequence[Path], shape: tuple[int, int, int]) -> tuple[Tensor, int]:
-    images, fitted = [], 0
-    for path in paths:
+def _read(files: Sequence[File], folder: Path, shape: tuple[int, int, int]) -> tuple[Tensor, int]:
+    """Return all files as pictures and how many had another size; raises `UsageError` that names every one that is none."""
+    images, left, fitted = [], LeftOut(), 0
+    for file in files:
         try:
-            with Image.open(path) as opened:
-                fitted += opened.size != (shape[2], shape[1])
-            images.append(read_image(path, shape))
-        except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-            raise UsageError(f"{path} cannot be read as a picture ({error}). Remove it and start again.") from None
+            fitted += size_of(file.opened()) != (shape[2], shape[1])
+            images.append(read_picture(file.opened(), shape))
+        except (NotAPicture, BrokenPicture) as error:
+            left.add_broken(file.name, str(error))
+    if left.broken.count:
+        raise UsageError(f"{folder}: {left.broken_text(most=len(left.broken.files))}. Remove them and start again.")
     return torch.from_numpy(np.stack(images)).float() / 255, fitted

@@ -2,82 +2,87 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from workbench.core.errors import DataMissing
+from workbench.core.errors import DataMissing, UsageError
+from workbench.scenarios.byte_images import ByteImages
+from workbench.scenarios.reading.files import File, files_below
+from workbench.scenarios.reading.left_out import LeftOut
+from workbench.scenarios.reading.picture import Fitting
+from workbench.scenarios.reading.read import read_files, read_pictures
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".pgm", ".bmp", ".webp"}
 FEWEST = 64  # a prior trained on fewer only memorises them
 FEWEST_OF_CLASS = 10
+MOST_BROKEN = 0.1  # of the files; where more are broken, something else is wrong than a few of them
 
-
-def read_image(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
-    """Return one image as uint8 (C, H, W): centre-cropped to the aspect of `shape`, then resized."""
-    channels, height, width = shape
-    with Image.open(path) as image:
-        colours = image.convert("L" if channels == 1 else "RGB")
-        fitted = ImageOps.fit(colours, (width, height), Image.Resampling.LANCZOS)
-        return np.atleast_3d(np.asarray(fitted)).transpose(2, 0, 1)
+log = logging.getLogger(__name__)
 
 
 def image_paths(folder: Path) -> list[Path]:
-    """Return every image file below `folder`, in order of path."""
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    """Return every file below `folder` whose name says that it is a picture, in order of path; hidden ones are none."""
+    return [folder / file.name for file in files_below(folder, LeftOut()) if file.meant]
 
 
-def read_folder(folder: Path, shape: tuple[int, int, int]) -> Tensor:
-    """Return every image below `folder`, (N, C, H, W) float32 in [0, 1], in order of path.
+def read_folder(folder: Path, shape: tuple[int, int, int], how: Fitting = "crop") -> ByteImages:
+    """Return every picture of a folder, a zip archive or an ``.npz`` file, (N, C, H, W) in [0, 1], in order of path.
+
+    Pictures that cannot be read are left out and named in a warning.
 
     Raises:
-        DataMissing: no such folder, a file that is not an image, or too few images.
+        DataMissing: no such folder, too few pictures, or so many that cannot be read that something else is wrong.
     """
-    if not folder.is_dir():
+    if not folder.exists():
         raise DataMissing(f"{folder} is not a folder. Name one that holds face or digit images.")
-    images = _read(image_paths(folder), folder, shape)
-    if len(images) < FEWEST:
-        raise DataMissing(f"{folder} holds {len(images)} images; at least {FEWEST} are needed.")
-    return torch.from_numpy(np.stack(images)).float() / 255
+    try:
+        found = read_pictures(folder, shape, how, classes_from="none")
+    except UsageError as error:
+        raise DataMissing(str(error)) from None
+    tell(found.left, len(found), folder)
+    if len(found) < FEWEST:
+        aside = " ".join(found.left.sentences())
+        raise DataMissing(
+            f"{folder} holds {len(found)} images; at least {FEWEST} are needed." + (f" {aside}" if aside else "")
+        )
+    return found.images
 
 
 def read_classes(folder: Path, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
-    """Return images (N, C, H, W) float32 in [0, 1] and labels (N,) of a folder that holds a folder for each class.
+    """Return images (N, C, H, W) in [0, 1], held as bytes, and labels (N,) of a folder that holds a folder for each class.
 
     Classes are numbered in order of their folders' names; those with fewer than 10 images are left out.
 
     Raises:
-        DataMissing: no such folder, a file that is not an image, or fewer than two classes.
+        DataMissing: no such folder, fewer than two classes, or many files that cannot be read.
     """
     if not folder.is_dir():
         raise DataMissing(f"{folder} is not a folder. Name one that holds a folder of images for each class.")
-    images, labels, classes = [], [], 0
-    for part in sorted(p for p in folder.iterdir() if p.is_dir()):
-        paths = image_paths(part)
-        if len(paths) >= FEWEST_OF_CLASS:
-            images += _read(paths, folder, shape)
-            labels += [classes] * len(paths)
+    left, parts, labels, read, classes = LeftOut(), list[np.ndarray](), list[int](), 0, 0
+    for part in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
+        files = [File(f"{part.name}/{f.name}", f.source) for f in files_below(part, left)]
+        pictures, names = read_files(files, shape, "crop", left)
+        read += len(names)
+        if len(names) >= FEWEST_OF_CLASS:
+            parts.append(pictures.numpy())
+            labels += [classes] * len(names)
             classes += 1
+    tell(left, read, folder)
     if classes < 2:
         raise DataMissing(
             f"{folder} holds {classes} folders of at least {FEWEST_OF_CLASS} images; at least two classes are needed."
         )
-    return torch.from_numpy(np.stack(images)).float() / 255, torch.tensor(labels)
+    return ByteImages.of(torch.from_numpy(np.concatenate(parts))), torch.tensor(labels)
 
 
-def _read(paths: list[Path], folder: Path, shape: tuple[int, int, int]) -> list[np.ndarray]:
-    images, broken = [], []
-    for path in paths:
-        try:
-            images.append(read_image(path, shape))
-        except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
-            broken.append(path.name)
-    if broken:
-        raise DataMissing(
-            f"{len(broken)} files in {folder} cannot be read as images, the first is {broken[0]}. "
-            "Remove them and start again."
-        )
-    return images
+def tell(left: LeftOut, read: int, folder: Path) -> None:
+    """Warn of the pictures that could not be read; raises `DataMissing` where they are too many to be an accident."""
+    if not left.broken.count:
+        return
+    text = left.broken_text(most=len(left.broken.files))
+    if left.broken.count > MOST_BROKEN * (read + left.broken.count):
+        raise DataMissing(f"{folder}: {left.broken_text()}. Remove them, or fetch them again, and start again.")
+    log.warning("%s: %s; they are left out", folder, text)

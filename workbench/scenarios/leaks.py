@@ -20,6 +20,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from workbench.core.errors import DataMissing
 from workbench.scenarios.base import Scenario
+from workbench.scenarios.byte_images import ByteImages
 
 SIDE = 32  # pixels decide on images of this width
 THUMB = 16
@@ -107,6 +108,11 @@ def likeness(a: Tensor, b: Tensor) -> Tensor:
     return torch.stack([(window * middle).sum(1) for window in shifted]).amax(0)
 
 
+def name_of(images: Tensor, row: int) -> str | None:
+    """Return what an image is called where it was read with its name."""
+    return images.names[row] if isinstance(images, ByteImages) and row < len(images.names) else None
+
+
 def leak_check(scenario: Scenario, public: Tensor, folder: Path | None = None) -> dict[str, Any]:
     """Return what a prior's card says of the comparison of `public` (M, C, H, W) with the private images.
 
@@ -126,7 +132,7 @@ def leak_check(scenario: Scenario, public: Tensor, folder: Path | None = None) -
     if copies:
         raise DataMissing(
             f"{copies} private images of {scenario.key} are among the public ones: "
-            f"{scenario.public_name(first.public, folder)} shows {scenario.class_names[private.labels[first.private]]} "
+            f"{name_of(public, first.public) or scenario.public_name(first.public, folder)} shows {scenario.class_names[private.labels[first.private]]} "
             f"(correlation {first.likeness:.3f}). A prior must not have seen them; remove them and start again."
         )
     return {"private_images": len(private), "closest": round(first.likeness, 3), "copy_from": LEAST}

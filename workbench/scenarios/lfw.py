@@ -19,7 +19,9 @@ from torch import Tensor
 from workbench.core.errors import DataMissing
 from workbench.core.paths import data_dir
 from workbench.scenarios.base import Labelled, Scenario, Split, scenario, split_by_class
+from workbench.scenarios.byte_images import ByteImages
 from workbench.scenarios.images import read_folder
+from workbench.scenarios.reading.picture import BrokenPicture, NotAPicture, in_colours, opened_picture, upright
 
 PEOPLE = [
     "Alejandro_Toledo",
@@ -102,9 +104,13 @@ def photograph_folders() -> list[Path]:
 
 
 def read_photograph(path: Path) -> np.ndarray:
-    """Return one photograph as uint8 (3, 64, 64); a 250x250 original is cut first."""
-    with Image.open(path) as opened:
-        image = opened.convert("RGB")
+    """Return one photograph as uint8 (3, 64, 64); a 250x250 original is cut first.
+
+    Raises:
+        NotAPicture, BrokenPicture: it cannot be read.
+    """
+    with opened_picture(path) as opened:
+        image = in_colours(upright(opened), "RGB")
         if image.size == (250, 250):
             image = image.crop(CROP)
         if image.size != (64, 64):
@@ -138,12 +144,12 @@ class LFW(Scenario):
                 raise DataMissing(f"{folder / name} holds {len(paths)} photographs; at least 20 are needed.")
             try:
                 images += [read_photograph(path) for path in paths]
-            except OSError as error:
+            except (NotAPicture, BrokenPicture) as error:
                 raise DataMissing(
                     f"A photograph in {folder / name} cannot be read ({error}). Fetch it again."
                 ) from None
             labels += [label] * len(paths)
-        data = Labelled(torch.from_numpy(np.stack(images)).float() / 255, torch.tensor(labels))
+        data = Labelled(ByteImages.of(torch.from_numpy(np.stack(images))), torch.tensor(labels))
         return split_by_class(data, 0.75, self.split_seed)
 
     def public(self, folder: Path | None = None) -> Tensor:

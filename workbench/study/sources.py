@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from workbench.attacks import attack_label
@@ -18,6 +17,7 @@ from workbench.runs.run_folder import RunFolder
 from workbench.runs.store import RunStore
 from workbench.scenarios import Scenario
 from workbench.scenarios.images import image_paths
+from workbench.scenarios.reading.picture import BrokenPicture, NotAPicture, read_picture, size_of
 from workbench.targets.store import EVALUATOR
 
 
@@ -136,15 +136,14 @@ def of_folder(path: Path, scenario: Scenario) -> Reconstructions:
 
 def picture_of(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
     """Return a picture as uint8 (C, H, W) of `shape`; raises `UsageError` for another shape, `DataMissing` for no picture."""
-    channels, height, width = shape
+    _, height, width = shape
     try:
-        with Image.open(path) as image:
-            if image.width * height != image.height * width:
-                raise UsageError(
-                    f"{path.name} is {image.width} by {image.height} pixels; pictures of this scenario are as wide to as "
-                    f"high as {width} to {height}. Cut it to that shape first."
-                )
-            held = image.convert("L" if channels == 1 else "RGB").resize((width, height), Image.Resampling.LANCZOS)
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
-        raise DataMissing(f"{path} cannot be read as a picture. Remove it and start again.") from None
-    return np.atleast_3d(np.asarray(held)).transpose(2, 0, 1)
+        across, down = size_of(path)
+        if across * height != down * width:
+            raise UsageError(
+                f"{path.name} is {across} by {down} pixels; pictures of this scenario are as wide to as high as {width} to "
+                f"{height}. Cut it to that shape first."
+            )
+        return read_picture(path, shape)
+    except (NotAPicture, BrokenPicture) as error:
+        raise DataMissing(f"{path} cannot be read as a picture ({error}). Remove it and start again.") from None

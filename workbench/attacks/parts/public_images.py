@@ -37,7 +37,8 @@ class PublicImages:
         while sum(map(len, self._drawn)) < n:
             with torch.no_grad():
                 self._drawn.append(next(self._batches))
-        self._drawn = [torch.cat(self._drawn)]
+        if len(self._drawn) > 1:
+            self._drawn = [torch.cat(self._drawn)]
         return self._drawn[0][:n]
 
     def some(self, n: int, rng: torch.Generator) -> Tensor:
