@@ -254,9 +254,12 @@ def test_shipped_targets_have_learned_their_task(scenario, arch, least):
 
 @pytest.mark.parametrize("scenario", SCENARIOS.keys())
 def test_the_evaluator_is_no_worse_than_any_target(scenario):
-    """By the accuracy of the evaluator's recipe without the held-out images, which is on its card."""
+    """By the accuracy of the evaluator's recipe without the held-out images, which is on its card.
+
+    A target whose body has learnt from millions of other people may know more than the evaluator; the panel judges there.
+    """
     judge = target_card(scenario, EVALUATOR)["heldout_accuracy"]
-    for arch in (a for s, a in SHIPPED if s == scenario):
+    for arch in (a for s, a in SHIPPED if s == scenario and not ARCHITECTURES.entry(a).info.body):
         assert judge >= target_card(scenario, arch)["heldout_accuracy"], arch
 
 

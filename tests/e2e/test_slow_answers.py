@@ -11,6 +11,7 @@ import pytest
 
 from .conftest import Served, Visit
 from .test_interface import run_of, state, step, until
+from .test_target_elsewhere import pick
 
 # Of the events that do not queue, and of what is asked of a run that goes.
 ANSWERS = re.compile("/gradio_api/run/|/wb/runs/[^/]+/commands")
@@ -31,6 +32,7 @@ def held(page) -> Iterator[list]:
 def going(visit: Callable[..., Visit]) -> Iterator[Visit]:
     """A long run, opened by its link in another tab of the browser that started it, while no question is answered."""
     first = visit()
+    pick(first.page, "Attack", "GMI")  # it has several knobs that may be turned while it goes
     steps = first.page.locator("#knob-steps")
     steps.fill("20000")
     steps.press("Enter")

@@ -91,7 +91,8 @@ def prepared(frames: SearchFrames, knobs: IdentityKnobs) -> Generator[Frame, Non
         found = yield from frames.while_preparing(surrogates(ctx, knobs.augment))
         others, frames.note = found.models, str(found)
         frames.done = begun + preparing_steps(ctx, knobs)  # those kept on disk took no step
-    centre = _mean_feature(ctx) if knobs.identity_loss == "logit" else None
+    # A pull of nothing has no centre: a thousand public images through the target are not asked for in vain.
+    centre = _mean_feature(ctx) if knobs.identity_loss == "logit" and knobs.feature_weight else None
     return Identity(ctx, knobs.identity_loss, others, centre, knobs.feature_weight)
 
 

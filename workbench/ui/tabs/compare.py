@@ -203,7 +203,7 @@ def build(app: App) -> None:
     gr.on([which.input, metric.input], look, [which, metric], outputs, **LIGHT)
     gr.on([first.input, second.input], retest, [which, metric, first, second], verdict, **LIGHT)
     gr.on([control.change for control in form.inputs], estimate, form.inputs, form.words, **LIGHT)
-    form.make.click(make, [*form.inputs, metric], outputs, **START)
+    form.make.click(make, [*form.inputs, metric], outputs, **LIGHT)
     shown.select(press, [which, metric], [app.run, app.tabs, *outputs], **COMMAND)
     app.ended.then(look, [which, metric], outputs, **LIGHT)
     app.when_opened("compare", look, [which, metric], outputs, **LIGHT)
