@@ -65,13 +65,15 @@ class Served:
                 return error.code, error.read(), dict(error.headers)
 
 
+LEFT_OUT = "conditional-gan"  # the application has not got this prior, so that there is something to train
+
+
 @pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     runs, port, elsewhere = tmp_path_factory.mktemp("runs"), free_port(), free_port()
     said = (tmp_path_factory.mktemp("log") / "app.log").open("w+")
     models = tmp_path_factory.mktemp("weights") / "models"  # a copy, for trainings write into it
-    # Without one prior, so that there is something to train.
-    shutil.copytree(models_dir(), models, ignore=shutil.ignore_patterns(".*", "prior-conditional-gan*"))
+    shutil.copytree(models_dir(), models, ignore=shutil.ignore_patterns(".*", f"prior-{LEFT_OUT}*"))
     process = subprocess.Popen(
         [
             sys.executable,
