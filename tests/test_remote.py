@@ -1080,7 +1080,7 @@ def test_an_onnx_file_answers_as_the_model_it_was_made_from(tmp_path, shape, sof
         ({"shape": ["n", 3, *SHAPE[1:]]}, "input of shape"),
         ({"shape": ["n", *SHAPE], "rank": 3}, r"shape \[2, 1, 4\]"),
         ({"shape": ["n", *SHAPE], "classes": 1}, "answers two images"),
-        ({"shape": ["n", *SHAPE], "kind": 2}, "float32"),
+        ({"shape": ["n", *SHAPE], "kind": 7}, "float32"),
         ({"shape": ["n", *SHAPE], "inputs": 2}, "2 inputs"),
     ],
 )

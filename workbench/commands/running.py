@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from workbench.commands.base import assignments, command
+from workbench.commands.checking import check
 from workbench.commands.figures import print_figures, verdict_lines
 from workbench.core.errors import StoreError, UsageError
 from workbench.core.paths import runs_dir
@@ -50,6 +51,7 @@ def summary(folder: RunFolder) -> dict[str, Any]:
         "sets": manifest.get("sets", {}),
         "verdict": manifest.get("verdict"),
         "target_accuracy": manifest.get("target_accuracy"),
+        "target_warning": manifest.get("target_warning", ""),
         "note": manifest.get("note", ""),
     }
 
@@ -121,6 +123,13 @@ def configured(options: argparse.Namespace, restored: Restored | None = None) ->
     return default_config(scenario, attack, preset=preset, knobs=knobs, device=options.device, **{**kept, **flags})
 
 
+def checked(options: argparse.Namespace) -> int:
+    """Look at a target before anything attacks it; raises `UsageError` where no scenario is named."""
+    if options.scenario is None:
+        raise UsageError("Name the scenario whose people the target is to be asked about with --scenario.")
+    return check(options.scenario, options.target or SCENARIOS[options.scenario].default_target, options.json)
+
+
 @command("run", "Run one attack", order=2)
 class Run:
     @staticmethod
@@ -148,11 +157,18 @@ class Run:
         parser.add_argument("--threads", type=int, help="threads of torch (default: cores - 1)")
         parser.add_argument("--set", dest="knobs", action="append", default=[], metavar="KNOB=VALUE")
         parser.add_argument("--out", type=Path, metavar="DIR", help="write the run here instead of the run store")
+        parser.add_argument(
+            "--check",
+            action="store_true",
+            help="attack nothing: say how many photographs of its own people the target recognises, and by which scaling",
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
 
     @staticmethod
     def run(options: argparse.Namespace) -> int:
         allow_from(options)
+        if options.check:
+            return checked(options)
         restored = read_settings(options.source) if options.source is not None else None
         config = configured(options, restored)
         ensure_fits(config)

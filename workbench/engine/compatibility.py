@@ -11,6 +11,7 @@ from workbench.core.knobs import configure
 from workbench.core.records import RunConfig, seed_problem
 from workbench.defenses.plan import DEFENSES, Plan, under
 from workbench.defenses.store import target_problem
+from workbench.engine.sanity import sanity_warning
 from workbench.priors import PRIORS
 from workbench.priors.base import prior_problem
 from workbench.scenarios import SCENARIOS
@@ -103,7 +104,8 @@ def notes(config: RunConfig) -> list[str]:
     """Return what is worth knowing of a configuration that may run all the same, a sentence each; [] if it may not."""
     if problems(config):
         return []
-    info, plan, found = ATTACKS.entry(config.attack).info, Plan.of(config.defense), []
+    info, plan = ATTACKS.entry(config.attack).info, Plan.of(config.defense)
+    found = [said] if is_foreign(config.target) and (said := sanity_warning(config.scenario, config.target)) else []
     if (part := plan.output) is not None and info.access.inside:
         found.append(
             f"{part.title} changes nothing but what is released. {info.title} holds the model itself, so it attacks "

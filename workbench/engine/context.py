@@ -77,7 +77,7 @@ def _remote_target(run: Resolved, remote_wait: RemoteWait | None) -> tuple[nn.Mo
     name, shape = run.config.target, run.scenario.input_shape
 
     def opening() -> ForeignTarget:
-        return open_target(name, shape)
+        return open_target(name, shape, run.scenario.num_classes)
 
     target = remote_wait.opened(opening, lambda: answers(name)) if remote_wait else opening()
     if wrong := target.offer.problem(name, shape, run.scenario.num_classes, run.info.access):

@@ -111,7 +111,7 @@ class _Execution:
         self._file_start()
         run = self.run = resolve(self.config, self.cache, self.runs)
         if run.target.remote:
-            self._file(source=run.target.address)
+            self._file(source=run.target.address, target_warning=run.target.warning)
         recorder = self.recorder = Recorder(self.folder, run.layout, run.plane, fps=self.fps)
         context = build_context(run, self.cache, _Pace(self.control, recorder), self._remote_wait())
         self.clock.start()

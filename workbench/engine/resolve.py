@@ -16,6 +16,7 @@ from workbench.core.records import Fork, RunConfig
 from workbench.defenses.plan import Plan
 from workbench.defenses.store import target_card, target_problem
 from workbench.engine.model_cache import ModelCache
+from workbench.engine.sanity import file_sanity
 from workbench.priors import Prior
 from workbench.priors.base import weights_name
 from workbench.priors.plane import Plane
@@ -35,12 +36,14 @@ class TargetDescription:
         address: where one elsewhere answers; None for one of ours.
         weights: sha256 of its weights; "" for one elsewhere.
         accuracy: share of held-out private images that it knows, 0 to 1; None where that is not known.
+        warning: why it is not what it is taken for, in a sentence or two; "" where nothing speaks against it.
     """
 
     name: str
     address: str | None = None
     weights: str = ""
     accuracy: float | None = None
+    warning: str = ""
 
     @property
     def remote(self) -> bool:
@@ -134,7 +137,11 @@ def labels_of(config: RunConfig) -> Tensor:
 
 def _target_of(config: RunConfig) -> TargetDescription:
     if is_foreign(config.target):
-        return TargetDescription(config.target, address=source_of(config.target).address)
+        source, seen = source_of(config.target), file_sanity(config.scenario, config.target)
+        warning = seen and seen.warning(config.target)
+        return TargetDescription(
+            config.target, address=source.address, accuracy=seen.accuracy if seen else None, warning=warning or ""
+        )
     if problem := target_problem(config.scenario, config.target, config.defense):
         raise DataMissing(problem)
     card = target_card(config.scenario, config.target, config.defense)

@@ -3,7 +3,7 @@
 A run names them ``http:NAME`` and ``onnx:NAME``. What NAME stands for is said once, when the program starts
 (``--endpoint NAME=URL``, ``--onnx NAME=FILE``); neither a page nor a recorded run can add an address. A service that
 wants a token gets the value of an environment variable (``--endpoint-token-env NAME=VARIABLE``): that is read when it is
-asked, and written nowhere.
+asked, and written nowhere. How an ONNX file wants its pixels, ``--input NAME=WORDS`` says, as `InputSpec` reads it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from workbench.core.errors import Failure, TargetAway, UsageError, WorkbenchError
 from workbench.core.records import Access
+from workbench.targets.inputs import AS_THEY_ARE, InputSpec
 from workbench.targets.remote.base import ForeignTarget
 from workbench.targets.remote.http import GLANCE, Endpoint
 from workbench.targets.remote.onnx import OnnxFile
@@ -28,6 +29,7 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 TOKEN = re.compile(r"[\x21-\x7e]+")  # what may stand in a header
 FLAGS = {"http": "--endpoint", "onnx": "--onnx"}
 TOKEN_FLAG = "--endpoint-token-env"
+INPUT_FLAG = "--input"
 REMEMBERED = 2.0  # seconds for which a look at a target holds, so that one click does not ask several times
 
 
@@ -38,12 +40,14 @@ class Source:
     Attributes:
         kind: "http" or "onnx".
         variable: the environment variable that holds its token; "" where it wants none.
+        spec: how an ONNX file wants its pixels.
     """
 
     kind: str
     name: str
     address: str
     variable: str = ""
+    spec: InputSpec = AS_THEY_ARE
 
     @property
     def key(self) -> str:
@@ -71,7 +75,8 @@ def allow(kind: str, text: str) -> Source:
     if kind == "onnx":
         if not Path(address).is_file():
             raise UsageError(f"{flag} {text}: there is no file {address}.")
-        address = str(Path(address).resolve())
+        # Links are not followed: what lies beside the link, such as a file of weights, has the names that the model knows.
+        address = os.path.abspath(address)
     else:
         try:
             parts = urlsplit(address)
@@ -99,6 +104,15 @@ def allow_token(text: str) -> None:
         raise UsageError(f"{TOKEN_FLAG} {text}: there is no --endpoint {name[:41]}=URL.")
     _allowed[source.key] = replace(source, variable=variable)
     token_of(_allowed[source.key])
+
+
+def allow_input(text: str) -> None:
+    """Let an ONNX file on the list have its pixels as ``NAME=WORDS`` says; raises `UsageError`."""
+    name, sign, words = text.partition("=")
+    source = _allowed.get(f"onnx:{name}")
+    if not sign or source is None:
+        raise UsageError(f"{INPUT_FLAG} {text[:80]}: write it as NAME=WORDS for an --onnx NAME=FILE that is named too.")
+    _allowed[source.key] = replace(source, spec=InputSpec.of(words))
 
 
 def token_of(source: Source) -> str:
@@ -151,6 +165,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--onnx", action="append", default=[], metavar="NAME=FILE", help="allow a target in an ONNX file, as onnx:NAME"
     )
+    parser.add_argument(
+        INPUT_FLAG,
+        dest="inputs",
+        action="append",
+        default=[],
+        metavar="NAME=WORDS",
+        help="how onnx:NAME wants its pixels: unit, half, imagenet, bytes, caffe, insightface, or mean=…,std=…,range=255, "
+        "bgr, fit, nhwc, output=NAME",
+    )
 
 
 def allow_from(options: argparse.Namespace) -> None:
@@ -160,11 +183,14 @@ def allow_from(options: argparse.Namespace) -> None:
             allow(kind, text)
     for text in options.endpoint_tokens:
         allow_token(text)
+    for text in options.inputs:
+        allow_input(text)
 
 
 def as_options() -> list[str]:
     """Return the flags that allow another process the same; tokens it finds in its own environment."""
     words = [word for s in sources() for word in (FLAGS[s.kind], f"{s.name}={s.address}")]
+    words += [word for s in sources() if s.spec != AS_THEY_ARE for word in (INPUT_FLAG, f"{s.name}={s.spec}")]
     return words + [word for s in sources() if s.variable for word in (TOKEN_FLAG, f"{s.name}={s.variable}")]
 
 
@@ -173,8 +199,11 @@ def endpoint_of(source: Source, **how: Any) -> Endpoint:
     return Endpoint(source.key, source.address, token=token_of(source), **how)
 
 
-def open_target(target: str, shape: tuple[int, int, int]) -> ForeignTarget:
+def open_target(target: str, shape: tuple[int, int, int], classes: int | None = None) -> ForeignTarget:
     """Return a target elsewhere.
+
+    Args:
+        classes: K, which tells an ONNX file's scores from its other outputs.
 
     Raises:
         UsageError: the command line does not allow it.
@@ -183,7 +212,7 @@ def open_target(target: str, shape: tuple[int, int, int]) -> ForeignTarget:
     source = source_of(target)
     if source.kind == "http":
         return endpoint_of(source)
-    return OnnxFile(source.key, Path(source.address), shape)
+    return OnnxFile(source.key, Path(source.address), shape, source.spec, classes)
 
 
 def answers(target: str) -> bool:
@@ -201,11 +230,14 @@ def foreign_problem(target: str, shape: tuple[int, int, int], classes: int, acce
     Looks whether it is there; what was seen holds for a few seconds.
     """
     source = source_of(target)
-    key = (target, source.address, shape)
+    key = (target, f"{source.address} {source.spec}", shape)
     when, seen = _looks.get(key, (-REMEMBERED, None))
     if seen is None or time.monotonic() - when > REMEMBERED:
         try:
-            seen = endpoint_of(source, seconds=GLANCE, tries=1) if source.kind == "http" else open_target(target, shape)
+            if source.kind == "http":
+                seen = endpoint_of(source, seconds=GLANCE, tries=1)
+            else:
+                seen = open_target(target, shape, classes)
         except WorkbenchError as error:
             seen = error
         _looks[key] = time.monotonic(), seen
