@@ -17,6 +17,7 @@ LAYERS = [
     {"core"},
     {"scenarios"},
     {"targets", "priors"},
+    {"federated"},
     {"attacks", "defenses", "recognisers", "runs"},
     {"metrics"},
     {"engine", "reports"},

@@ -14,10 +14,11 @@ from workbench.core.errors import Incompatible, NotFinite
 from workbench.core.knobs import knobs_of
 from workbench.core.records import Access, Frame, Recovers
 from workbench.core.registry import Info, Registry
+from workbench.federated.exchange import Participants
 from workbench.priors import Prior
 from workbench.targets import TargetView
 
-ATTACKS: Registry[type[Attack], AttackInfo] = Registry("attack", "workbench.attacks")
+ATTACKS: Registry[type[Attack], AttackInfo] = Registry("attack", "workbench.attacks", "workbench.attacks.gradients")
 
 AttackT = TypeVar("AttackT", bound="Attack")
 
@@ -61,6 +62,8 @@ class AttackContext(Generic[P]):
         public: images to ask the target about: the scenario's public ones, or samples of its prior where it ships
             none. Only for an attack that declares ``public=True``; else None.
         flips: whether a mirror image is of the same class.
+        participants: who answer the server, for an attack on what they send; None elsewhere. Their batch has one image of
+            each class, in the order of the candidates.
     """
 
     target: TargetView
@@ -73,6 +76,7 @@ class AttackContext(Generic[P]):
     start: Tensor | None = None
     public: PublicImages | None = None
     flips: bool = False
+    participants: Participants | None = None
 
     def start_or(self, fresh: Callable[[], Tensor]) -> Tensor:
         """Return a copy of what the run is told to begin from, (N, D) or (N, C, H, W), or else what `fresh` makes."""
@@ -118,6 +122,8 @@ class AttackInfo(Info):
         departs: where it is otherwise than its paper, in whole sentences; "" where it is not, or nothing is known of it.
         needs: what it relies on in a prior beyond what every prior offers; names of `workbench.attacks.needs.NEEDS`.
         recovers: what it gets out of a model.
+        threat: of an attack on what participants of a federated training send, the letter of the weakest threat model that
+            allows it (`workbench.attacks.threats`); "" of one on the model itself.
     """
 
     access: Access
@@ -130,6 +136,12 @@ class AttackInfo(Info):
     public: bool = False
     needs: tuple[str, ...] = ()
     recovers: Recovers = Recovers.CLASS
+    threat: str = ""
+
+    @property
+    def on_updates(self) -> bool:
+        """Whether it inverts what participants send, and not the model."""
+        return self.recovers is Recovers.BATCH
 
     @property
     def label(self) -> str:
@@ -168,6 +180,7 @@ def attack(
     public: bool = False,
     needs: tuple[str, ...] = (),
     recovers: Recovers = Recovers.CLASS,
+    threat: str = "",
 ) -> Callable[[type[AttackT]], type[AttackT]]:
     """Register an attack; the arguments are those of `AttackInfo`.
 
@@ -191,6 +204,7 @@ def attack(
         public=public,
         needs=needs,
         recovers=recovers,
+        threat=threat,
     )
 
     def keep(cls: type[AttackT]) -> type[AttackT]:

@@ -10,6 +10,8 @@ from typing import Any
 from torch import nn
 
 from workbench.attacks.base import Attack, AttackInfo
+from workbench.attacks.parts.first_layer import first_linear
+from workbench.core.errors import Incompatible
 from workbench.core.knobs import knobs_of
 from workbench.priors import PRIORS, Prior
 from workbench.targets.architectures import Classifier
@@ -67,3 +69,13 @@ def watches_norms(attack: Attack) -> bool:
 @cache
 def _has_batch_norm(arch: str, shape: tuple[int, int, int]) -> bool:
     return any(isinstance(module, nn.BatchNorm2d) for module in Classifier(arch, shape, 2).modules())
+
+
+@cache
+def first_layer_problem(arch: str, shape: tuple[int, int, int]) -> str | None:
+    """Return why a network's first layer does not tell its input in closed form, or None."""
+    try:
+        first_linear(Classifier(arch, shape, 2))
+    except Incompatible as error:
+        return str(error)
+    return None

@@ -13,9 +13,7 @@ from workbench.recognisers.gallery import FaceGallery, keep_gallery
 from workbench.scenarios import SCENARIOS
 
 
-@command(
-    "calibrate", "Make the face recognisers' galleries of a scenario, and measure them on held-out photographs", order=9
-)
+@command("calibrate", "Make and measure the face recognisers' galleries of a scenario", order=9)
 class Calibrate:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from workbench.analysis.prior_quality import figures_of
 from workbench.attacks import ATTACKS, AttackInfo
+from workbench.attacks.threats import LETTERS
 from workbench.commands.base import COMMANDS
 from workbench.core.records import Access, Recovers
 from workbench.core.registry import Entry, Info, Registry
@@ -83,6 +84,22 @@ def attacks(recovers: Recovers = Recovers.CLASS) -> str:
         for number, info in enumerate(asking)
     ]
     return table(["what it may ask", "attack", "prior", "paper"], rows)
+
+
+def on_updates() -> str:
+    """Return the attacks on what participants send, by the threat model that they need."""
+    titles = {entry.key: entry.title for entry in own(PRIORS)}
+    rows = (
+        [
+            named(info.title, info.key),
+            f"{info.threat}: {LETTERS[info.threat]}",
+            titles.get(info.prior or "", "none"),
+            info.paper,
+        ]
+        for info in (entry.info for entry in own(ATTACKS))
+        if info.on_updates
+    )
+    return table(["attack", "threat model: the attacker", "prior", "paper"], rows)
 
 
 def departures() -> str:
@@ -253,6 +270,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "scenarios": scenarios,
     "attacks": attacks,
     "departures": departures,
+    "on-updates": on_updates,
     "targets": targets,
     "priors": priors,
     "defenses": defenses,

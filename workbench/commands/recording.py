@@ -24,9 +24,7 @@ from workbench.scenarios import SCENARIOS
 from workbench.workers.scheduler import default_threads
 
 
-@command(
-    "record-examples", "Run the first page's cards and keep what it shows of them before anything has run", order=8
-)
+@command("record-examples", "Record what the first page shows of its cards", order=8)
 class RecordExamples:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:

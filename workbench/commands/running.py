@@ -22,6 +22,7 @@ from workbench.engine.execute import execute
 from workbench.engine.model_cache import ModelCache, pick_device
 from workbench.engine.presets import default_config
 from workbench.engine.restore import MOST_BYTES, Restored, restore
+from workbench.federated.store import chosen, rounds_done
 from workbench.runs.ledger import FolderLedger
 from workbench.runs.run_folder import RunFolder
 from workbench.runs.store import RunStore
@@ -50,6 +51,7 @@ def summary(folder: RunFolder) -> dict[str, Any]:
         "judged": manifest.get("judged"),
         "sets": manifest.get("sets", {}),
         "verdict": manifest.get("verdict"),
+        "matched": manifest.get("matched"),
         "target_accuracy": manifest.get("target_accuracy"),
         "target_warning": manifest.get("target_warning", ""),
         "note": manifest.get("note", ""),
@@ -101,6 +103,8 @@ def configured(options: argparse.Namespace, restored: Restored | None = None) ->
     """
     flags = {name: getattr(options, name) for name in FLAGS if getattr(options, name) is not None}
     knobs = assignments(options.knobs)
+    if (options.round, options.victim, options.federated) != (None, None, None):
+        flags["target"] = model_of_round(options, restored)
     if restored is None and options.source is not None:
         restored = read_settings(options.source)
     if restored is None:
@@ -130,6 +134,16 @@ def checked(options: argparse.Namespace) -> int:
     return check(options.scenario, options.target or SCENARIOS[options.scenario].default_target, options.json)
 
 
+def model_of_round(options: argparse.Namespace, restored: Restored | None) -> str:
+    """Return the target that --round, --victim and --federated name; raises `DataMissing` or `UsageError`."""
+    scenario = options.scenario or (restored.config.scenario if restored else None)
+    if scenario is None:
+        raise UsageError("Name the scenario with --scenario.")
+    federation = chosen(scenario, options.target, options.federated)
+    round_ = rounds_done(federation) if options.round is None else options.round
+    return federation.target(round_, options.victim or "global")
+
+
 @command("run", "Run one attack", order=2)
 class Run:
     @staticmethod
@@ -145,6 +159,11 @@ class Run:
         parser.add_argument("--attack")
         parser.add_argument("--target", metavar="ARCH", help="an architecture, http:NAME or onnx:NAME")
         add_options(parser)
+        parser.add_argument(
+            "--round", type=int, metavar="N", help="attack a model of this round of a federated training"
+        )
+        parser.add_argument("--victim", help="whose: global, aggregate or participant:N (default: global)")
+        parser.add_argument("--federated", metavar="NAME", help="which federated training (default: the newest)")
         parser.add_argument("--defense", help="such as bido, 'bido(strength=2)' or bido+rounding")
         parser.add_argument("--asks", type=int, help="ask everything so often and average (default: 1)")
         parser.add_argument("--prior")
@@ -186,5 +205,8 @@ class Run:
         else:
             if result["verdict"]:
                 print(*verdict_lines(result["verdict"]), sep="\n")
+            if found := result["matched"]:
+                for number, (near, alike) in enumerate(zip(found["psnr"], found["ssim"], strict=True)):
+                    print(f"image {number} of the batch: PSNR {near:.1f} dB, SSIM {alike:.3f}")
             print_figures(result)
         return 0 if state is RunState.FINISHED else 1

@@ -121,3 +121,15 @@ def configure(cls: type[T], values: Mapping[str, Any] | None = None) -> T:
 def values_of(instance: Any) -> dict[str, Any]:
     """Return the current value of every knob of a configured instance."""
     return {name: getattr(instance, name) for name in knobs_of(type(instance))}
+
+
+def changed_text(instance: Any) -> dict[str, str]:
+    """Return the knobs of a configured instance that do not have their default value, as short text."""
+    declared = knobs_of(type(instance))
+    return {name: _text(value) for name, value in values_of(instance).items() if value != declared[name].default}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.10g}" if isinstance(value, float) else str(value)

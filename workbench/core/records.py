@@ -43,6 +43,7 @@ class Recovers(enum.StrEnum):
     """What an attack gets out of a model: each kind has its own tab, and other attackers have other data."""
 
     CLASS = "class"  # what a class looks like
+    BATCH = "batch"  # the images of one batch, from what a participant of a federated training sent
     PICTURE = "picture"  # one picture, from what a hidden layer answered of it
 
 
@@ -164,11 +165,11 @@ class TrainingConfig:
     """Everything that determines a training; queued, recorded and repeated as a run is.
 
     Attributes:
-        what: "prior" or "target".
+        what: "prior", "target" or "federated".
         prior: which prior; None where a target is trained.
         target: the architecture that is trained, or what a tuned prior is tuned to; None for other priors.
         quality: "quick" or "full".
-        recipe: changes to the recipe, as texts.
+        recipe: changes to the recipe, as texts; of a federated training, its knobs.
         resume: go on from the checkpoint of a training that was cut short.
     """
 

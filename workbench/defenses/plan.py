@@ -12,17 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from workbench.core.errors import Incompatible, UnknownName, UsageError
-from workbench.core.knobs import configure, knobs_of, values_of
+from workbench.core.knobs import changed_text, configure, knobs_of, values_of
 from workbench.core.records import UNDEFENDED, TrainedUnder
 from workbench.defenses.base import DEFENSES, Defense, Stage
 
 PART = re.compile(r"([\w-]+)(?:\(([^()]*)\))?")
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True)
@@ -60,8 +54,7 @@ class Part:
     @property
     def changed(self) -> dict[str, str]:
         """The knobs that do not have their default value, as text."""
-        usual = {name: knob.default for name, knob in knobs_of(type(self.defense)).items()}
-        return {name: _text(value) for name, value in values_of(self.defense).items() if value != usual[name]}
+        return changed_text(self.defense)
 
     def __str__(self) -> str:
         knobs = ",".join(f"{name}={value}" for name, value in self.changed.items())

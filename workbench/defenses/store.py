@@ -9,8 +9,10 @@ from typing import Any
 import torch
 
 from workbench.core.errors import DataMissing, WorkbenchError
+from workbench.core.rounds import ModelOfRound
 from workbench.core.weights import carded_names, has_weights, read_card
 from workbench.defenses.plan import Plan
+from workbench.federated.settings import federation_of
 from workbench.targets.architectures import ARCHITECTURES, Classifier
 from workbench.targets.store import EVALUATOR, classifier_name, read_classifier
 
@@ -66,6 +68,8 @@ def target_problem(scenario: str, arch: str, defense: str = "none") -> str | Non
 
 
 def _remedy(scenario: str, arch: str, defense: str | None) -> str:
+    if (snapshot := ModelOfRound.parse(arch)) is not None:
+        return federation_of(scenario, snapshot).command
     command = "evaluator" if arch == EVALUATOR else f"target --arch {arch}"
     return f"python -m workbench train {command} --scenario {scenario}" + (
         f" --defense {shlex.quote(defense)}" if defense else ""

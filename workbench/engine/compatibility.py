@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from workbench.attacks import ATTACKS
-from workbench.attacks.needs import layer_problem, unmet
+from workbench.attacks.needs import first_layer_problem, layer_problem, unmet
+from workbench.attacks.threats import threat_of
 from workbench.core.errors import DataMissing, Incompatible, WorkbenchError
 from workbench.core.knobs import configure
 from workbench.core.records import RunConfig, seed_problem
@@ -41,6 +42,18 @@ def public_problem(scenario: str) -> str | None:
         place.public_here()
     except DataMissing:
         return f"{place.title} ships no public images. {missing}"
+    return None
+
+
+def update_problem(config: RunConfig) -> str | None:
+    """Return why nobody answers, or the attack on what they send cannot be run, in a sentence, or None."""
+    if is_foreign(config.target):
+        return "Participants train a model of their own machine; a target elsewhere cannot be sent to them. Choose another target."
+    scenario = SCENARIOS[config.scenario]()
+    if problem := scenario.problem():
+        return problem
+    if config.attack == "closed-form" and config.target in ARCHITECTURES:
+        return first_layer_problem(config.target, tuple(scenario.input_shape))
     return None
 
 
@@ -82,6 +95,8 @@ def problems(config: RunConfig) -> list[str]:
             check(lambda: attack_problem(config.scenario, config.target, config.attack, config.prior, config.defense))
     if attack is not None and scenario is not None and config.target in ARCHITECTURES:
         check(lambda: layer_problem(scenario.item.input_shape, config.target, config.knobs))
+    if attack is not None and attack.info.on_updates and scenario is not None:
+        check(lambda: update_problem(config))
     if scenario is not None:
         check(lambda: scenario.item().classes(list(config.classes)) and None)
     if not 1 <= config.restarts <= 64:
@@ -126,7 +141,13 @@ def notes(config: RunConfig) -> list[str]:
         found.append(
             "This target gives the same question the same answer: asking again spends queries and finds nothing."
         )
-    return found
+    return found + (update_notes(config) if info.on_updates else [])
+
+
+def update_notes(config: RunConfig) -> list[str]:
+    """Return what a reader of an attack on updates must know: the threat model, and what its switches promise."""
+    attack = configure(ATTACKS[config.attack], config.knobs)
+    return list(threat_of(ATTACKS.entry(config.attack).info, attack, len(config.classes)).sentences)
 
 
 def ensure_fits(config: RunConfig) -> None:

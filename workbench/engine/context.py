@@ -10,13 +10,16 @@ from torch import nn
 from workbench.attacks import ATTACKS, AttackContext
 from workbench.attacks.base import Control
 from workbench.attacks.needs import watches_norms
-from workbench.core.errors import Incompatible
+from workbench.attacks.parts.on_updates import OnUpdates
+from workbench.core.errors import DataMissing, Incompatible
 from workbench.core.knobs import knobs_of
 from workbench.core.records import Access, Frame, RunConfig
 from workbench.engine.away import RemoteWait
 from workbench.engine.model_cache import ModelCache
 from workbench.engine.resolve import Resolved
+from workbench.federated.exchange import Participants
 from workbench.runs.control import RunControl
+from workbench.scenarios import Labelled
 from workbench.targets.remote.base import ForeignTarget
 from workbench.targets.remote.sources import answers, open_target
 from workbench.targets.view import view_of
@@ -58,7 +61,26 @@ def build_context(
         start=run.start,
         public=cache.public(config.scenario) if run.info.public else None,
         flips=run.scenario.flips,
+        participants=participants_of(run, cache) if isinstance(run.attack, OnUpdates) else None,
     )
+
+
+def participants_of(run: Resolved, cache: ModelCache) -> Participants:
+    """Return who answer in a run on updates: they share one private image of each class that is attacked.
+
+    Raises:
+        DataMissing: the private images are not here, so that nobody has anything to train on.
+    """
+    assert isinstance(run.attack, OnUpdates)
+    classes = list(run.config.classes)
+    run.scenario.private
+    images = cache.truth(run.config.scenario, classes)
+    if images is None:
+        raise DataMissing(f"The private images of {run.config.scenario} are not here.")
+    count = min(run.attack.participants, len(classes))
+    labels = torch.tensor(classes)
+    batches = [Labelled(images[p::count], labels[p::count]) for p in range(count)]
+    return Participants(batches, run.attack.terms, run.config.seed)
 
 
 def _own_target(run: Resolved, cache: ModelCache) -> nn.Module:
@@ -68,7 +90,7 @@ def _own_target(run: Resolved, cache: ModelCache) -> nn.Module:
         run.config.target,
         run.config.defense,
         released=not run.info.access.inside,
-        folded=not watches_norms(run.attack),
+        folded=not (watches_norms(run.attack) or run.info.on_updates),
     )
 
 

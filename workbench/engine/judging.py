@@ -18,6 +18,7 @@ from workbench.engine.resolve import Resolved
 from workbench.metrics.base import EvalContext
 from workbench.metrics.evaluator_rates import rates_of
 from workbench.metrics.judge import Judgement, judge, panel_json, sets_json
+from workbench.metrics.matched import matched
 from workbench.metrics.panel_verdict import Answer, agreement_of
 from workbench.recognisers import Panel
 from workbench.runs.contact_sheet import compose, webp
@@ -48,10 +49,11 @@ def _(payload: Images, ended: Conclusion) -> dict[str, Any]:
     """Judge images beside floor and ceiling; nothing where there is no evaluator or no private image."""
     run, folder, cache = ended.run, ended.folder, ended.cache
     images = payload.images.cpu()
+    batch = batch_figures(payload, ended) if run.info.on_updates else {}
     compose(images, run.layout).save(folder.path / "images.png", pnginfo=picture_text(folder.manifest()))
     context, ceiling = cache.evaluation(run.config.scenario), cache.ceiling(run.config.scenario)
     if context is None or ceiling is None:
-        return {}
+        return batch
     panel = context.panel.apart_from(run.target.body, run.target.weights)
     judgement, floor = judge(images, run.labels, context, panel, photographs=True), floor_of(run, cache, context, panel)
     folder.write_json(
@@ -66,7 +68,7 @@ def _(payload: Images, ended: Conclusion) -> dict[str, Any]:
     )
     nearest = context.private.train.images[judgement.nearest]
     write_atomically(folder.path / "nearest.webp", webp(nearest, run.layout))
-    return {
+    return batch | {
         "judged": judgement.n,
         "metrics": judgement.overall,
         "intervals": judgement.intervals,
@@ -76,6 +78,15 @@ def _(payload: Images, ended: Conclusion) -> dict[str, Any]:
         "accuracy": judgement.overall.get("acc@1"),
         "verdict": verdict_json(judgement, floor, ceiling, reach_of(run, judgement)),
     }
+
+
+def batch_figures(payload: Images, ended: Conclusion) -> dict[str, Any]:
+    """Return how near each image of the participants' batch was found; {} without the private images."""
+    truth = ended.cache.truth(ended.run.config.scenario, ended.run.labels.tolist())
+    if truth is None:
+        return {}
+    kept = None if payload.kept is None else payload.kept.cpu()
+    return {"matched": matched(payload.images.cpu(), truth, ended.run.config.restarts, kept)}
 
 
 def verdict_json(

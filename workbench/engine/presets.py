@@ -29,6 +29,8 @@ def default_config(
     overrides.setdefault("target", place.item.default_target)
     overrides.setdefault("prior", info.prior)
     overrides["defense"] = str(Plan.of(overrides.get("defense", "none")))
+    if info.on_updates and overrides.get("classes") is None:
+        overrides["classes"] = [0]  # a batch of one image, which is what these attacks were published with
     overrides["classes"] = tuple(place.item().classes(overrides.get("classes")))
     return RunConfig(scenario=scenario, attack=attack, knobs=values_of(configured), **overrides)
 

@@ -9,12 +9,24 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from workbench.core.registry import Info, Registry
+from workbench.core.registry import Entry, Info, Registry
+from workbench.core.rounds import architecture_of
 from workbench.core.shapes import Shape, image_shape
 
 Body = Callable[[Shape], tuple[nn.Module, int]]
 
-ARCHITECTURES: Registry[Body, ArchitectureInfo] = Registry("target architecture", "workbench.targets.nets")
+
+class Architectures(Registry["Body", "ArchitectureInfo"]):
+    """Architectures by name; the model of a round of a federated training is one of its architecture."""
+
+    def entry(self, key: str) -> Entry[Body, ArchitectureInfo]:
+        return super().entry(architecture_of(key))
+
+    def __contains__(self, key: object) -> bool:
+        return super().__contains__(architecture_of(key) if isinstance(key, str) else key)
+
+
+ARCHITECTURES = Architectures("target architecture", "workbench.targets.nets")
 
 
 @dataclass(frozen=True, kw_only=True)

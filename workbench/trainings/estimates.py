@@ -31,6 +31,8 @@ def planned_steps(card: dict[str, Any]) -> float:
 
 def training_estimate(config: TrainingConfig, device: str = "cpu") -> Estimate:
     """Return how long a training will take on a device of this type ("cpu" or "cuda")."""
+    if config.what == "federated":
+        return Estimate(None, "Its first round will tell.")
     for name, scenario in _kin(config):
         card = read_card(name)
         if card.get("device", device) != device:

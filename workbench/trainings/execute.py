@@ -6,17 +6,21 @@ import logging
 import math
 import time
 import traceback
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from typing import Any
 
 import torch
 
 from workbench.core.errors import WorkbenchError
+from workbench.core.paths import models_dir
 from workbench.core.records import RunState, TrainingConfig
 from workbench.core.weights import write_atomically
 from workbench.defenses import train_target
 from workbench.engine.model_cache import ModelCache, describe
+from workbench.federated.averaging import train_federated
+from workbench.federated.settings import Federation
+from workbench.federated.store import folder_of
 from workbench.priors.training.loop import TrainingProgress
 from workbench.runs.contact_sheet import SheetLayout, webp
 from workbench.runs.control import RunControl
@@ -25,13 +29,19 @@ from workbench.runs.training_folder import TrainingFolder
 from workbench.scenarios import SCENARIOS
 from workbench.targets.training import recipe_for
 from workbench.trainings.staging import discard, promote, staged_name
-from workbench.trainings.start import train_prior, trained_name
+from workbench.trainings.start import alone, train_prior, trained_name
 
 log = logging.getLogger(__name__)
 
 
 def carry_out(
-    config: TrainingConfig, folder: TrainingFolder, cache: ModelCache, *, control: RunControl, ledger: Ledger
+    config: TrainingConfig,
+    folder: TrainingFolder,
+    cache: ModelCache,
+    *,
+    control: RunControl,
+    ledger: Ledger,
+    on_report: Callable[[TrainingProgress], None] | None = None,
 ) -> RunState:
     """Train what `config` says and file its progress; returns how it ended.
 
@@ -39,7 +49,8 @@ def carry_out(
     of a training that is cut short is kept.
 
     Args:
-        control: may stop the training from another thread; at most 20 steps later it ends.
+        control: may pause or stop the training from another thread; it obeys at the next report, 20 steps later at most.
+        on_report: called with every report, for progress on a terminal.
     """
     state, reason, figures = RunState.FINISHED, "", {}
     name, progress = trained_name(config), ProgressLog(folder)
@@ -49,8 +60,14 @@ def carry_out(
             for report in coming:
                 figures = {"steps": report.step, "seconds": round(report.seconds, 1)}
                 progress.note(report)
+                if on_report is not None:
+                    on_report(report)
                 if report.samples is not None:
                     promote(name)
+                if control.paused and not control.stopped:
+                    ledger.update(folder.id, RunState.PAUSED)
+                    control.wait()
+                    ledger.update(folder.id, RunState.RUNNING)
                 if control.stopped and report.step < report.total:
                     state, reason = RunState.STOPPED, f"stopped at step {report.step}; it can be resumed"
                     break
@@ -83,6 +100,8 @@ def reports(config: TrainingConfig, device: torch.device) -> Generator[TrainingP
             recipe=config.recipe,
             name=staged_name(trained_name(config)),
         )
+    elif config.what == "federated":
+        yield from _federated_reports(config, device)
     else:
         yield from _target_reports(config, device)
 
@@ -96,6 +115,14 @@ def _target_reports(config: TrainingConfig, device: torch.device) -> Iterator[Tr
     ):
         losses = {"loss": epoch.loss} | ({} if math.isnan(epoch.accuracy) else {"accuracy": epoch.accuracy})
         yield TrainingProgress(epoch.epoch, epoch.total, losses, time.monotonic() - start)
+
+
+def _federated_reports(config: TrainingConfig, device: torch.device) -> Iterator[TrainingProgress]:
+    federation = Federation.trained_as(config)
+    with alone(models_dir() / ".checkpoints" / f"{config.scenario}-{folder_of(federation).name}.pt"):
+        for report in train_federated(federation, device=device, resume=config.resume):
+            own = {f"participant {p.number}": p.accuracy for p in report.participants if p.accuracy is not None}
+            yield TrainingProgress(report.round, report.total, {"accuracy": report.accuracy, **own}, report.seconds)
 
 
 class ProgressLog:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,13 +12,16 @@ from typing import Any
 
 import torch
 
-from workbench.core.errors import DataMissing, KnobError, UsageError, WorkbenchError
+from workbench.core.errors import DataMissing, Incompatible, KnobError, UsageError, WorkbenchError
 from workbench.core.paths import models_dir
 from workbench.core.records import TrainingConfig, seed_problem
 from workbench.defenses.plan import Plan, under
 from workbench.defenses.store import load_classifier, release_name, target_problem
 from workbench.defenses.store import weights_name as target_weights_name
 from workbench.defenses.training import defense_problem
+from workbench.federated.averaging import bytes_needed
+from workbench.federated.settings import Federation
+from workbench.federated.store import weights_name as federated_name
 from workbench.priors import PRIORS, Prior
 from workbench.priors.base import Setting, load_prior, prior_problem, weights_name
 from workbench.priors.training.loop import TrainingProgress, train
@@ -40,6 +44,9 @@ def trained_name(config: TrainingConfig) -> str:
     """Return the name of the weights that a training makes."""
     if config.what == "prior":
         return weights_name(config.scenario, config.prior_key, config.target, under(config.defense))
+    if config.what == "federated":
+        federation = Federation.trained_as(config)
+        return federated_name(federation, federation.setting.rounds)
     around = release_name(config.scenario, config.target_key, config.defense)
     return around or target_weights_name(config.scenario, config.target_key, config.defense)
 
@@ -53,8 +60,10 @@ def training_problems(config: TrainingConfig) -> list[str]:
             problems = _prior_training_problems(config, scenario)
         elif config.what == "target":
             problems = _target_training_problems(config, scenario, plan)
+        elif config.what == "federated":
+            problems = _federated_training_problems(config, scenario)
         else:
-            problems = [f"'{config.what}' cannot be trained. Choose prior or target."]
+            problems = [f"'{config.what}' cannot be trained. Choose prior, target or federated."]
     except WorkbenchError as error:
         problems = [str(error)]
     if config.quality not in QUALITIES:
@@ -62,6 +71,12 @@ def training_problems(config: TrainingConfig) -> list[str]:
     if (problem := seed_problem(config.seed)) is not None:
         problems.append(problem)
     return problems
+
+
+def ensure_trainable(config: TrainingConfig) -> None:
+    """Raise `Incompatible` with everything that keeps a training from starting."""
+    if problems := training_problems(config):
+        raise Incompatible(problems)
 
 
 def _prior_training_problems(config: TrainingConfig, dataset: Scenario) -> list[str]:
@@ -89,6 +104,22 @@ def _target_training_problems(config: TrainingConfig, dataset: Scenario, plan: P
     if plan.output is not None:  # it is put around a target, which must be there
         around = target_problem(config.scenario, config.target_key, str(replace(plan, output=None)))
     return [p for p in (dataset.problem(), defense_problem(config.target_key, config.defense), around) if p]
+
+
+def _federated_training_problems(config: TrainingConfig, dataset: Scenario) -> list[str]:
+    ARCHITECTURES.entry(config.target_key)
+    federation = Federation.trained_as(config)
+    problems = [problem] if (problem := dataset.problem()) else []
+    if config.defense != "none":
+        problems.append("Participants train without the defenses of Target; leave the defense out.")
+    models = models_dir()
+    free = shutil.disk_usage(models if models.is_dir() else models.parent).free
+    if (needed := bytes_needed(federation)) > free:
+        problems.append(
+            f"Its rounds take {needed / 1e6:.0f} MB, and {models_dir()} has room for {free / 1e6:.0f} MB. "
+            "Choose fewer rounds or participants, or another folder with WORKBENCH_MODELS."
+        )
+    return problems
 
 
 def overrides_for(recipe: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:

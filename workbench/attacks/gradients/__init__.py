@@ -1,0 +1,1 @@
+"""Attacks on what a participant sends; one file a method."""

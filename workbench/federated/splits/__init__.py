@@ -1,0 +1,1 @@
+"""How the private training images are divided among participants; one file each."""
