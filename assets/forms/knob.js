@@ -33,6 +33,7 @@ function number(knob, value, id, put) {
     box.setCustomValidity(wrong);
     if (wrong) {
       box.reportValidity();
+      put(box.value === "" ? null : Number(box.value), true); // what the field shows is what Run is refused for
       return;
     }
     slider.value = toNotch(knob, Number(box.value));

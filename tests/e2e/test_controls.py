@@ -50,7 +50,7 @@ def run(visit: Callable[..., Visit]) -> Iterator[tuple[Visit, str]]:
     """A long run, started by a press of Run."""
     visited = visit()
     page = visited.page
-    page.locator("#knob-steps").fill("5000")
+    page.locator("#knob-steps").fill("2000")
     page.locator("#knob-steps").press("Enter")
     page.get_by_role("button", name="Run", exact=True).click()
     name = until(lambda: run_of(page))

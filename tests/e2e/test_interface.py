@@ -27,7 +27,7 @@ def state(page) -> str:
 
 def points(page) -> int:
     """Return how many points the confidence curve shows."""
-    return page.evaluate("document.querySelector('.wb-curves .wb-plot').data?.[1]?.x.length ?? 0")
+    return page.evaluate("document.querySelector('.wb-curves .wb-plot')?.data?.[1]?.x.length ?? 0")
 
 
 def contrast(page, where: str) -> list[int]:
@@ -174,6 +174,10 @@ def test_pause_step_turn_a_knob_resume_stop(visit: Callable[..., Visit], served:
     steps = page.locator("#knob-steps")
     steps.fill("5000")
     steps.press("Enter")
+    until(page.locator("#run-button").is_disabled, why="Run would start with other steps than the field shows")
+    steps.fill("2000")
+    steps.press("Enter")
+    until(page.locator("#run-button").is_enabled)
     page.keyboard.press("Control+Enter")
     page.get_by_test_id("card").first.wait_for()
     until(lambda: step(page) > 3, seconds=150)
@@ -202,7 +206,7 @@ def test_pause_step_turn_a_knob_resume_stop(visit: Callable[..., Visit], served:
     until(lambda: state(page) == "stopped")
     run = run_of(page)
     manifest = json.loads((served.runs / run / "run.json").read_text())
-    assert manifest["config"]["knobs"]["steps"] == 5000
+    assert manifest["config"]["knobs"]["steps"] == 2000
     assert visited.faults == []
 
 

@@ -34,7 +34,7 @@ def going(visit: Callable[..., Visit]) -> Iterator[Visit]:
     first = visit()
     pick(first.page, "Attack", "GMI")  # it has several knobs that may be turned while it goes
     steps = first.page.locator("#knob-steps")
-    steps.fill("20000")
+    steps.fill("10000")
     steps.press("Enter")
     first.page.keyboard.press("Control+Enter")
     run = until(lambda: run_of(first.page))
