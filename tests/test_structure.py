@@ -19,7 +19,7 @@ LAYERS = [
     {"targets", "priors"},
     {"federated"},
     {"attacks", "defenses", "recognisers", "runs"},
-    {"metrics"},
+    {"metrics", "tabular"},
     {"engine", "reports"},
     {"trainings", "analysis", "grids", "study"},
     {"workers", "rebuild"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -50,3 +50,37 @@ def print_figures(result: Mapping[str, Any]) -> None:
 def number(value: float | None) -> str:
     """Return a measure with three places, "n/a" for None."""
     return "n/a" if value is None else f"{value:.3f}"
+
+
+def print_attributes(result: Mapping[str, Any]) -> None:
+    """Print what an attribute inference found over all values and by value, beside every baseline.
+
+    Args:
+        result: of `workbench.engine.tables`: what a run's record says of its judgement.
+    """
+    data = result["data"]
+    print(f"{result['judged']} records; {data['source']}")
+    names = list(result["metrics"])
+    print(f"{'':<18}" + "".join(f"{name:>20}" for name in names))
+    rows = {result["attack"]: result["metrics"], **result["baselines"]}
+    for key, figures in rows.items():
+        spread = result["intervals"] if key == result["attack"] else {}
+        print(f"{key:<18}" + "".join(f"{between(figures[name], spread.get(name)):>20}" for name in names))
+    for row in result["by_value"]:
+        figures = ", ".join(
+            f"{name} {between(row[name], row['intervals'].get(name))}"
+            for name in ("precision", "recall", "f1", "g_mean", "mcc")
+        )
+        print(f"{row['value']} ({row['n']}): {figures}")
+    for groups in result["disparity"]:
+        if groups["gap"] is not None:
+            shares = ", ".join(f"{g['group']} {between(g['accuracy'], g['interval'])}" for g in groups["groups"])
+            print(f"accuracy by {groups['column']}: {shares}; gap {groups['gap']:.3f}")
+
+
+def between(value: float, interval: Sequence[float] | None) -> str:
+    """Return a figure with its 95 % interval, such as "0.564 [.55 .58]"."""
+    if interval is None:
+        return f"{value:.3f}"
+    low, high = (f"{v:.2f}".replace("0.", ".", 1) for v in interval)
+    return f"{value:.3f} [{low} {high}]"

@@ -11,6 +11,7 @@ from typing import Any
 from workbench.analysis.prior_quality import figures_of
 from workbench.attacks import ATTACKS, attacks_by_access
 from workbench.commands.base import command
+from workbench.core.errors import WorkbenchError
 from workbench.core.knobs import knobs_of
 from workbench.core.records import Access
 from workbench.core.registry import Info
@@ -22,6 +23,11 @@ from workbench.metrics.sets import SET_METRICS
 from workbench.priors import PRIORS
 from workbench.priors.base import lender_of, prior_card, prior_problem
 from workbench.scenarios import SCENARIOS
+from workbench.tabular.attacks import INFERENCES
+from workbench.tabular.inquiry import scenario_now
+from workbench.tabular.models import MODELS
+from workbench.tabular.scenarios.base import OWN, TABLES
+from workbench.tabular.scenarios.own import own_tables
 from workbench.targets import ARCHITECTURES
 from workbench.targets.store import EVALUATOR
 
@@ -177,6 +183,45 @@ def grouped(kind: str, rows: list[dict[str, Any]]) -> Iterator[tuple[str, list[d
             yield access.label, inside
 
 
+def tables() -> list[dict[str, Any]]:
+    rows = []
+    for key in [*TABLES.keys(), *(f"{OWN}{name}" for name in own_tables())]:
+        try:
+            place = scenario_now(key)
+            problem = place.problem()
+        except WorkbenchError as error:
+            rows.append({"key": key, "title": key, "usable": False, "problem": str(error)})
+            continue
+        title = TABLES.entry(key).title if key in TABLES else key.removeprefix(OWN)
+        row = {"key": key, "title": title, "usable": problem is None, "problem": problem}
+        if problem is None:
+            records = place.records
+            row |= {
+                "response": place.response.name,
+                "sensitive": list(place.sensitive),
+                "source": records.source,
+                "synthetic": records.synthetic,
+                "private": len(records.private),
+                "public": len(records.public),
+            }
+        rows.append(row)
+    return rows
+
+
+def inferences() -> list[dict[str, Any]]:
+    return [
+        {
+            **described(entry.info),
+            "knobs": {k.name: {"default": k.default, "help": k.help} for k in knobs_of(entry.item).values()},
+        }
+        for entry in INFERENCES
+    ]
+
+
+def models() -> list[dict[str, Any]]:
+    return [described(entry.info) for entry in MODELS]
+
+
 KINDS = {
     "scenarios": scenarios,
     "targets": targets,
@@ -184,6 +229,9 @@ KINDS = {
     "attacks": attacks,
     "defenses": defenses,
     "metrics": metrics,
+    "tables": tables,
+    "inferences": inferences,
+    "table-targets": models,
 }
 
 

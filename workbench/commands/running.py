@@ -12,7 +12,7 @@ import torch
 
 from workbench.commands.base import assignments, command
 from workbench.commands.checking import check
-from workbench.commands.figures import print_figures, verdict_lines
+from workbench.commands.figures import print_attributes, print_figures, verdict_lines
 from workbench.core.errors import StoreError, UsageError
 from workbench.core.paths import runs_dir
 from workbench.core.payloads import Images
@@ -27,10 +27,12 @@ from workbench.runs.ledger import FolderLedger
 from workbench.runs.run_folder import RunFolder
 from workbench.runs.store import RunStore
 from workbench.scenarios import SCENARIOS
+from workbench.tabular.kinds import shape_of
 from workbench.targets.remote.sources import add_options, allow_from
 from workbench.workers.scheduler import default_threads
 
 ERASE = "\033[K"  # what a longer line before this one has left to its right
+OF_TABLES = ("data", "target_figures", "by_value", "baselines", "disparity")  # of attribute inferences
 FLAGS = ("target", "prior", "defense", "classes", "restarts", "budget", "seed", "asks")  # that settings may come from
 
 
@@ -55,6 +57,7 @@ def summary(folder: RunFolder) -> dict[str, Any]:
         "target_accuracy": manifest.get("target_accuracy"),
         "target_warning": manifest.get("target_warning", ""),
         "note": manifest.get("note", ""),
+        **{name: manifest[name] for name in OF_TABLES if name in manifest},
     }
 
 
@@ -72,7 +75,7 @@ def prepare(config: RunConfig, out: Path | None, again: str = "") -> tuple[RunFo
     Args:
         again: the run whose settings it takes up; "" for none.
     """
-    shape = SCENARIOS[config.scenario].input_shape
+    shape = shape_of(config.scenario)
     fields: dict[str, Any] = {"again": again} if again else {}
     if out is None:
         store = RunStore(runs_dir())
@@ -157,7 +160,9 @@ class Run:
         )
         parser.add_argument("--scenario")
         parser.add_argument("--attack")
-        parser.add_argument("--target", metavar="ARCH", help="an architecture, http:NAME or onnx:NAME")
+        parser.add_argument(
+            "--target", metavar="ARCH", help="an architecture, http:NAME or onnx:NAME; of tables linear, tree or mlp"
+        )
         add_options(parser)
         parser.add_argument(
             "--round", type=int, metavar="N", help="attack a model of this round of a federated training"
@@ -168,7 +173,9 @@ class Run:
         parser.add_argument("--asks", type=int, help="ask everything so often and average (default: 1)")
         parser.add_argument("--prior")
         parser.add_argument("--preset", help="knob values to start from (default: demo)")
-        parser.add_argument("--classes", help="such as 0,3,5 or 0-7 or all (default: all)")
+        parser.add_argument(
+            "--classes", help="such as 0,3,5 or 0-7 or all (default: all); of tables, the records that are watched"
+        )
         parser.add_argument("--restarts", type=int, help="tries per class (default: 1)")
         parser.add_argument("--budget", type=int, help="most queries (default: no limit)")
         parser.add_argument("--seed", type=int, help="(default: 0)")
@@ -208,5 +215,8 @@ class Run:
             if found := result["matched"]:
                 for number, (near, alike) in enumerate(zip(found["psnr"], found["ssim"], strict=True)):
                     print(f"image {number} of the batch: PSNR {near:.1f} dB, SSIM {alike:.3f}")
-            print_figures(result)
+            if "by_value" in result:
+                print_attributes(result)
+            else:
+                print_figures(result)
         return 0 if state is RunState.FINISHED else 1

@@ -16,6 +16,8 @@ from workbench.engine.sanity import sanity_warning
 from workbench.priors import PRIORS
 from workbench.priors.base import prior_problem
 from workbench.scenarios import SCENARIOS
+from workbench.tabular.fitting import table_problems
+from workbench.tabular.scenarios import is_table
 from workbench.targets import ARCHITECTURES
 from workbench.targets.remote.sources import foreign_problem, is_foreign
 from workbench.targets.store import EVALUATOR
@@ -59,6 +61,8 @@ def update_problem(config: RunConfig) -> str | None:
 
 def problems(config: RunConfig) -> list[str]:
     """Return everything that keeps this configuration from running, a sentence each."""
+    if is_table(config.scenario):
+        return table_problems(config)
     found: list[str] = []
 
     def check(look: Any) -> Any:
@@ -117,7 +121,7 @@ def problems(config: RunConfig) -> list[str]:
 
 def notes(config: RunConfig) -> list[str]:
     """Return what is worth knowing of a configuration that may run all the same, a sentence each; [] if it may not."""
-    if problems(config):
+    if problems(config) or is_table(config.scenario):
         return []
     info, plan = ATTACKS.entry(config.attack).info, Plan.of(config.defense)
     found = [said] if is_foreign(config.target) and (said := sanity_warning(config.scenario, config.target)) else []

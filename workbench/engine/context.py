@@ -7,12 +7,11 @@ from collections.abc import Generator
 import torch
 from torch import nn
 
-from workbench.attacks import ATTACKS, AttackContext
+from workbench.attacks import AttackContext
 from workbench.attacks.base import Control
 from workbench.attacks.needs import watches_norms
 from workbench.attacks.parts.on_updates import OnUpdates
 from workbench.core.errors import DataMissing, Incompatible
-from workbench.core.knobs import knobs_of
 from workbench.core.records import Access, Frame, RunConfig
 from workbench.engine.away import RemoteWait
 from workbench.engine.model_cache import ModelCache
@@ -20,6 +19,7 @@ from workbench.engine.resolve import Resolved
 from workbench.federated.exchange import Participants
 from workbench.runs.control import RunControl
 from workbench.scenarios import Labelled
+from workbench.tabular.kinds import declared_knobs
 from workbench.targets.remote.base import ForeignTarget
 from workbench.targets.remote.sources import answers, open_target
 from workbench.targets.view import view_of
@@ -27,7 +27,7 @@ from workbench.targets.view import view_of
 
 def control_for(config: RunConfig) -> RunControl:
     """Return what pauses, stops and turns the live knobs of a run of `config`."""
-    return RunControl(knobs_of(ATTACKS[config.attack]), config.knobs)
+    return RunControl(declared_knobs(config.scenario, config.attack), config.knobs)
 
 
 def build_context(

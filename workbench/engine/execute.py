@@ -15,11 +15,10 @@ from workbench.core.errors import BudgetSpent, Incompatible, WorkbenchError
 from workbench.core.paths import runs_dir
 from workbench.core.records import Frame, RunConfig, RunState
 from workbench.engine.away import RemoteWait, StoppedWaiting
-from workbench.engine.conclude import conclude, set_scene
-from workbench.engine.context import build_context, control_for, frames_of
+from workbench.engine.context import control_for
 from workbench.engine.determinism import deterministic
+from workbench.engine.experiment import Experiment, experiment_of
 from workbench.engine.model_cache import ModelCache, describe
-from workbench.engine.resolve import Resolved, resolve
 from workbench.runs.control import RunControl
 from workbench.runs.ledger import FolderLedger, Ledger
 from workbench.runs.recorder import Recorder, note_event
@@ -82,7 +81,7 @@ class _Execution:
         self.config, self.folder, self.cache, self.control = config, folder, cache, control
         self.ledger, self.runs, self.fps = ledger, runs, fps
         self.clock = _Stopwatch()
-        self.run: Resolved | None = None
+        self.run: Experiment | None = None
         self.recorder: Recorder | None = None
         self.last: Frame | None = None
 
@@ -109,13 +108,13 @@ class _Execution:
 
     def _attack(self, on_frame: OnFrame | None) -> _Ending:
         self._file_start()
-        run = self.run = resolve(self.config, self.cache, self.runs)
-        if run.target.remote:
-            self._file(source=run.target.address, target_warning=run.target.warning)
+        run = self.run = experiment_of(self.config, self.cache, self.runs)
+        if run.origin:
+            self._file(**run.origin)
         recorder = self.recorder = Recorder(self.folder, run.layout, run.plane, fps=self.fps)
-        context = build_context(run, self.cache, _Pace(self.control, recorder), self._remote_wait())
+        attack = run.frames(_Pace(self.control, recorder), self._remote_wait())
         self.clock.start()
-        with deterministic(), closing(frames_of(run, context)) as frames:
+        with deterministic(), closing(attack) as frames:
             for frame in frames:
                 self._take(frame, run, recorder)
                 if on_frame is not None:
@@ -150,10 +149,10 @@ class _Execution:
             held=self.clock.held,
         )
 
-    def _take(self, frame: Frame, run: Resolved, recorder: Recorder) -> None:
+    def _take(self, frame: Frame, run: Experiment, recorder: Recorder) -> None:
         first, self.last = self.last is None, frame
         if first:
-            set_scene(run, self.folder, self.cache, frame)
+            run.set_scene(self.folder, frame)
         recorder.offer(frame, self.clock.seconds, must=first or self.control.paused)
 
     def _pause(self) -> None:
@@ -172,7 +171,7 @@ class _Execution:
             if self.last is not None and self.run is not None:
                 if ending.reason:  # judging takes seconds, and who pressed Stop is to see at once that it was heard
                     self._file(reason=ending.reason)
-                figures = conclude(self.run, self.folder, self.cache, self.last, seconds)
+                figures = self.run.conclude(self.folder, self.last, seconds)
         except Exception as error:  # a run that ran must not be lost because judging it failed
             log.exception("run %s could not be judged", self.folder.id)
             said = (

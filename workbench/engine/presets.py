@@ -11,6 +11,8 @@ from workbench.core.knobs import configure, values_of
 from workbench.core.records import RunConfig
 from workbench.defenses.plan import Plan
 from workbench.scenarios import SCENARIOS
+from workbench.tabular.fitting import default_table_config
+from workbench.tabular.scenarios import is_table
 
 
 def default_config(
@@ -21,6 +23,8 @@ def default_config(
     Raises:
         UnknownName, KnobError.
     """
+    if is_table(scenario):
+        return default_table_config(scenario, attack, preset=preset, knobs=knobs, **overrides)
     place, entry = SCENARIOS.entry(scenario), ATTACKS.entry(attack)
     info = entry.info
     if preset not in info.presets:

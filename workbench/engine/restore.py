@@ -22,6 +22,9 @@ from workbench.priors import PRIORS
 from workbench.runs.picture_text import CHUNK
 from workbench.runs.store import RUN_ID
 from workbench.scenarios import SCENARIOS
+from workbench.tabular.fitting import default_table_config
+from workbench.tabular.models import MODELS
+from workbench.tabular.scenarios import is_table
 from workbench.targets import ARCHITECTURES
 from workbench.targets.remote.sources import is_foreign, source_of
 
@@ -144,6 +147,8 @@ def config_from(data: Any) -> Restored:
     if foreign := [str(name)[:40] for name in config if name not in known]:
         raise UsageError(f"The record has a setting that this workbench does not know: {foreign[0]}.")
     scenario = _word(config, "scenario")
+    if is_table(scenario):
+        return Restored(_table_config(config), source=_source(data))
     SCENARIOS.entry(scenario)
     attack = _word(config, "attack")
     ATTACKS.entry(attack)
@@ -175,9 +180,34 @@ def config_from(data: Any) -> Restored:
         **chosen,
     )
     began = "The run began from a frame of another run. These settings start anew." if config.get("fork") else ""
+    return Restored(restored, (began,) if began else (), _source(data))
+
+
+def _source(data: Mapping[str, Any]) -> str:
+    """Return the id of the run whose record this is, "" where it says none."""
     source = data.get("id")
-    known_as = source if isinstance(source, str) and RUN_ID.fullmatch(source) else ""
-    return Restored(restored, (began,) if began else (), known_as)
+    return source if isinstance(source, str) and RUN_ID.fullmatch(source) else ""
+
+
+def _table_config(config: Mapping[str, Any]) -> RunConfig:
+    """Return the settings of an attribute inference, checked as those of any other run."""
+    scenario, attack = _word(config, "scenario"), _word(config, "attack")
+    knobs = config.get("knobs", {})
+    if not isinstance(knobs, Mapping) or not all(isinstance(v, (str, int, float, bool)) for v in knobs.values()):
+        raise UsageError("The record's knobs are not names with values.")
+    budget = config.get("budget")
+    restored = default_table_config(
+        scenario,
+        attack,
+        knobs=dict(knobs),
+        target=_word(config, "target"),
+        defense=_word(config, "defense", "none"),
+        classes=_classes(config.get("classes")),
+        seed=whole(config.get("seed", 0), "Seed", 0, MOST_SEED),
+        budget=None if budget is None else whole(budget, "Query limit", 1, MOST_BUDGET),
+    )
+    MODELS.entry(restored.target)
+    return restored
 
 
 def whole(value: Any, name: str, lo: int, hi: int) -> int:

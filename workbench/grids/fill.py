@@ -24,7 +24,7 @@ from workbench.grids.base import Cell, GridFile, training_seconds, weights_of
 from workbench.grids.persons import persons_of
 from workbench.runs.run_folder import RunFolder
 from workbench.runs.store import RunStore
-from workbench.scenarios import SCENARIOS
+from workbench.tabular.kinds import shape_of
 
 SKIPPED = "skipped"  # of a cell that somebody does not want run
 # Carries out cells in the store at a path, so many at once; yields them as they end and adds lost ones to the last list.
@@ -50,7 +50,7 @@ def _prepare() -> None:
 def run_cell(config: RunConfig, root: Path) -> dict[str, Any]:
     """Run one cell into the run store at `root`; return its record's fields."""
     store = RunStore(root)
-    shape = SCENARIOS[config.scenario].input_shape
+    shape = shape_of(config.scenario)
     folder = store.create(config, owner="grid", shape=shape, state=RunState.RUNNING)
     execute(config, folder, _lab(config.device), ledger=store, runs=store.root, fps=1.0)
     return record_of(folder)

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from workbench.attacks import ATTACKS
 from workbench.core.knobs import configure, values_of
 from workbench.core.records import RunConfig
+from workbench.tabular.fitting import default_table_config
+from workbench.tabular.scenarios import is_table
 
 
 def ranges(numbers: Sequence[int]) -> str:
@@ -23,6 +25,8 @@ def ranges(numbers: Sequence[int]) -> str:
 
 def command_line(config: RunConfig) -> str:
     """Return the command that repeats a run on the command line."""
+    if is_table(config.scenario):
+        return table_command(config)
     words = [
         "python",
         "-m",
@@ -49,4 +53,20 @@ def command_line(config: RunConfig) -> str:
     for name, value in config.knobs.items():
         if value != usual[name]:
             words += ["--set", f"{name}={str(value).lower() if isinstance(value, bool) else value}"]
+    return shlex.join(words)
+
+
+def table_command(config: RunConfig) -> str:
+    """Return the command that repeats an attribute inference; knobs that have their usual value are left out."""
+    words = ["python", "-m", "workbench", "run", "--scenario", config.scenario, "--target", config.target]
+    words += ["--attack", config.attack]
+    if config.defense != "none":
+        words += ["--defense", config.defense]
+    words += ["--classes", ranges(config.classes), "--seed", str(config.seed)]
+    if config.budget is not None:
+        words += ["--budget", str(config.budget)]
+    usual = default_table_config(config.scenario, config.attack).knobs
+    for name, value in config.knobs.items():
+        if value != usual.get(name):
+            words += ["--set", f"{name}={value}"]
     return shlex.join(words)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from workbench.attacks import ATTACKS, attack_label
 from workbench.core.errors import WorkbenchError
 from workbench.reports.changes import changes_of
 from workbench.reports.command_line import command_line
 from workbench.reports.marks import marks_of
 from workbench.runs.run_folder import RunFolder
-from workbench.scenarios import SCENARIOS
+from workbench.tabular.kinds import label_of, scenario_title
 
 FORMAT = 1  # of the JSON file; it changes when a reader of an earlier one would misread it
 
@@ -49,8 +48,7 @@ def record_of(folder: RunFolder, against: RunFolder | None = None) -> dict[str, 
 def title_of(config: dict[str, Any]) -> str:
     """Return what a run was, in words."""
     attack, scenario = config["attack"], config["scenario"]
-    what = attack_label(attack) if attack in ATTACKS else attack
-    where = SCENARIOS.entry(scenario).title if scenario in SCENARIOS else scenario
+    what, where = label_of(attack), scenario_title(scenario)
     defended = "" if config.get("defense", "none") == "none" else f" under {config['defense']}"
     return f"{what} on {where}, {config['target']}{defended}"
 

@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import IO, Any
 
-from workbench.attacks import ATTACKS
 from workbench.core.errors import (
     Incompatible,
     KnobError,
@@ -22,11 +21,10 @@ from workbench.core.errors import (
     UsageError,
     WorkbenchError,
 )
-from workbench.core.knobs import knobs_of
 from workbench.core.records import RunConfig, RunState, TrainingConfig
 from workbench.engine.compatibility import ensure_fits
 from workbench.runs.store import RunStore
-from workbench.scenarios import SCENARIOS
+from workbench.tabular.kinds import declared_knobs, shape_of
 from workbench.targets.remote.sources import as_options
 from workbench.trainings.estimates import training_estimate
 from workbench.trainings.start import trained_name, training_problems
@@ -164,7 +162,7 @@ class Scheduler:
         if instead_of is not None and not presenter and self.store.summary(instead_of).owner != owner:
             raise Incompatible(["What is running was started by somebody else; yours waits for it. Press Run."])
         self._ensure_room()
-        shape = SCENARIOS[config.scenario].input_shape
+        shape = shape_of(config.scenario)
         fields: dict[str, Any] = {"again": again} if again else {}
         job = AttackJob(self.store.create(config, owner=owner, shape=shape, **fields), config)
         with self._lock:
@@ -232,7 +230,8 @@ class Scheduler:
         Raises:
             UnknownName, KnobError: checked here, so that the caller hears of it at once.
         """
-        declared = knobs_of(ATTACKS[self.store.folder(run).config().attack])
+        config = self.store.folder(run).config()
+        declared = declared_knobs(config.scenario, config.attack)
         if name not in declared:
             raise UnknownName("knob", name, declared)
         if not declared[name].live:

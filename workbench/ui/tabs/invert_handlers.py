@@ -34,6 +34,7 @@ from workbench.priors.base import prior_problem
 from workbench.reports.command_line import command_line
 from workbench.runs.store import RunStore
 from workbench.scenarios import SCENARIOS
+from workbench.tabular.scenarios import is_table
 from workbench.targets import ARCHITECTURES
 from workbench.targets.remote.sources import foreign_problem, is_foreign
 from workbench.trainings.start import training_problems
@@ -383,6 +384,10 @@ class InvertHandlers:
     def restore(self, event: Mapping[str, Any]) -> Updates:
         """Put settings that a file held into the controls; they are checked again, for the page is not believed."""
         restored: Restored = config_from(event.get("config"))
+        if is_table(restored.config.scenario):
+            raise UsageError(
+                "These are settings of an attribute inference. Repeat it with python -m workbench run --from FILE."
+            )
         where = "Settings restored from the file. Run starts them."
         return show(self.catalog, restored.config, (where, *restored.notes))
 
@@ -391,6 +396,7 @@ class InvertHandlers:
         if not kept:
             return {}
         try:
-            return show(self.catalog, config_from(kept).config)
+            config = config_from(kept).config
+            return {} if is_table(config.scenario) else show(self.catalog, config)
         except WorkbenchError:
             return {}

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.attacks import attack_label
 from workbench.priors import PRIORS
 from workbench.reports.film import can_webm
 from workbench.runs.store import RunStore, RunSummary
+from workbench.tabular.kinds import label_of
 
 PAGE = 50  # lines of the table
 LONGEST_SEARCH = 80
@@ -86,7 +86,7 @@ def row(summary: RunSummary) -> dict[str, Any]:
         return {**shared, "what": what, "steps": summary.steps}
     return {
         **shared,
-        "what": f"{attack_label(summary.attack)} on {summary.scenario}/{summary.target}{defended(summary)}",
+        "what": f"{label_of(summary.attack)} on {summary.scenario}/{summary.target}{defended(summary)}",
         "count": summary.candidates,
         "accuracy": None if summary.accuracy is None else round(100 * summary.accuracy),
     }

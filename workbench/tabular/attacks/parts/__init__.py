@@ -1,0 +1,1 @@
+"""What several attribute inferences share."""
