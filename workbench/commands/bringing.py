@@ -12,7 +12,7 @@ from workbench.tabular.reading import ensure_size
 from workbench.tabular.scenarios.own import FILES, Declared, bring, keep
 
 
-@command("bring-table", "Keep a CSV of records, so that attribute inference can be run on it", order=12)
+@command("bring-table", "Keep a CSV for attribute inference", order=12)
 class BringTable:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:

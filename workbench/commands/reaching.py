@@ -18,7 +18,7 @@ from workbench.runs.contact_sheet import SheetLayout, compose
 from workbench.scenarios import SCENARIOS
 
 
-@command("reach", "Measure what the judges recognise of held-out photographs that a prior has drawn", order=5)
+@command("reach", "Measure how close a prior comes to held-out photographs", order=5)
 class MeasureReach:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:

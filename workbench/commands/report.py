@@ -48,7 +48,7 @@ def written(folder: RunFolder, out: Path, wanted: list[str], against: RunFolder 
     return files
 
 
-@command("report", "Write what a run was and what came of it, to take away", order=5)
+@command("report", "Write a report of a run, to take away", order=5)
 class TakeReport:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:

@@ -45,7 +45,7 @@ def token_in(variable: str | None) -> str:
     return token
 
 
-@command("serve-target", "Offer a target over HTTP, to be attacked from elsewhere", order=7)
+@command("serve-target", "Offer a target over HTTP", order=7)
 class ServeTarget:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:

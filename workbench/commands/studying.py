@@ -24,7 +24,7 @@ from workbench.study.simulate import simulate
 USUAL = Design("")
 
 
-@command("study", "Let people judge reconstructions: same person or not", order=5)
+@command("study", "Let people judge reconstructions", order=5)
 class StudyCommand:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:
