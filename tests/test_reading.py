@@ -6,7 +6,9 @@ import gzip
 import io
 import os
 import pickle
+import struct
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -110,10 +112,18 @@ def test_cropped_or_fitted_by_choice():
     assert (fitted[6:10] == 200).all() and (fitted[:5] == 0).all() and (fitted[12:] == 0).all()
 
 
-@pytest.mark.parametrize(("size", "words"), [((1, 1), "1 × 1 pixels"), ((20_000, 20_000), "pixels")])
+def png_that_claims(across: int, down: int) -> io.BytesIO:
+    """Return a PNG of a pixel that says it has more."""
+    data = bytearray(stored(Image.new("1", (1, 1)), "PNG").getvalue())
+    data[16:24] = struct.pack(">II", across, down)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    return io.BytesIO(data)
+
+
+@pytest.mark.parametrize(("size", "words"), [((1, 1), "1 × 1 pixels"), ((20_000, 20_000), "more than 120,000,000")])
 def test_too_small_and_too_large_are_refused_before_they_are_unpacked(size, words):
     with pytest.raises(BrokenPicture, match=words):
-        read_picture(stored(Image.new("1", size), "PNG"), SHAPE)
+        read_picture(png_that_claims(*size), SHAPE)
 
 
 # Many

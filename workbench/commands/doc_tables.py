@@ -59,7 +59,10 @@ def scenarios() -> str:
         image = f"{scenario.num_classes} × {height}×{width} {'grey' if channels == 1 else 'colour'}"
         return [named(entry.title, entry.key), scenario.private_source, scenario.public_source, image]
 
-    return table(["scenario", "private", "public: what the attacker has", "classes"], map(row, own(SCENARIOS)))
+    return table(
+        ["scenario", "private", "public: what the attacker has", "classes"],
+        map(row, (entry for entry in own(SCENARIOS) if not entry.item.own)),
+    )
 
 
 def attacks_by_access(recovers: Recovers | None = None) -> Iterator[tuple[Access, list[AttackInfo]]]:

@@ -51,6 +51,7 @@ def examine() -> dict[str, Any]:
     needed = {
         (scenario.key, key)
         for scenario in SCENARIOS
+        if not scenario.item.own
         for key in (scenario.item.default_target, EVALUATOR, scenario.item.default_prior)
     }
     problems = [

@@ -69,6 +69,7 @@ class Registry(Generic[T, InfoT]):
         self.kind, self.packages = kind, packages
         self._entries: dict[str, Entry[T, InfoT]] = {}
         self._loaded = self._loading = False
+        self._looks: list[Callable[[Registry[T, InfoT]], None]] = []
         self._lock = threading.RLock()  # who asks while another thread still loads waits for the whole of it
 
     def register(self, info: InfoT) -> Callable[[T], T]:
@@ -87,6 +88,24 @@ class Registry(Generic[T, InfoT]):
             return item
 
         return keep
+
+    def also(self, look: Callable[[Registry[T, InfoT]], None]) -> None:
+        """Call `look` whenever everything is asked for, or a name that is not known: it registers what has come since."""
+        self._looks.append(look)
+
+    def known(self) -> list[Entry[T, InfoT]]:
+        """Return what is registered so far; nothing is imported and nothing looked for."""
+        return list(self._entries.values())
+
+    def forget(self, key: str) -> None:
+        """Take what is registered under `key` out again, if anything is."""
+        self._entries.pop(key, None)
+
+    def _look(self) -> None:
+        self.load()
+        with self._lock:
+            for look in self._looks:
+                look(self)
 
     def load(self) -> None:
         """Import every module of the packages and every extension, once; after a failure, the next call tries again."""
@@ -108,6 +127,8 @@ class Registry(Generic[T, InfoT]):
     def entry(self, key: str) -> Entry[T, InfoT]:
         """Return the entry of `key`; raises `UnknownName` with the nearest match."""
         self.load()
+        if key not in self._entries:
+            self._look()
         try:
             return self._entries[key]
         except KeyError:
@@ -118,10 +139,12 @@ class Registry(Generic[T, InfoT]):
 
     def __contains__(self, key: object) -> bool:
         self.load()
+        if key not in self._entries:
+            self._look()
         return key in self._entries
 
     def __iter__(self) -> Iterator[Entry[T, InfoT]]:
-        self.load()
+        self._look()
         return iter(sorted(self._entries.values(), key=lambda e: (e.info.order, e.key)))
 
     def keys(self) -> list[str]:

@@ -141,7 +141,7 @@ def plan(request: RebuildRequest, done: Iterable[str] = ()) -> list[RebuildJob]:
     data_of = {
         entry.key: ScenarioData(entry.item(), request.root)
         for entry in SCENARIOS
-        if request.scenario in (None, entry.key)
+        if request.scenario in (None, entry.key) and not entry.item.own
     }
     for weights in weight_files(request.scenario):
         if weights.name in finished:

@@ -67,7 +67,7 @@ def card_of(name: str) -> dict[str, Any]:
 
 def weight_files(scenario: str | None = None) -> list[WeightFile]:
     """Return every weight that is shipped or should be, in the order of making."""
-    scenarios = [entry.key for entry in SCENARIOS if scenario in (None, entry.key)]
+    scenarios = [entry.key for entry in SCENARIOS if scenario in (None, entry.key) and not entry.item.own]
     wanted = {weights.name: weights for place in scenarios for weights in _registered(place)}
     for name in carded_names():
         if name.split("/")[0] in scenarios and name not in wanted and (weights := _carded(name)):

@@ -64,6 +64,7 @@ class Scenario:
         ships_classes: whether public images with classes of their own come with this scenario.
         evaluator: the architecture that judges this scenario's reconstructions; never a target.
         borrows: a scenario whose colour priors also serve this one, seen in grey; None if it has its own.
+        own: whether it is made of pictures that somebody brought, so that nothing of it is shipped.
         default_attack: the one that is offered first: it reaches more than random samples do on the default target.
     """
 
@@ -84,6 +85,7 @@ class Scenario:
     ships_classes: ClassVar[bool] = False
     split_seed: ClassVar[int] = 0
     borrows: ClassVar[str | None] = None
+    own: ClassVar[bool] = False
 
     @property
     def num_classes(self) -> int:

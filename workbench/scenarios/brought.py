@@ -15,7 +15,7 @@ from torch import Tensor
 from workbench.core.errors import UsageError
 from workbench.scenarios.base import Scenario
 from workbench.scenarios.reading.files import File, files_below
-from workbench.scenarios.reading.left_out import LeftOut
+from workbench.scenarios.reading.left_out import PassedOver
 from workbench.scenarios.reading.picture import BrokenPicture, NotAPicture, read_picture, size_of
 
 FILES, CLASSES = ("file", "filename", "path", "image"), ("class", "label", "target", "identity")  # names of CSV columns
@@ -55,7 +55,7 @@ def read_brought(folder: Path, scenario: Scenario) -> Brought:
     """
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder. Name one that holds pictures.")
-    found = [file for file in files_below(folder, LeftOut()) if _may_be(file)]
+    found = [file for file in files_below(folder, PassedOver()) if _may_be(file)]
     if not 1 <= len(found) <= MOST:
         raise UsageError(f"{folder} holds {len(found)} pictures; 1 to {MOST:,} can be judged at once.")
     layout, said = _classes_said(folder, [file.name for file in found])
@@ -121,7 +121,7 @@ def _class_of(text: str, name: str, scenario: Scenario) -> int:
 
 def _read(files: Sequence[File], folder: Path, shape: tuple[int, int, int]) -> tuple[Tensor, int]:
     """Return all files as pictures and how many had another size; raises `UsageError` that names every one that is none."""
-    images, left, fitted = [], LeftOut(), 0
+    images, left, fitted = [], PassedOver(), 0
     for file in files:
         try:
             fitted += size_of(file.opened()) != (shape[2], shape[1])

@@ -12,7 +12,7 @@ from torch import Tensor
 from workbench.core.errors import DataMissing, UsageError
 from workbench.scenarios.byte_images import ByteImages
 from workbench.scenarios.reading.files import File, files_below
-from workbench.scenarios.reading.left_out import LeftOut
+from workbench.scenarios.reading.left_out import PassedOver
 from workbench.scenarios.reading.picture import Fitting
 from workbench.scenarios.reading.read import read_files, read_pictures
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 def image_paths(folder: Path) -> list[Path]:
     """Return every file below `folder` whose name says that it is a picture, in order of path; hidden ones are none."""
-    return [folder / file.name for file in files_below(folder, LeftOut()) if file.meant]
+    return [folder / file.name for file in files_below(folder, PassedOver()) if file.meant]
 
 
 def read_folder(folder: Path, shape: tuple[int, int, int], how: Fitting = "crop") -> ByteImages:
@@ -61,7 +61,7 @@ def read_classes(folder: Path, shape: tuple[int, int, int]) -> tuple[Tensor, Ten
     """
     if not folder.is_dir():
         raise DataMissing(f"{folder} is not a folder. Name one that holds a folder of images for each class.")
-    left, parts, labels, read, classes = LeftOut(), list[np.ndarray](), list[int](), 0, 0
+    left, parts, labels, read, classes = PassedOver(), list[np.ndarray](), list[int](), 0, 0
     for part in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
         files = [File(f"{part.name}/{f.name}", f.source) for f in files_below(part, left)]
         pictures, names = read_files(files, shape, "crop", left)
@@ -78,7 +78,7 @@ def read_classes(folder: Path, shape: tuple[int, int, int]) -> tuple[Tensor, Ten
     return ByteImages.of(torch.from_numpy(np.concatenate(parts))), torch.tensor(labels)
 
 
-def tell(left: LeftOut, read: int, folder: Path) -> None:
+def tell(left: PassedOver, read: int, folder: Path) -> None:
     """Warn of the pictures that could not be read; raises `DataMissing` where they are too many to be an accident."""
     if not left.broken.count:
         return

@@ -109,7 +109,7 @@ def likeness(a: Tensor, b: Tensor) -> Tensor:
 
 
 def name_of(images: Tensor, row: int) -> str | None:
-    """Return what an image is called where it was read with its name."""
+    """Return what image `row` of (N, C, H, W) is called where it was read with its name."""
     return images.names[row] if isinstance(images, ByteImages) and row < len(images.names) else None
 
 

@@ -97,6 +97,10 @@ class App:
         probe = gr.HTML("", js_on_load="trigger('load')", apply_default_css=False, elem_classes="wb-probe")
         return gr.on([probe.load, self.pages[key].select], look, inputs, outputs, **how)
 
+    def keep_current(self, key: str, menu: gr.Dropdown) -> None:
+        """Show in a tab's menu of scenarios what there is when the tab is turned to: one may have been made since."""
+        self.when_opened(key, lambda: gr.update(choices=self.catalog.scenarios()), None, menu, **LIGHT)
+
     def when_loaded(self, look: Callable[..., Any], inputs: Any, outputs: Any) -> Any:
         """Call `look` when a browser has loaded the page; the address it asked for is known to queued events only."""
         queued: How = {**LIGHT, "queue": True}

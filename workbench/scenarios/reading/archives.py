@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from workbench.core.errors import UsageError
 from workbench.scenarios.reading.files import File, hidden
-from workbench.scenarios.reading.left_out import HIDDEN, LeftOut
+from workbench.scenarios.reading.left_out import HIDDEN, PassedOver
 from workbench.scenarios.reading.picture import BrokenPicture
 
 MOST_MEMBER = 256 << 20  # bytes of one file, unpacked
@@ -54,7 +54,7 @@ def archive_at(path: Path) -> Iterator[zipfile.ZipFile]:
         raise UsageError(f"{path} cannot be opened ({(error.strerror or str(error)).lower()}).") from None
 
 
-def files_in(archive: zipfile.ZipFile, path: Path, left: LeftOut) -> Iterator[File]:
+def files_in(archive: zipfile.ZipFile, path: Path, left: PassedOver) -> Iterator[File]:
     """Yield the files of an archive in order of their names; what is passed over is noted in `left`."""
     unpacked = Unpacked(path)
     for member in sorted(archive.infolist(), key=lambda member: member.filename):

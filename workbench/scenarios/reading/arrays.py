@@ -6,10 +6,11 @@ import gzip
 import io
 import math
 import pickle
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,10 +18,11 @@ import numpy as np
 from PIL import Image
 
 from workbench.core.errors import UsageError
-from workbench.scenarios.reading.left_out import LeftOut
+from workbench.scenarios.reading.left_out import PassedOver
 from workbench.scenarios.reading.picture import BrokenPicture, Fitting, NotAPicture, fitted, read_picture
 
 MOST_BYTES = 32 << 30  # of one array, as its header says
+GROWTH, SLACK = 200, 64 << 20  # blank margins and labels shrink more than pictures in files do
 IMAGES = ("images", "image", "imgs", "pictures", "x", "data", "arr_0", "faces")
 LABELS = ("labels", "label", "y", "targets", "target", "identity", "identities", "arr_1")
 PARTS = {"train": "train", "val": "heldout", "valid": "heldout", "test": "heldout"}
@@ -51,7 +53,7 @@ class Stack:
     names: Sequence[str] = ()
 
 
-def stacks_of(path: Path, left: LeftOut) -> list[Stack] | None:
+def stacks_of(path: Path, left: PassedOver) -> list[Stack] | None:
     """Return what a file or folder holds in arrays, or None where it is no such file or folder.
 
     Raises:
@@ -60,11 +62,25 @@ def stacks_of(path: Path, left: LeftOut) -> list[Stack] | None:
     if path.is_file() and path.suffix.lower() == ".npz":
         return npz_stacks(path)
     if path.is_dir():
-        return idx_stacks(path) or cifar_stacks(path)
+        return idx_stacks(path) or cifar_stacks(path) or npz_folder(path)
     return None
 
 
 # Arrays of numpy
+
+
+def npz_folder(folder: Path) -> list[Stack]:
+    """Return the images of a folder whose data are ``.npz`` files alone; a name with train or test says which part it is."""
+    files = sorted(f for f in folder.iterdir() if f.is_file() and not f.name.startswith("."))
+    arrays = [f for f in files if f.suffix.lower() == ".npz"]
+    if not arrays or any(f.suffix.lower() not in (".npz", ".txt", ".md", ".json") for f in files):
+        return []
+    stacks = []
+    for file in arrays:
+        words = re.split(r"[^a-z]+", file.stem.lower())
+        part = next((PARTS[word] for word in words if word in PARTS), None)
+        stacks += [replace(stack, part=stack.part or part) for stack in npz_stacks(file)]
+    return stacks
 
 
 def npz_stacks(path: Path) -> list[Stack]:
@@ -90,7 +106,7 @@ def npz_stacks(path: Path) -> list[Stack]:
     for part, kind in ((None, None), *PARTS.items()):
         if (images := _named(by_name, IMAGES, part)) is not None:
             labels = _named(by_name, LABELS, part)
-            stacks.append(_stack(images, labels, kind, _class_names(by_name), path))
+            stacks.append(_stack(images, labels, kind, _class_names(by_name, labels), path))
     if not stacks:
         raise UsageError(
             f"{path.name} has the arrays {', '.join(arrays) or 'none'}; one called images (or x, data, x_train) is needed, "
@@ -102,6 +118,12 @@ def npz_stacks(path: Path) -> list[Stack]:
 def _check_sizes(path: Path) -> None:
     """Raise `UsageError` for an array whose header asks for more memory than any data set needs."""
     with zipfile.ZipFile(path) as archive:
+        unpacked, most = sum(m.file_size for m in archive.infolist()), most_unpacked(path)
+        if unpacked > most:
+            raise UsageError(
+                f"{path.name} grows to {unpacked:,} bytes when it is unpacked; at most {most:,} are read. Save it without "
+                "compression: numpy.savez(file, images=..., labels=...)."
+            )
         for member in archive.infolist():
             with archive.open(member) as stream:
                 version = np.lib.format.read_magic(stream)
@@ -115,6 +137,11 @@ def _check_sizes(path: Path) -> None:
                 )
 
 
+def most_unpacked(path: Path) -> int:
+    """Return how many bytes may come out of a compressed file of arrays; pictures never shrink to so little."""
+    return min(MOST_BYTES, GROWTH * path.stat().st_size + SLACK)
+
+
 def _named(arrays: Mapping[str, np.ndarray], names: Sequence[str], part: str | None) -> np.ndarray | None:
     for name in names:
         for key in (name,) if part is None else (f"{name}_{part}", f"{part}_{name}"):
@@ -123,9 +150,19 @@ def _named(arrays: Mapping[str, np.ndarray], names: Sequence[str], part: str | N
     return None
 
 
-def _class_names(arrays: Mapping[str, np.ndarray]) -> list[str]:
+def _class_names(arrays: Mapping[str, np.ndarray], labels: np.ndarray | None) -> list[str]:
+    """Return the names of the classes, where an array has one for each; names of the images themselves are none."""
     found = next((arrays[name] for name in NAMES if name in arrays), None)
-    return [] if found is None or found.dtype.kind not in "US" or found.ndim != 1 else [_text(n) for n in found]
+    if (
+        found is None
+        or labels is None
+        or found.dtype.kind not in "US"
+        or found.ndim != 1
+        or labels.dtype.kind not in "ui"
+    ):
+        return []
+    of_images = len(found) == labels.size and len(np.unique(labels)) != len(found)
+    return [] if of_images or int(labels.max(initial=0)) >= len(found) else [_text(n) for n in found]
 
 
 def _text(value: Any) -> str:
@@ -199,7 +236,7 @@ def _jpegs(arrays: Mapping[str, np.ndarray]) -> Stack:
     if labels is not None and labels.size != len(offsets) - 1:
         labels = None
     return Stack(
-        None, image, len(offsets) - 1, None if labels is None else labels.ravel().tolist(), _class_names(arrays)
+        None, image, len(offsets) - 1, None if labels is None else labels.ravel().tolist(), _class_names(arrays, labels)
     )
 
 
@@ -229,8 +266,10 @@ def read_idx(path: Path) -> np.ndarray:
                 raise UsageError(f"{path} is no IDX file of bytes, as MNIST has them. Download it again.")
             shape = tuple(np.frombuffer(stream.read(4 * head[3]), ">u4").tolist())
             wanted = math.prod(shape)
-            if wanted > MOST_BYTES:
-                raise UsageError(f"{path} says it holds {wanted:,} bytes; at most {MOST_BYTES:,} are read.")
+            if wanted > (most := most_unpacked(path)):
+                raise UsageError(
+                    f"{path} says it holds {wanted:,} bytes; at most {most:,} can be in it. Download it again."
+                )
             data = stream.read(wanted)
     except (OSError, EOFError, zlib.error) as error:
         raise UsageError(f"{path} cannot be read ({str(error)[:80]}). Download it again.") from None

@@ -10,7 +10,7 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from workbench.scenarios.reading.left_out import HIDDEN, LeftOut
+from workbench.scenarios.reading.left_out import HIDDEN, PassedOver
 
 # What file managers and storage devices leave beside pictures; names that begin with a dot are hidden anyway.
 SIDECARS = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "#recycle", "system volume information"}
@@ -63,13 +63,13 @@ def hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in SIDECARS
 
 
-def files_below(folder: Path, left: LeftOut) -> Iterator[File]:
+def files_below(folder: Path, left: PassedOver) -> Iterator[File]:
     """Yield the regular files below `folder` in order of their paths; what is passed over is noted in `left`."""
     root = os.fspath(folder)
     yield from _walk(root, "", {_identity(os.stat(root))}, left)
 
 
-def _walk(path: str, below: str, seen: set[tuple[int, int]], left: LeftOut) -> Iterator[File]:
+def _walk(path: str, below: str, seen: set[tuple[int, int]], left: PassedOver) -> Iterator[File]:
     try:
         with os.scandir(path) as found:
             entries = sorted(found, key=lambda entry: entry.name)

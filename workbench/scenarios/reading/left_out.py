@@ -28,7 +28,7 @@ class Passed:
 
 
 @dataclass
-class LeftOut:
+class PassedOver:
     """Files that were not taken as pictures.
 
     Attributes:
@@ -62,7 +62,7 @@ class LeftOut:
     def sentences(self) -> Iterator[str]:
         """Yield what was left out, a sentence for each reason."""
         if text := self.broken_text():
-            yield f"{text}."
+            yield f"{text}. Go on without {'it' if self.broken.count == 1 else 'them'}, or replace {'it' if self.broken.count == 1 else 'them'}."
         for why, passed in self.quiet.items():
             named = ", ".join(name for name, _ in passed.files[:3])
             yield f"{passed.count:,} {why} were passed over: {named}{' …' if passed.count > 3 else ''}."

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import IO, Literal, get_args
+from typing import IO, Literal, NamedTuple, get_args
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -45,6 +45,21 @@ READERS_RAISE = (
     zlib.error,
 )
 BACKGROUND = 255  # what shows through: white, as on a page
+
+
+class PictureCut(NamedTuple):
+    """The part of a picture that is kept, as shares of its width and height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def of(self, image: Image.Image) -> Image.Image:
+        across, down = image.size
+        return image.crop(
+            (round(self.left * across), round(self.top * down), round(self.right * across), round(self.bottom * down))
+        )
 
 
 class NotAPicture(Exception):
@@ -100,7 +115,9 @@ def size_of(source: Path | IO[bytes]) -> tuple[int, int]:
         return (down, across) if opened.getexif().get(ORIENTATION, 1) in LYING else (across, down)
 
 
-def read_picture(source: Path | IO[bytes], shape: tuple[int, int, int], how: Fitting = "crop") -> np.ndarray:
+def read_picture(
+    source: Path | IO[bytes], shape: tuple[int, int, int], how: Fitting = "crop", cut: PictureCut | None = None
+) -> np.ndarray:
     """Return a picture as uint8 (C, H, W).
 
     Of a moving picture the first frame is taken. What is transparent shows white. Sixteen bits are scaled to eight.
@@ -108,6 +125,7 @@ def read_picture(source: Path | IO[bytes], shape: tuple[int, int, int], how: Fit
     Args:
         source: a regular file, or its bytes.
         shape: (C, H, W) wanted; C is 1 for grey and 3 for colour.
+        cut: the part of the upright picture to keep first; None for all of it.
         how: "crop" cuts the middle out in the aspect of `shape`, "fit" keeps all of it between black bars.
 
     Raises:
@@ -116,7 +134,7 @@ def read_picture(source: Path | IO[bytes], shape: tuple[int, int, int], how: Fit
     """
     channels, height, width = shape
     with opened_picture(source) as opened:
-        return fitted(opened, channels, (width, height), how)
+        return fitted(opened, channels, (width, height), how, cut)
 
 
 def reason(error: BaseException) -> str:
@@ -126,7 +144,9 @@ def reason(error: BaseException) -> str:
     return " ".join(str(error).split())[:100] or type(error).__name__
 
 
-def fitted(opened: Image.Image, channels: int, size: tuple[int, int], how: Fitting) -> np.ndarray:
+def fitted(
+    opened: Image.Image, channels: int, size: tuple[int, int], how: Fitting, cut: PictureCut | None = None
+) -> np.ndarray:
     """Return an opened picture as uint8 (C, H, W) of `size`, (W, H); raises `BrokenPicture` for one too small or large."""
     across, down = opened.size
     if across * down > MOST_PIXELS:
@@ -135,7 +155,8 @@ def fitted(opened: Image.Image, channels: int, size: tuple[int, int], how: Fitti
         raise BrokenPicture(f"{across} × {down} pixels, fewer than {FEWEST_PIXELS} across or down")
     opened.draft(None, (DRAFT * max(size), DRAFT * max(size)))  # does nothing to what is no JPEG
     mode = "L" if channels == 1 else "RGB"
-    colours = in_colours(upright(opened), mode)
+    standing = upright(opened)
+    colours = in_colours(cut.of(standing) if cut else standing, mode)
     place = ImageOps.fit if how == "crop" else ImageOps.pad
     held = place(colours, size, Image.Resampling.LANCZOS)
     return np.atleast_3d(np.asarray(held)).transpose(2, 0, 1)
@@ -143,11 +164,11 @@ def fitted(opened: Image.Image, channels: int, size: tuple[int, int], how: Fitti
 
 def upright(image: Image.Image) -> Image.Image:
     """Return an image turned as its EXIF says it was held; as it is stored where that cannot be read."""
+    image.load()  # a damaged picture fails here; asked a second time, Pillow would hand out what it has of it
     try:
         return ImageOps.exif_transpose(image)
     except READERS_RAISE:
-        image.load()  # the metadata is damaged; whether the picture is, this says
-        return image
+        return image  # the metadata alone is damaged
 
 
 def in_colours(image: Image.Image, mode: str) -> Image.Image:

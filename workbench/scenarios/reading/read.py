@@ -16,8 +16,8 @@ from workbench.scenarios.reading.archives import archive_at, files_in
 from workbench.scenarios.reading.arrays import Stack, stacks_of
 from workbench.scenarios.reading.files import File, files_below
 from workbench.scenarios.reading.layout import ClassesFrom, Layout, layout_of
-from workbench.scenarios.reading.left_out import OTHER, LeftOut, printable
-from workbench.scenarios.reading.picture import BrokenPicture, Fitting, NotAPicture, read_picture
+from workbench.scenarios.reading.left_out import OTHER, PassedOver, printable
+from workbench.scenarios.reading.picture import BrokenPicture, Fitting, NotAPicture, PictureCut, read_picture
 
 MOST = 2_000_000  # pictures in one place
 
@@ -26,7 +26,7 @@ Progress = Callable[[int, int], None]  # is told how many of how many files were
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
+class PicturesRead:
     """Pictures from one place.
 
     Attributes:
@@ -39,14 +39,14 @@ class Pictures:
     images: ByteImages
     names: list[str]
     layout: Layout
-    left: LeftOut = field(default_factory=LeftOut)
+    left: PassedOver = field(default_factory=PassedOver)
 
     def __len__(self) -> int:
         return len(self.names)
 
 
 @contextmanager
-def files_at(path: Path, left: LeftOut) -> Iterator[list[File]]:
+def files_at(path: Path, left: PassedOver) -> Iterator[list[File]]:
     """Give the files of a folder or a zip archive, in order; they can be read as long as it is open.
 
     Raises:
@@ -76,7 +76,8 @@ def read_pictures(
     how: Fitting = "crop",
     classes_from: ClassesFrom = "auto",
     progress: Progress | None = None,
-) -> Pictures:
+    cut: PictureCut | None = None,
+) -> PicturesRead:
     """Return every picture of a folder, a zip archive, an ``.npz`` file or a data set as torchvision unpacks it.
 
     Args:
@@ -84,27 +85,33 @@ def read_pictures(
         how: "crop" or "fit", see `read_picture`.
         classes_from: which folder is the class, see `layout_of`.
         progress: is told how far it is.
+        cut: the part of each picture to keep first; arrays are taken whole.
 
     Raises:
         UsageError: no such place, not to be read as a whole, or folders that may be read in two ways.
     """
-    left = LeftOut()
+    left = PassedOver()
     if (stacks := stacks_of(path, left)) is not None and stacks:
         return _of_stacks(stacks, shape, how, left, progress)
     with files_at(path, left) as files:
-        images, names = read_files(files, shape, how, left, progress)
-    return Pictures(ByteImages.of(images, names), names, layout_of(names, classes_from), left)
+        images, names = read_files(files, shape, how, left, progress, cut)
+    return PicturesRead(ByteImages.of(images, names), names, layout_of(names, classes_from), left)
 
 
 def read_files(
-    files: Sequence[File], shape: Shape, how: Fitting, left: LeftOut, progress: Progress | None = None
+    files: Sequence[File],
+    shape: Shape,
+    how: Fitting,
+    left: PassedOver,
+    progress: Progress | None = None,
+    cut: PictureCut | None = None,
 ) -> tuple[torch.Tensor, list[str]]:
     """Return the pictures among files, uint8 (N, C, H, W) in one buffer, and their paths; what is none is noted in `left`."""
     buffer = np.empty((len(files), *shape), np.uint8)  # untouched pages of it take no memory
     names: list[str] = []
     for i, file in enumerate(files):
         try:
-            buffer[len(names)] = read_picture(file.opened(), shape, how)
+            buffer[len(names)] = read_picture(file.opened(), shape, how, cut)
         except NotAPicture as error:
             if file.meant:
                 left.add_broken(file.name, str(error))
@@ -120,8 +127,8 @@ def read_files(
 
 
 def _of_stacks(
-    stacks: Sequence[Stack], shape: Shape, how: Fitting, left: LeftOut, progress: Progress | None
-) -> Pictures:
+    stacks: Sequence[Stack], shape: Shape, how: Fitting, left: PassedOver, progress: Progress | None
+) -> PicturesRead:
     total = sum(stack.count for stack in stacks)
     if total > MOST:
         raise UsageError(f"There are {total:,} images in these arrays; at most {MOST:,} are read.")
@@ -144,7 +151,7 @@ def _of_stacks(
             if progress is not None:
                 progress(len(names), total)
     text = "arrays with labels" if any(c is not None for c in classes) else "arrays without labels"
-    return Pictures(
+    return PicturesRead(
         ByteImages.of(torch.from_numpy(buffer[: len(names)]), names),
         names,
         Layout(text, classes, parts, [None] * len(names)),

@@ -233,4 +233,5 @@ def turn_here(app: App, panel: SettingsPanel) -> None:
         linked = request.query_params.get("run", "")
         return panel.put({} if linked and app.has_run(linked) else do.remember(kept))
 
+    app.keep_current("invert", panel.controls["scenario"])
     app.when_loaded(remembered, panel.controls["kept"], panel.of("run", *panel.SHOWN))

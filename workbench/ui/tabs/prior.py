@@ -231,6 +231,7 @@ def build(app: App) -> None:
     outputs = [prior, target, defense, *parts]
     app.when_opened("prior", opened, pickers, [scenario, *outputs], **QUIET)
     scenario.input(other, scenario, outputs, **QUIET)
+    app.keep_current("prior", scenario)
     gr.on([prior.input, target.input, defense.input], show, pickers, outputs, **QUIET)
 
     def act(event: gr.EventData, request: gr.Request) -> None:

@@ -119,6 +119,7 @@ def build(app: App) -> None:
 
     shown, around = page.of(*SHOWN), page.of(*AROUND)
     knobs = page.of("knobs", "around", "panels")
+    app.keep_current("target", c["scenario"])
     app.when_opened("target", revisit, given, [*page.of(*PICKERS), c["panels"], *around, *shown], **QUIET)
     c["scenario"].input(page.on_picks(do.choose_scenario), given, [c["target"], *around, *shown], **QUIET)
     defended = [c["training"].input, c["output"].input]
