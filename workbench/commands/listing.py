@@ -29,6 +29,7 @@ from workbench.tabular.models import MODELS
 from workbench.tabular.scenarios.base import OWN, TABLES
 from workbench.tabular.scenarios.own import own_tables
 from workbench.targets import ARCHITECTURES
+from workbench.targets.brought import brought_names
 from workbench.targets.store import EVALUATOR
 
 
@@ -57,7 +58,7 @@ def scenarios() -> list[dict[str, Any]]:
 def targets() -> list[dict[str, Any]]:
     rows = []
     for scenario in SCENARIOS:
-        for entry in ARCHITECTURES:
+        for entry in (*ARCHITECTURES, *map(ARCHITECTURES.entry, brought_names(scenario.key))):
             if entry.info.role == "evaluator" and entry.key != EVALUATOR:
                 continue  # a scenario's evaluator is listed once, whatever it is made of
             problem = target_problem(scenario.key, entry.key)

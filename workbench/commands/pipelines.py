@@ -1,10 +1,11 @@
-"""``import`` and ``export``: a diffusion prior from and to a pipeline folder of diffusers."""
+"""``import`` and ``export``: a diffusion prior from and to a pipeline folder of diffusers; a target from a file of weights."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from workbench.commands import importing as targets
 from workbench.commands.base import command
 from workbench.core.errors import UsageError
 from workbench.core.weights import has_weights
@@ -15,24 +16,26 @@ from workbench.priors.pipelines import find_pipeline, import_pipeline, write_pip
 from workbench.scenarios import SCENARIOS
 
 
-def common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("prior",))
+def common(parser: argparse.ArgumentParser, *what: str) -> None:
+    parser.add_argument("what", choices=what)
     parser.add_argument("--scenario", required=True)
     parser.add_argument("--prior", choices=("diffusion",), default="diffusion")
 
 
-@command("import", "Make a public diffusion pipeline a scenario's prior", order=6)
+@command("import", "Bring a target's weights, or a diffusion prior", order=6)
 class Import:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:
-        common(parser)
+        common(parser, "prior", "target")
         parser.add_argument(
             "--from",
             dest="origin",
             required=True,
-            metavar="FOLDER_OR_ID",
-            help="a folder of diffusers, or owner/name on the Hugging Face hub",
+            metavar="FILE_OR_FOLDER",
+            help="a target: a file of weights, safetensors or a checkpoint of torch; a prior: a folder of diffusers, or "
+            "owner/name on the Hugging Face hub",
         )
+        targets.arguments(parser.add_argument_group("targets"))
         parser.add_argument("--online", action="store_true", help="fetch it from the hub if it is not on this machine")
         parser.add_argument("--source", help="what it was trained on, for the card")
         parser.add_argument("--steps", type=int, default=15, help="DDIM steps from noise to image")
@@ -40,8 +43,10 @@ class Import:
         parser.add_argument("--device", default="auto")
 
     @staticmethod
-    def run(options: argparse.Namespace) -> None:
+    def run(options: argparse.Namespace) -> int | None:
         scenario = SCENARIOS[options.scenario]()
+        if options.what == "target":
+            return targets.run(options, scenario)
         if not 1 <= options.steps <= 1000:
             raise UsageError("--steps must be from 1 to 1000.")
         if has_weights(weights_name(scenario.key, options.prior)) and not options.replace:
@@ -57,13 +62,14 @@ class Import:
         print(
             f"{scenario.key}/{options.prior}: {prior_card(scenario.key, options.prior)['bytes'] / 2**20:.1f} MB from {folder}"
         )
+        return None
 
 
 @command("export", "Write a diffusion prior as a pipeline folder of diffusers", order=7)
 class Export:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:
-        common(parser)
+        common(parser, "prior")
         parser.add_argument(
             "--to", dest="goal", type=Path, required=True, metavar="FOLDER", help="must not be there yet"
         )

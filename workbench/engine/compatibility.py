@@ -124,7 +124,7 @@ def notes(config: RunConfig) -> list[str]:
     if problems(config) or is_table(config.scenario):
         return []
     info, plan = ATTACKS.entry(config.attack).info, Plan.of(config.defense)
-    found = [said] if is_foreign(config.target) and (said := sanity_warning(config.scenario, config.target)) else []
+    found = [said] if (said := sanity_warning(config.scenario, config.target, config.defense)) else []
     if (part := plan.output) is not None and info.access.inside:
         found.append(
             f"{part.title} changes nothing but what is released. {info.title} holds the model itself, so it attacks "

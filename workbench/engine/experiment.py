@@ -69,7 +69,8 @@ class ImageExperiment:
     @property
     def origin(self) -> dict[str, Any]:
         target = self.run.target
-        return {"source": target.address, "target_warning": target.warning} if target.remote else {}
+        said = {"source": target.address if target.remote else "", "target_warning": target.warning}
+        return {name: value for name, value in said.items() if value}
 
     def frames(self, control: Control, wait: RemoteWait) -> Generator[Frame, None, None]:
         return frames_of(self.run, build_context(self.run, self.cache, control, wait))

@@ -145,7 +145,9 @@ def _target_of(config: RunConfig) -> TargetDescription:
     if problem := target_problem(config.scenario, config.target, config.defense):
         raise DataMissing(problem)
     card = target_card(config.scenario, config.target, config.defense)
-    return TargetDescription(config.target, weights=card["sha256"], accuracy=card.get("heldout_accuracy"))
+    return TargetDescription(
+        config.target, weights=card["sha256"], accuracy=card.get("heldout_accuracy"), warning=card.get("warning", "")
+    )
 
 
 def _prior_name(config: RunConfig) -> str | None:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from workbench.core.errors import DataMissing, Incompatible, WorkbenchError
+from workbench.core.errors import DataMissing, WorkbenchError
+from workbench.defenses.store import load_classifier, target_card
 from workbench.scenarios import SCENARIOS, Scenario
-from workbench.targets.inputs import AS_THEY_ARE, InputSpec
+from workbench.targets.brought import sanity
+from workbench.targets.inputs import AS_THEY_ARE, NAMED, InputSpec
 from workbench.targets.remote.onnx import OnnxFile
 from workbench.targets.remote.sources import Source, is_foreign, open_target, source_of
 from workbench.targets.sanity import Sanity, asked_about, sanity_of
@@ -24,9 +26,20 @@ def looked_at(scenario: str, target: str) -> Sanity | None:
         UsageError, Incompatible, DataMissing, TargetAway, BadAnswer.
     """
     place = SCENARIOS[scenario]()
-    if not is_foreign(target):
-        raise Incompatible([f"'{target}' is no target elsewhere."])
-    return _asked(place, target)
+    if is_foreign(target):
+        return _asked(place, target)
+    card, model = target_card(scenario, target), load_classifier(scenario, target)
+    if "brought" in card:
+        return sanity(model, InputSpec.of(card["brought"]["input"]), place)
+
+    def answer(images: Tensor, spec: InputSpec) -> Tensor:
+        return model(images.float())
+
+    return (
+        None
+        if place.problem()
+        else sanity_of(answer, NAMED["quarter"], asked_about(place.private), place.num_classes, channels=0)
+    )
 
 
 def file_sanity(scenario: str, target: str) -> Sanity | None:
@@ -66,9 +79,11 @@ def _asked(place: Scenario, target: str) -> Sanity | None:
     return sanity_of(answer, AS_THEY_ARE, data, place.num_classes, channels=0)
 
 
-def sanity_warning(scenario: str, target: str) -> str | None:
+def sanity_warning(scenario: str, target: str, defense: str = "none") -> str | None:
     """Return why this target is not what it is taken for, in a sentence or two; None where nothing speaks against it."""
     try:
+        if not is_foreign(target):
+            return target_card(scenario, target, defense).get("warning") or None
         found = file_sanity(scenario, target)
     except (WorkbenchError, OSError):  # what keeps it from being asked at all is said elsewhere
         return None

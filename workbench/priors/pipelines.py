@@ -30,6 +30,8 @@ WANTED = [
         for name in ("config.json", "scheduler_config.json", WEIGHTS)
     ),
 ]
+NETWORKS = ("unet", "unet_ema")  # the second by train_unconditional.py of diffusers, where it is all that was kept
+VARIANTS = ("", "fp16")
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 SCHEDULERS = ("DDIMScheduler", "DDPMScheduler", "PNDMScheduler", "DPMSolverMultistepScheduler")
 # What a schedule was trained with; how to walk it is the prior's own choice.
@@ -85,11 +87,12 @@ def read_pipeline(folder: Path, shape: tuple[int, int, int], steps: int = 15) ->
     """
     from diffusers import UNet2DModel
 
-    inner = folder / "unet" if (folder / "unet").is_dir() else folder
+    inner = next((folder / name for name in NETWORKS if (folder / name).is_dir()), folder)
     config, schedule = _read(inner / "config.json"), _read(_schedule_path(folder))
     if problems := [*_network_problems(config, shape), *_schedule_problems(schedule)]:
         raise Incompatible([f"The pipeline {folder.name} does not fit.", *problems])
-    if not (inner / WEIGHTS).is_file():
+    variant = next((v for v in VARIANTS if (inner / _weights_file(v)).is_file()), None)
+    if variant is None:
         if pickled := sorted(path.name for pattern in PICKLED for path in inner.glob(pattern)):
             raise Incompatible(
                 [
@@ -100,7 +103,12 @@ def read_pipeline(folder: Path, shape: tuple[int, int, int], steps: int = 15) ->
         raise DataMissing(f"There is no {WEIGHTS} in {inner}.")
     try:
         network, report = UNet2DModel.from_pretrained(
-            inner, use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False, output_loading_info=True
+            inner,
+            variant=variant or None,
+            use_safetensors=True,
+            local_files_only=True,
+            low_cpu_mem_usage=False,
+            output_loading_info=True,
         )
     except Exception as error:  # diffusers and safetensors raise many kinds
         raise WeightsCorrupt(f"The network in {inner} cannot be read ({_first_line(error)}).") from None
@@ -189,6 +197,10 @@ def write_pipeline(model: Diffusion, scenario: str, folder: Path) -> None:
         making.rename(folder)
     finally:
         shutil.rmtree(making, ignore_errors=True)
+
+
+def _weights_file(variant: str) -> str:
+    return WEIGHTS.replace(".safetensors", f".{variant}.safetensors") if variant else WEIGHTS
 
 
 def _schedule_path(folder: Path) -> Path:

@@ -98,6 +98,8 @@ def _carded(name: str) -> WeightFile | None:
     defense = card.get("defense", "none")
     defense = defense["text"] if isinstance(defense, dict) else defense
     key = stem.removeprefix("prior-").split("-for-")[0]
+    if "brought" in card:
+        return None  # nothing here can make it again
     if stem.startswith("target-") and card.get("arch") in ARCHITECTURES:
         if "+" in stem:  # its card names what is around the output, the target's card what was done in training
             trained = card_of(card.get("target", "")).get("defense", {}).get("text")

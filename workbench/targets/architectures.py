@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from workbench.core.errors import UnknownName
 from workbench.core.registry import Entry, Info, Registry
 from workbench.core.rounds import architecture_of
 from workbench.core.shapes import Shape, image_shape
@@ -17,13 +18,27 @@ Body = Callable[[Shape], tuple[nn.Module, int]]
 
 
 class Architectures(Registry["Body", "ArchitectureInfo"]):
-    """Architectures by name; the model of a round of a federated training is one of its architecture."""
+    """Architectures by name; the model of a round of a federated training is one of its architecture.
+
+    A target that somebody brought has a name of its own, which finds it and is in no list.
+    """
 
     def entry(self, key: str) -> Entry[Body, ArchitectureInfo]:
-        return super().entry(architecture_of(key))
+        """Return the entry of `key`; raises `UnknownName` with the nearest match."""
+        from workbench.targets.brought import brought_entry
+
+        try:
+            return super().entry(architecture_of(key))
+        except UnknownName:
+            if (found := brought_entry(key)) is None:
+                raise
+            return found
 
     def __contains__(self, key: object) -> bool:
-        return super().__contains__(architecture_of(key) if isinstance(key, str) else key)
+        from workbench.targets.brought import brought_entry
+
+        known = super().__contains__(architecture_of(key) if isinstance(key, str) else key)
+        return known or (isinstance(key, str) and brought_entry(key) is not None)
 
 
 ARCHITECTURES = Architectures("target architecture", "workbench.targets.nets")
@@ -99,10 +114,14 @@ class Classifier(nn.Module):
 
     def __init__(self, arch: str, shape: Sequence[int], num_classes: int) -> None:
         super().__init__()
-        self.arch, self.shape, self.num_classes = arch, image_shape(shape), num_classes
+        self.assemble(arch, image_shape(shape), num_classes, *ARCHITECTURES[arch](image_shape(shape)))
+
+    def assemble(self, arch: str, shape: Shape, num_classes: int, body: nn.Module, width: int) -> None:
+        """Put the parts together: a body from images as `Normalize` leaves them to (n, width), and a fresh head on it."""
+        self.arch, self.shape, self.num_classes, self.width = arch, shape, num_classes, width
         self.normalize = Normalize(shape[0])
-        self.body, self.width = ARCHITECTURES[arch](self.shape)
-        self.head = nn.Linear(self.width, num_classes)
+        self.body = body
+        self.head = nn.Linear(width, num_classes)
 
     def features(self, images: Tensor) -> Tensor:
         """Return the penultimate layer's output, (n, F)."""

@@ -10,6 +10,7 @@ Everybody's images are in [0, 1] here. A network may have learned from other num
     caffe                    0 to 255, blue first, less the means of ImageNet (VGG-Face and its kin)
     insightface              (pixel - 127.5) / 128, of 0 to 255
     range=255,mean=127.5,std=128,bgr      in numbers: range first, then mean and std in the order the network takes
+    ...,size=224             resized to 224×224 first
     ...,fit                  resized, and grey made colour or colour grey, to what the network takes
     ...,nhwc                 channels last (ONNX files)
     ...,output=NAME          which of several outputs (ONNX files)
@@ -46,6 +47,7 @@ class InputSpec:
         range: what white is before mean and std are taken: 1 or 255, say.
         mean, std: of each channel in the order that the network takes, in units of `range`; one number for all.
         bgr: blue comes first.
+        side: height and width that images are resized to; 0 for what the network says.
         fit: whether images of another size or number of channels are made to fit.
         nhwc: whether channels come last; None where the file tells.
         output: name of the output that is asked; "" where there is one that will do.
@@ -55,6 +57,7 @@ class InputSpec:
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     bgr: bool = False
+    side: int = 0
     fit: bool = False
     nhwc: bool | None = None
     output: str = ""
@@ -66,20 +69,22 @@ class InputSpec:
         for word in filter(None, (part.strip() for part in text.split(","))):
             name, sign, value = word.partition("=")
             if not sign and word in NAMED:
-                spec = replace(NAMED[word], fit=spec.fit, nhwc=spec.nhwc, output=spec.output)
+                spec = spec.scaled_as(NAMED[word])
             elif not sign and word in FLAGS:
                 spec = replace(spec, **FLAGS[word])
             elif sign and name in ("mean", "std", "range"):
                 numbers = _numbers(word, value)
                 changed: dict[str, Any] = {name: numbers[0] if name == "range" else numbers}
                 spec = replace(spec, **changed)
+            elif sign and name == "size" and value.isdecimal() and 16 <= int(value) <= 1024:
+                spec = replace(spec, side=int(value))
             elif sign and name == "output" and value:
                 spec = replace(spec, output=value)
             else:
                 raise UsageError(
                     f"'{word[:60]}' says nothing of how pixels are scaled. Write one of {', '.join(NAMED)}, or numbers as "
-                    "range=255,mean=127.5,std=128 (three of them as mean=0.485/0.456/0.406), and bgr, fit, nhwc or "
-                    "output=NAME."
+                    "range=255,mean=127.5,std=128 (three of them as mean=0.485/0.456/0.406), and bgr, size=224 (16 to 1024), "
+                    "fit, nhwc or output=NAME."
                 )
         if min(map(abs, spec.std)) < 1e-9 or abs(spec.range) < 1e-9:
             raise UsageError(f"'{text[:60]}': range and std must not be 0; pixels are divided by std.")
@@ -87,13 +92,13 @@ class InputSpec:
 
     def __str__(self) -> str:
         """The spec as `of` reads it."""
-        named = next((n for n, s in NAMED.items() if s == replace(self, fit=False, nhwc=None, output="")), None)
+        named = next((n for n, s in NAMED.items() if s == AS_THEY_ARE.scaled_as(self)), None)
         words = (
             [named] if named else [f"range={self.range:g}", f"mean={_joined(self.mean)}", f"std={_joined(self.std)}"]
         )
         if self.bgr and not named:
             words.append("bgr")
-        words += ["fit"] * self.fit
+        words += ([f"size={self.side}"] if self.side else []) + ["fit"] * self.fit
         words += [] if self.nhwc is None else ["nhwc" if self.nhwc else "nchw"]
         return ",".join(words + ([f"output={self.output}"] if self.output else []))
 

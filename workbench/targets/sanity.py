@@ -55,8 +55,12 @@ class Sanity:
         better = [way for way in self.tried if way[1] > self.accuracy]
         return better[0] if better else (self.spec, self.accuracy)
 
-    def warning(self, name: str) -> str | None:
-        """Return what is wrong, in a sentence or two, and what would help; None where nothing is."""
+    def warning(self, name: str, remedy: str = "say so with --input {name}={spec}") -> str | None:
+        """Return what is wrong, in a sentence or two, and what would help; None where nothing is.
+
+        Args:
+            remedy: what to do where another way of asking is better; may hold {name} and {spec}.
+        """
         spec, share = self.best
         if self.accuracy >= POOR and share < self.accuracy + BETTER:
             return None

@@ -18,6 +18,7 @@ from workbench.priors.base import prior_problem
 from workbench.runs.contact_sheet import SheetLayout, webp
 from workbench.scenarios import SCENARIOS, Scenario
 from workbench.targets import ARCHITECTURES
+from workbench.targets.brought import brought_names
 from workbench.targets.remote.sources import sources
 
 SHOWN = 12  # photographs of a class in the gallery, at most
@@ -56,7 +57,7 @@ class Catalog:
         """Return (title, key) of every architecture that may be attacked; untrained ones say so."""
         return [
             (e.title + (" (not trained)" if target_problem(scenario, e.key, defense) else ""), e.key)
-            for e in ARCHITECTURES
+            for e in (*ARCHITECTURES, *map(ARCHITECTURES.entry, brought_names(scenario)))
             if e.info.role == "target"
         ]
 
