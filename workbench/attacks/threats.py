@@ -58,3 +58,57 @@ def threat_of(info: AttackInfo, attack: Attack, batch: int) -> Threat:
     if batch > 4 and info.key not in ("imprint", "closed-form"):
         said.append(f"A batch of {batch} is more than such a search separates.")
     return Threat(letter, (f"Threat {letter}: the attacker {LETTERS[letter]}.", *said))
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Somebody who may be curious, and what reaches him.
+
+    Attributes:
+        updates: sees what each participant sends.
+        sum: sees the sum of what participants send.
+        models: sees the global model of every round.
+        answers: sees what the last global model answers.
+        may_change: may send another model than was agreed on.
+    """
+
+    title: str
+    text: str
+    updates: bool = False
+    sum: bool = False
+    models: bool = False
+    answers: bool = True
+    may_change: bool = False
+
+
+ACTORS: Mapping[str, Actor] = {
+    "server": Actor(
+        "Curious server", "Keeps to the protocol, and looks at every update.", updates=True, sum=True, models=True
+    ),
+    "secure": Actor(
+        "Server under secure aggregation", "Keeps to the protocol, and learns nothing but sums.", sum=True, models=True
+    ),
+    "malicious": Actor(
+        "Malicious server", "Sends models of its own making; sums are enough.", sum=True, models=True, may_change=True
+    ),
+    "participant": Actor(
+        "Curious participant", "Gets every round's global model, as all participants do.", models=True
+    ),
+    "outsider": Actor("Outsider with the API", "Asks the finished model, and never saw it trained."),
+}
+
+
+def actor_problem(actor: str, info: AttackInfo, attack: Attack) -> str | None:
+    """Return why this actor cannot carry out an attack on updates, in a sentence, or None."""
+    who = ACTORS[actor]
+    if not isinstance(attack, OnUpdates):
+        return (
+            None if who.models else f"{who.title}: asks the finished model alone. Choose a black-box attack in Invert."
+        )
+    if not who.sum:
+        return f"{who.title}: no update reaches it, nor any sum of updates. Choose a model of a round instead."
+    if info.threat >= "F" and not who.may_change:
+        return f"{who.title}: keeps to the model that was agreed on, and {info.title} sends another."
+    if attack.participants == 1 and not who.updates:
+        return f"{who.title}: sees the sum of several participants. Let two or more share the batch."
+    return None

@@ -19,6 +19,7 @@ HEAD = """
 <link rel="stylesheet" href="/wb/assets/compare.css">
 <link rel="stylesheet" href="/wb/assets/study/desk.css">
 <link rel="stylesheet" href="/wb/assets/judge/judge.css">
+<link rel="stylesheet" href="/wb/assets/federated/desk.css">
 <script>
 // What the page is laid out for is known from the start: a linked run, a lesson, the size of its type.
 {

@@ -20,6 +20,7 @@ from workbench.ui.page import HEAD, build
 from workbench.ui.routes import (
     catalog,
     examples,
+    federated,
     judging,
     latent,
     live,
@@ -77,7 +78,7 @@ def add_routes(server: FastAPI, services: Services) -> None:
     server.state.news = News(services)
     add_asset_routes(server)
     add_restore_route(server)
-    for part in (catalog, examples, runs, live, latent, judging, pairs, priors, trainings, studies, rating):
+    for part in (catalog, examples, federated, runs, live, latent, judging, pairs, priors, trainings, studies, rating):
         server.include_router(part.router)
 
 

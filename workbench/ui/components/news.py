@@ -209,6 +209,7 @@ class News:
             "metrics": manifest.get("metrics"),
             "baseline": manifest.get("baseline"),
             "verdict": manifest.get("verdict"),
+            "matched": manifest.get("matched"),
             "nearest": (folder.path / "nearest.webp").is_file(),
         }
 

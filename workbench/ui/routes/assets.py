@@ -12,7 +12,18 @@ from fastapi.responses import JSONResponse
 from workbench.core.paths import ASSETS
 
 KINDS = (".js", ".css", ".svg")
-MODULES = ("live", "prior", "forms", "runs", "compare", "page", "study", "judge", "lesson")  # folders of `assets/`
+MODULES = (
+    "live",
+    "prior",
+    "forms",
+    "federated",
+    "runs",
+    "compare",
+    "page",
+    "study",
+    "judge",
+    "lesson",
+)  # folders of `assets/`
 
 
 def files(root: Path = ASSETS) -> dict[str, Path]:

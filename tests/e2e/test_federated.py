@@ -1,0 +1,28 @@
+"""The Federated tab in the browser: an update is inverted beside the truth, and who looks on is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.e2e.conftest import Visit
+from tests.e2e.test_interface import turn_to, until
+
+
+def test_an_update_is_inverted_beside_the_truth(visit: Callable[..., Visit]) -> None:
+    visited = visit()
+    page = visited.page
+    turn_to(page, "Federated")
+    page.get_by_role("heading", name="What an update gives away").wait_for()
+    update = page.locator(".wb-federated section").nth(2)
+    update.get_by_label("Scenario").select_option("digits")
+    update.get_by_label("Model that was sent").select_option("mlp")
+    until(lambda: page.locator(".wb-fed-letter").text_content() == "Threat A")
+    page.get_by_role("button", name="Curious participant").click()
+    until(lambda: update.get_by_role("button", name="Invert the update").is_disabled())
+    assert "no update reaches it" in (update.locator(".wb-problem").text_content() or "")
+    page.get_by_role("button", name="Curious server").click()
+    until(lambda: update.get_by_role("button", name="Invert the update").is_enabled())
+    update.get_by_role("button", name="Invert the update").click()
+    until(lambda: "dB" in (update.locator(".wb-fed-near").text_content() or ""))
+    assert update.locator(".wb-fed-picture img:visible").count() == 2
+    assert visited.faults == []
