@@ -115,6 +115,7 @@ def test_a_perfect_copy_is_the_extreme(key, context):
         "psnr": math.inf,
         "ssim": 1.0,
         "mse": 0.0,
+        "lite0_dist": 0.0,
     }
     # SSIM divides by the variance, which a single grey level has none of, so it is only nearly one.
     assert copied == pytest.approx(extreme[key], abs=1e-3)

@@ -13,6 +13,7 @@ from workbench.metrics import EvalContext, Judged
 from workbench.metrics.evaluator_rates import rates_of
 from workbench.metrics.panel_verdict import Agreement, Answer
 from workbench.metrics.photographs import nearest_of_photographs
+from workbench.core.errors import Failure
 from workbench.metrics.sets import SET_METRICS, bootstrap, figures_of_set
 from workbench.recognisers import Panel
 from workbench.recognisers.evaluator import Evaluator
@@ -97,7 +98,7 @@ def test_diversity_is_the_mean_pairwise_distance_over_that_of_photographs(judged
 
 def test_few_pictures_are_no_set(context):
     found = figures_of_set(Judged(drawn(1, 4), torch.tensor([0]), context))
-    assert {k for k, f in found.items() if f.value is None} == {"frechet_evaluator", "density", "coverage", "diversity"}
+    assert {k for k, f in found.items() if f.value is None} == {"frechet_evaluator", "density", "coverage", "diversity", "fid"}
     assert found["recall"].interval is None, "one person has no spread" and found["recall"].n == 1
 
 
@@ -133,3 +134,24 @@ def test_the_evaluator_is_measured_against_the_panel():
     assert found.to_json() | {"tpr": 0.5, "fnr": 0.5, "fpr": 0.6667, "tnr": 0.3333} == found.to_json()
     nobody = rates_of([True], Agreement(["A"], [NO]))
     assert (nobody.tpr, nobody.fnr, nobody.fpr, nobody.tnr) == (None, None, 1.0, 0.0)
+
+
+def test_fid_is_inceptions_and_only_with_weights(context, judged, tmp_path, monkeypatch):
+    from torchvision.models import inception_v3
+
+    few = judged.rows(torch.arange(4))
+    monkeypatch.delenv("WORKBENCH_INCEPTION", raising=False)
+    assert SET_METRICS["fid"](few) is None
+    torch.manual_seed(0)
+    path = tmp_path / "inception.pth"
+    torch.save(inception_v3(weights=None, init_weights=False).state_dict(), path)
+    monkeypatch.setenv("WORKBENCH_INCEPTION", str(path))
+    photographs = Judged(context.private.train.images[:6], context.private.train.labels[:6], context)
+    only = Split(Labelled(photographs.images, photographs.labels), context.private.heldout)
+    itself = Judged(photographs.images, photographs.labels, EvalContext(context.panel, only))
+    assert SET_METRICS["fid"](itself) == pytest.approx(0.0, abs=1e-6)
+    assert SET_METRICS["fid"](Judged(1 - photographs.images, photographs.labels, itself.context)) > 0
+    path.write_bytes(b"no weights")
+    monkeypatch.setenv("WORKBENCH_INCEPTION", str(path.rename(tmp_path / "broken.pth")))
+    with pytest.raises(Failure, match="WORKBENCH_INCEPTION"):
+        SET_METRICS["fid"](itself)

@@ -39,7 +39,7 @@ def test_the_page_stays_where_it_is(visit: Callable[..., Visit], served: Served,
     until(lambda: page.locator(".wb-class").count() == 40)
     assert page.evaluate("window.shifts") < 0.1, "while it loads"
     page.evaluate("window.shifts = 0")
-    page.get_by_test_id("preset-bare-pixels").click()
+    page.get_by_test_id("preset-hundred-percent").click()
     until(lambda: points(page) > 1, seconds=150)
     assert page.evaluate("window.shifts") < 0.1, "from a first press to the first points"
     stop(page)
@@ -85,12 +85,12 @@ def test_a_press_clears_the_stage_at_once(run: tuple[Visit, str]) -> None:
     page.evaluate("run => import('/wb/assets/live/main.js').then(m => m.follow(run))", run[1])
     until(lambda: points(page) > 1 and page.locator(PLOTS).count() > 0)
     with held(page) as kept:
-        page.get_by_test_id("preset-bare-pixels").click()
+        page.get_by_test_id("preset-hundred-percent").click()
         assert state(page) == "queued", "the press is not seen before the server has answered"
         assert page.get_by_test_id("status").inner_text() == "Starting"
         until(lambda: page.locator(PLOTS).count() == 0, why="the plots are of the run before")
         assert page.get_by_test_id("card").count() == 0
-        assert page.get_by_test_id("preset-bare-pixels").get_attribute("aria-current") == "true"
+        assert page.get_by_test_id("preset-hundred-percent").get_attribute("aria-current") == "true"
         until(lambda: kept)
     until(lambda: run_of(page) != run[1])
     until(lambda: page.get_by_test_id("card").count() == 8)
@@ -104,7 +104,7 @@ def test_a_refused_press_shows_again_what_was_shown(run: tuple[Visit, str]) -> N
     page.route(
         STARTS, lambda route: route.fulfill(status=500, body=json.dumps({"error": "No.", "title": "Not possible"}))
     )
-    page.get_by_test_id("preset-bare-pixels").click()
+    page.get_by_test_id("preset-hundred-percent").click()
     page.get_by_test_id("told").wait_for()
     page.unroute(STARTS)
     until(lambda: points(page) > 1 and run_of(page) == run[1], why="the stage stays empty")

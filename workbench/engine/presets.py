@@ -81,6 +81,21 @@ def _presets() -> tuple[Preset, ...]:
             lesson=("target", "attacker", "run"),
         ),
         Preset(
+            "defended",
+            "The same, under a defense",
+            "The same attack on a recogniser whose last layer was trained with differential privacy, ε = 10.",
+            default_config(
+                "faces",
+                "ppa",
+                target="facenet",
+                prior="refined-pca",
+                defense="dp-sgd",
+                classes=list(range(8)),
+                knobs=PLAIN_ASCENT,
+            ),
+            lesson=("defense",),
+        ),
+        Preset(
             "digits",
             "Digits nobody showed",
             "The attacker has only seen 5 to 9, and gets 0 to 4 out of a classifier.",
@@ -94,14 +109,6 @@ def _presets() -> tuple[Preset, ...]:
                 "faces", "gmi", target="resnet", classes=list(range(8)), knobs={"identity_loss": "logit", "tries": 1}
             ),
             lesson=("verdict",),
-        ),
-        Preset(
-            "bare-pixels",
-            "Faces from bare pixels",
-            "MI-Face (2015) climbs a softmax regression's confidence pixel by pixel. No prior at all.",
-            default_config(
-                "faces", "mi-face", target="softmax", classes=list(range(8)), knobs={"steps": 4000, "lr": 0.15}
-            ),
         ),
     )
 
