@@ -9,11 +9,11 @@ import torch
 from torch import nn
 from torchmetrics.functional.classification import multiclass_precision, multiclass_recall
 
+from workbench.core.errors import Failure
 from workbench.metrics import EvalContext, Judged
 from workbench.metrics.evaluator_rates import rates_of
 from workbench.metrics.panel_verdict import Agreement, Answer
 from workbench.metrics.photographs import nearest_of_photographs
-from workbench.core.errors import Failure
 from workbench.metrics.sets import SET_METRICS, bootstrap, figures_of_set
 from workbench.recognisers import Panel
 from workbench.recognisers.evaluator import Evaluator
@@ -98,7 +98,13 @@ def test_diversity_is_the_mean_pairwise_distance_over_that_of_photographs(judged
 
 def test_few_pictures_are_no_set(context):
     found = figures_of_set(Judged(drawn(1, 4), torch.tensor([0]), context))
-    assert {k for k, f in found.items() if f.value is None} == {"frechet_evaluator", "density", "coverage", "diversity", "fid"}
+    assert {k for k, f in found.items() if f.value is None} == {
+        "frechet_evaluator",
+        "density",
+        "coverage",
+        "diversity",
+        "fid",
+    }
     assert found["recall"].interval is None, "one person has no spread" and found["recall"].n == 1
 
 
