@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-TABS = ["Target", "Prior", "Invert", "Judge", "Compare", "Study", "Federated", "Data", "Runs"]
+TABS = ["Target", "Prior", "Invert", "Split", "Judge", "Compare", "Study", "Federated", "Data", "Runs"]
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,13 @@ from workbench.core.records import Access, Frame, Recovers
 from workbench.core.registry import Info, Registry
 from workbench.federated.exchange import Participants
 from workbench.priors import Prior
+from workbench.scenarios import Labelled
 from workbench.targets import TargetView
+from workbench.targets.split import Intercepted
 
-ATTACKS: Registry[type[Attack], AttackInfo] = Registry("attack", "workbench.attacks", "workbench.attacks.gradients")
+ATTACKS: Registry[type[Attack], AttackInfo] = Registry(
+    "attack", "workbench.attacks", "workbench.attacks.gradients", "workbench.attacks.split"
+)
 
 AttackT = TypeVar("AttackT", bound="Attack")
 
@@ -64,6 +68,7 @@ class AttackContext(Generic[P]):
         flips: whether a mirror image is of the same class.
         participants: who answer the server, for an attack on what they send; None elsewhere. Their batch has one image of
             each class, in the order of the candidates.
+        split: what a hidden layer answered of pictures that are to be recovered; None for an attack on classes.
     """
 
     target: TargetView
@@ -77,6 +82,7 @@ class AttackContext(Generic[P]):
     public: PublicImages | None = None
     flips: bool = False
     participants: Participants | None = None
+    split: Intercepted | None = None
 
     def start_or(self, fresh: Callable[[], Tensor]) -> Tensor:
         """Return a copy of what the run is told to begin from, (N, D) or (N, C, H, W), or else what `fresh` makes."""
@@ -87,6 +93,18 @@ class AttackContext(Generic[P]):
         if self.public is None:
             raise Incompatible([f"It asks about public images, and this scenario offers none. {advice}"])
         return self.public
+
+    def intercepted(self) -> Intercepted:
+        """Return what a client sent; raises `Incompatible` where the network isn't cut."""
+        if self.split is None:
+            raise Incompatible(["It inverts what a hidden layer answers, and this network is not cut in two."])
+        return self.split
+
+    def images_with_classes(self) -> Labelled:
+        """Return images that the network was trained on, with classes; raises `Incompatible` where there are none."""
+        if (known := self.intercepted().known) is None:
+            raise Incompatible(["It needs images that the network was trained on, and has none."])
+        return known
 
     def due(self, step: int) -> bool:
         """Return whether someone will look at a frame made now."""
@@ -124,6 +142,8 @@ class AttackInfo(Info):
         recovers: what it gets out of a model.
         threat: of an attack on what participants of a federated training send, the letter of the weakest threat model that
             allows it (`workbench.attacks.threats`); "" of one on the model itself.
+        target: the architecture that it is tried on where nobody names one; the scenario's own where "" or not trained.
+        labelled: whether it holds images that the network was trained on, with classes. Only for an attack on a split network.
     """
 
     access: Access
@@ -137,6 +157,8 @@ class AttackInfo(Info):
     needs: tuple[str, ...] = ()
     recovers: Recovers = Recovers.CLASS
     threat: str = ""
+    labelled: bool = False
+    target: str = ""
 
     @property
     def on_updates(self) -> bool:
@@ -181,6 +203,8 @@ def attack(
     needs: tuple[str, ...] = (),
     recovers: Recovers = Recovers.CLASS,
     threat: str = "",
+    labelled: bool = False,
+    target: str = "",
 ) -> Callable[[type[AttackT]], type[AttackT]]:
     """Register an attack; the arguments are those of `AttackInfo`.
 
@@ -205,6 +229,8 @@ def attack(
         needs=needs,
         recovers=recovers,
         threat=threat,
+        labelled=labelled,
+        target=target,
     )
 
     def keep(cls: type[AttackT]) -> type[AttackT]:

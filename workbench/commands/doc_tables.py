@@ -130,7 +130,7 @@ def priors() -> str:
 
 
 def defenses() -> str:
-    acting = {"training": "in training", "output": "on the output"}
+    acting = {"training": "in training", "output": "on the output", "split": "at a split"}
     rows = [
         [named(entry.title, entry.key), acting[entry.info.stage], entry.info.summary, entry.info.paper]
         for entry in own(DEFENSES)
@@ -227,6 +227,8 @@ def costs() -> str:
     """Return the held-out accuracy of each scenario's default target under each defense with weights."""
     rows = []
     for entry in own(DEFENSES):
+        if entry.info.stage == "split":
+            continue
         cells = [held_out(s.key, SCENARIOS[s.key].default_target, entry.key) for s in own(SCENARIOS)]
         if entry.info.stage != "output" or any(cells):
             rows.append([named(entry.title, entry.key), *(cell or "not shipped" for cell in cells)])
@@ -272,6 +274,7 @@ def weights() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "scenarios": scenarios,
     "attacks": attacks,
+    "split-attacks": lambda: attacks(Recovers.PICTURE),
     "departures": departures,
     "on-updates": on_updates,
     "targets": targets,

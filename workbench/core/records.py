@@ -18,6 +18,7 @@ class Access(enum.StrEnum):
 
     WHITE_BOX = "white-box"  # the module itself: logits, hidden features and gradients
     FEATURES = "features"  # a hidden layer's output, no gradients
+    SERVER = "server"  # of a network that is cut in two, the second half; no answers of the first
     SCORES = "scores"  # the full confidence vector
     TOP_K = "top-k"  # the k best confidences
     LABEL = "label"  # the predicted class
@@ -25,7 +26,7 @@ class Access(enum.StrEnum):
     @property
     def inside(self) -> bool:
         """Whether the attacker holds the model, so that nothing done to its output is in the way."""
-        return self in (Access.WHITE_BOX, Access.FEATURES)
+        return self in (Access.WHITE_BOX, Access.FEATURES, Access.SERVER)
 
     @property
     def label(self) -> str:
@@ -33,6 +34,7 @@ class Access(enum.StrEnum):
         return {
             "white-box": "White-box",
             "features": "Hidden features",
+            "server": "Server's half alone",
             "scores": "Confidence scores",
             "top-k": "Top-k scores",
             "label": "Label only",

@@ -13,9 +13,10 @@ from workbench.core.records import Access
 from workbench.core.registry import Info, Registry
 from workbench.defenses.parts.output import Released
 from workbench.targets import Classifier
+from workbench.targets.split import Guard
 from workbench.targets.training import DefenseSetting, EpochProgress, Shaping
 
-Stage = Literal["none", "training", "output"]
+Stage = Literal["none", "training", "output", "split"]
 
 DEFENSES: Registry[type[Defense], DefenseInfo] = Registry("defense", "workbench.defenses")
 
@@ -56,6 +57,14 @@ class Defense:
             trained: the weights that `learn` made; None before that.
         """
         return target
+
+    def guard(self, examples: Tensor) -> Guard:
+        """Return what a client does to a hidden layer's output before it sends it; only at a split.
+
+        Args:
+            examples: (M, *S) what the layer answers of private training images.
+        """
+        return Guard()
 
     def learn(self, released: Released, case: DefenseSetting) -> Iterator[EpochProgress]:
         """Train in place what `wrap` put around the target, yielding progress; only where `learns`."""

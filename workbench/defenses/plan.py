@@ -1,6 +1,6 @@
 """The text that names a defense: ``bido``, ``bido(strength=2)``, ``bido+rounding``, and the weights that go with it.
 
-At most one defense acts at training and at most one on the output. Knobs that have their default value
+At most one defense acts at training, one on the output and one at a split. Knobs that have their default value
 are left out, so that one defense has one text: it is compared, recorded and part of file names.
 """
 
@@ -16,6 +16,7 @@ from workbench.core.knobs import changed_text, configure, knobs_of, values_of
 from workbench.core.records import UNDEFENDED, TrainedUnder
 from workbench.defenses.base import DEFENSES, Defense, Stage
 
+WHEN = {"training": "at training", "output": "on the output", "split": "at a split"}
 PART = re.compile(r"([\w-]+)(?:\(([^()]*)\))?")
 
 
@@ -72,6 +73,7 @@ class Plan:
 
     training: Part | None = None
     output: Part | None = None
+    split: Part | None = None
 
     @classmethod
     def of(cls, text: str) -> Plan:
@@ -87,7 +89,7 @@ class Plan:
             if part.stage == "none":
                 continue
             if (other := getattr(plan, part.stage)) is not None:
-                when = "at training" if part.stage == "training" else "on the output"
+                when = WHEN[part.stage]
                 raise Incompatible(
                     [
                         f"'{other.key}' and '{part.key}' both act {when}. Choose one of them; a defense at "
@@ -99,7 +101,7 @@ class Plan:
 
     @property
     def parts(self) -> list[Part]:
-        return [part for part in (self.training, self.output) if part is not None]
+        return [part for part in (self.training, self.output, self.split) if part is not None]
 
     def __str__(self) -> str:
         return "+".join(map(str, self.parts)) or "none"
@@ -128,7 +130,7 @@ class Plan:
         """
         plan = self
         for name, value in knobs.items():
-            for stage in ("training", "output"):
+            for stage in WHEN:
                 part = getattr(plan, stage)
                 if part is not None and name in knobs_of(type(part.defense)):
                     turned = configure(type(part.defense), {**values_of(part.defense), name: value})

@@ -13,6 +13,7 @@ from workbench.core.records import RunConfig, seed_problem
 from workbench.defenses.plan import DEFENSES, Plan, under
 from workbench.defenses.store import target_problem
 from workbench.engine.sanity import sanity_warning
+from workbench.engine.split import split_problem
 from workbench.priors import PRIORS
 from workbench.priors.base import prior_problem
 from workbench.scenarios import SCENARIOS
@@ -97,6 +98,8 @@ def problems(config: RunConfig) -> list[str]:
         check(lambda: configure(attack.item, config.knobs) and None)
         if scenario is not None and defended and (config.prior is None or config.prior in PRIORS):
             check(lambda: attack_problem(config.scenario, config.target, config.attack, config.prior, config.defense))
+    if attack is not None and scenario is not None and defended:
+        check(lambda: split_problem(config, attack.info, scenario.item))
     if attack is not None and scenario is not None and config.target in ARCHITECTURES:
         check(lambda: layer_problem(scenario.item.input_shape, config.target, config.knobs))
     if attack is not None and attack.info.on_updates and scenario is not None:
@@ -133,7 +136,11 @@ def notes(config: RunConfig) -> list[str]:
     elif part is not None and (said := part.defense.note(info.access)):
         found.append(said)
     random = [
-        p for p in plan.parts if DEFENSES.entry(p.key).info.random and not (p.stage == "output" and info.access.inside)
+        p
+        for p in plan.parts
+        if DEFENSES.entry(p.key).info.random
+        and p.stage != "split"  # what a client sent of its picture, it sent once
+        and not (p.stage == "output" and info.access.inside)
     ]
     if config.asks == 1:
         found += [

@@ -11,6 +11,7 @@ from workbench.core.weights import write_atomically
 from workbench.engine.judging import Conclusion, judged
 from workbench.engine.model_cache import ModelCache
 from workbench.engine.resolve import Resolved
+from workbench.engine.split import accuracy_behind
 from workbench.runs.contact_sheet import webp
 from workbench.runs.payloads import result_of
 from workbench.runs.run_folder import RunFolder
@@ -24,7 +25,7 @@ def set_scene(run: Resolved, folder: RunFolder, cache: ModelCache, first: Frame)
         for i, (c, name) in enumerate(zip(classes, run.class_names, strict=True))
     ]
     cloud = [] if run.plane is None else [[round(v, 3) for v in point] for point in run.plane.cloud.tolist()]
-    truth = cache.truth(run.config.scenario, classes)
+    truth = cache.truth(run.config.scenario, classes) if run.truth is None else run.truth
     if truth is not None:
         write_atomically(folder.path / "truth.webp", webp(truth, run.layout))
     folder.write_json(
@@ -49,7 +50,7 @@ def conclude(run: Resolved, folder: RunFolder, cache: ModelCache, last: Frame, s
         "seconds": round(seconds, 3),
         "queries": last.queries,
         "steps_per_second": round(last.step / seconds, 2) if seconds > 0 else None,
-        "target_accuracy": run.target.accuracy,
+        "target_accuracy": accuracy_behind(run.config, cache) if run.plan.split else run.target.accuracy,
         "note": last.note,
     }
     return figures | judged(last.payload, Conclusion(run, folder, cache))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from workbench.attacks import AttackContext
 from workbench.attacks.base import Control
@@ -16,6 +16,7 @@ from workbench.core.records import Access, Frame, RunConfig
 from workbench.engine.away import RemoteWait
 from workbench.engine.model_cache import ModelCache
 from workbench.engine.resolve import Resolved
+from workbench.engine.split import intercepted
 from workbench.federated.exchange import Participants
 from workbench.runs.control import RunControl
 from workbench.scenarios import Labelled
@@ -39,6 +40,8 @@ def build_context(
         remote_wait: waits for a target elsewhere that goes away; without one, the attack gets the `TargetAway`.
     """
     config = run.config
+    if run.truth is not None:
+        return _split_context(run, cache, control, run.truth)
     model, released_scores = _remote_target(run, remote_wait) if run.target.remote else (_own_target(run, cache), {})
     view = view_of(
         model,
@@ -81,6 +84,24 @@ def participants_of(run: Resolved, cache: ModelCache) -> Participants:
     labels = torch.tensor(classes)
     batches = [Labelled(images[p::count], labels[p::count]) for p in range(count)]
     return Participants(batches, run.attack.terms, run.config.seed)
+
+
+def _split_context(run: Resolved, cache: ModelCache, control: Control, pictures: Tensor) -> AttackContext:
+    """Return what an attack on a network that is cut in two is given."""
+    config, scene = run.config, intercepted(run.config, run.info, cache, pictures)
+    return AttackContext(
+        target=scene.view,
+        prior=run.prior,
+        classes=run.labels.to(cache.device),
+        rng=torch.Generator().manual_seed(config.seed),
+        device=cache.device,
+        control=control,
+        restarts=config.restarts,
+        start=run.start,
+        public=cache.public(config.scenario) if run.info.public else None,
+        flips=run.scenario.flips,
+        split=scene,
+    )
 
 
 def _own_target(run: Resolved, cache: ModelCache) -> nn.Module:

@@ -55,7 +55,10 @@ def _(payload: Images, ended: Conclusion) -> dict[str, Any]:
     if context is None or ceiling is None:
         return batch
     panel = context.panel.apart_from(run.target.body, run.target.weights)
-    judgement, floor = judge(images, run.labels, context, panel, photographs=True), floor_of(run, cache, context, panel)
+    judgement, floor = (
+        judge(images, run.labels, context, panel, photographs=True, truth=run.truth),
+        floor_of(run, cache, context, panel),
+    )
     folder.write_json(
         "judgement.json",
         {
@@ -137,4 +140,4 @@ def floor_of(run: Resolved, cache: ModelCache, context: EvalContext, panel: Pane
         return None
     rng = torch.Generator().manual_seed(run.config.seed)
     with torch.no_grad():
-        return judge(prior.random_images(run.count, rng).cpu(), run.labels, context, panel)
+        return judge(prior.random_images(run.count, rng).cpu(), run.labels, context, panel, truth=run.truth)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.attacks import ATTACKS
+from workbench.attacks import ATTACKS, AttackInfo
 from workbench.core.errors import UnknownName
 from workbench.core.knobs import configure, values_of
 from workbench.core.records import RunConfig
 from workbench.defenses.plan import Plan
+from workbench.defenses.store import target_problem
 from workbench.scenarios import SCENARIOS
 from workbench.tabular.fitting import default_table_config
 from workbench.tabular.scenarios import is_table
@@ -30,13 +31,19 @@ def default_config(
     if preset not in info.presets:
         raise UnknownName(f"preset of {attack}", preset, info.presets)
     configured = configure(entry.item, {**info.presets[preset], **(knobs or {})})
-    overrides.setdefault("target", place.item.default_target)
+    overrides.setdefault("target", _first_target(scenario, info))
     overrides.setdefault("prior", info.prior)
     overrides["defense"] = str(Plan.of(overrides.get("defense", "none")))
     if info.on_updates and overrides.get("classes") is None:
         overrides["classes"] = [0]  # a batch of one image, which is what these attacks were published with
     overrides["classes"] = tuple(place.item().classes(overrides.get("classes")))
     return RunConfig(scenario=scenario, attack=attack, knobs=values_of(configured), **overrides)
+
+
+def _first_target(scenario: str, info: AttackInfo) -> str:
+    """Return what an attack is tried on where nobody names a target."""
+    usual = SCENARIOS[scenario].default_target
+    return info.target if info.target and target_problem(scenario, info.target) is None else usual
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ from workbench.attacks import ATTACKS, AttackInfo
 from workbench.attacks.base import Attack
 from workbench.core.errors import DataMissing, Incompatible
 from workbench.core.knobs import configure
-from workbench.core.records import Fork, RunConfig
+from workbench.core.records import Fork, Recovers, RunConfig
 from workbench.defenses.plan import Plan
 from workbench.defenses.store import target_card, target_problem
 from workbench.engine.model_cache import ModelCache
 from workbench.engine.sanity import file_sanity
+from workbench.engine.split import pictures_of
 from workbench.priors import Prior
 from workbench.priors.base import weights_name
 from workbench.priors.plane import Plane
@@ -71,6 +72,7 @@ class Resolved:
         space: name of the space that the plane lies in; "" without one.
         start: where a fork begins: latents (N, D), or images (N, C, H, W) for an attack on pixels; None for the
             attack's own start.
+        truth: (N, C, H, W) the client's pictures, on the CPU, where the network is cut in two; else None.
     """
 
     config: RunConfig
@@ -87,6 +89,7 @@ class Resolved:
     plane: Plane | None
     space: str
     start: Tensor | None
+    truth: Tensor | None = None
 
     @property
     def count(self) -> int:
@@ -127,6 +130,7 @@ def resolve(config: RunConfig, cache: ModelCache, runs: Path | None = None) -> R
         plane=plane,
         space="" if drawn_by is None else ("pixels" if prior is None else drawn_by.space),
         start=None if config.fork is None or runs is None else start_of(config, config.fork, cache, runs),
+        truth=pictures_of(scenario, labels, config.restarts) if entry.info.recovers is Recovers.PICTURE else None,
     )
 
 

@@ -108,12 +108,14 @@ class Judged:
         images: (N, C, H, W) in [0, 1], on the CPU.
         labels: (N,) the class each was made for.
         heldout: whether they are the scenario's held-out images, of which a recogniser may have kept its scores.
+        truth: (N, C, H, W) the picture that each was to recover; None where a class was attacked.
     """
 
     images: Tensor
     labels: Tensor
     context: EvalContext
     heldout: bool = False
+    truth: Tensor | None = None
 
     @cached_property
     def features(self) -> Tensor:
@@ -127,7 +129,8 @@ class Judged:
 
     def rows(self, index: Tensor) -> Judged:
         """Return these pictures in another choice or order, index (n,); what is known of them is not computed again."""
-        chosen = Judged(self.images[index], self.labels[index], self.context)
+        truth = None if self.truth is None else self.truth[index]
+        chosen = Judged(self.images[index], self.labels[index], self.context, truth=truth)
         for name in ("features", "logits"):
             chosen.__dict__[name] = getattr(self, name)[index]  # where a cached property keeps its value
         return chosen

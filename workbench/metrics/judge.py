@@ -80,6 +80,7 @@ def judge(
     *,
     heldout: bool = False,
     photographs: bool = False,
+    truth: Tensor | None = None,
 ) -> Judgement:
     """Judge images (N, C, H, W) in [0, 1] made for classes (N,).
 
@@ -87,8 +88,9 @@ def judge(
         panel: who votes; everyone of the context's panel if None.
         heldout: whether these are the scenario's held-out images; see `Judged`.
         photographs: whether to say of every private training image what came nearest to it.
+        truth: (N, C, H, W) the picture that each was to recover; None where a class was attacked.
     """
-    judged = Judged(images.float().cpu(), labels.cpu(), context, heldout)
+    judged = Judged(images.float().cpu(), labels.cpu(), context, heldout, truth)
     overall: dict[str, float | None] = {}
     intervals: dict[str, Interval | None] = {}
     per_image: dict[str, list[float | None] | None] = {}

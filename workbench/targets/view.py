@@ -17,8 +17,9 @@ from workbench.targets.randomness import random_layers
 NOISE = 7_919  # added to a session's seed, so that an attack of that seed does not draw the target's noise itself
 
 GRANTS: dict[Access, tuple[str, ...]] = {
-    Access.WHITE_BOX: ("logits", "module", "features", "scores", "top_k", "labels"),
-    Access.FEATURES: ("features",),
+    Access.WHITE_BOX: ("logits", "module", "features", "scores", "top_k", "labels", "activations", "server"),
+    Access.FEATURES: ("features", "activations", "server"),
+    Access.SERVER: ("server",),
     Access.SCORES: ("scores", "top_k", "labels"),
     Access.TOP_K: ("top_k", "labels"),
     Access.LABEL: ("labels",),
@@ -67,13 +68,17 @@ class TargetView:
         """Return how many of `rows` more queries the budget still allows."""
         return rows if self.budget is None else max(0, min(rows, self.budget - self.__queries))
 
-    def _charge(self, images: Tensor, what: str) -> None:
+    def _grant(self, what: str) -> None:
+        """Raise `AccessDenied` where this attacker may not ask for `what`."""
         if what not in GRANTS[self.access]:
             raise AccessDenied(
                 f"The attack asked the target for {what}, but it has {self.access.label.lower()} access, "
                 f"which grants {', '.join(GRANTS[self.access])}. Declare the access the attack needs "
                 "in its @attack line."
             )
+
+    def _charge(self, images: Tensor, what: str) -> None:
+        self._grant(what)
         if images.shape[1:] != self.input_shape:
             raise ValueError(f"images are {tuple(images.shape[1:])}, the target takes {self.input_shape}")
         if self.budget is not None and self.__queries + len(images) > self.budget:
@@ -81,6 +86,15 @@ class TargetView:
                 f"{len(images)} more queries would exceed the budget of {self.budget} ({self.__queries} spent)."
             )
         self.__queries += len(images)
+
+    def _model(self) -> nn.Module:
+        """Return the private copy, for views of other kinds."""
+        return self.__model
+
+    def _asked(self, images: Tensor, what: str) -> nn.Module:
+        """Return the private copy once `images` (n, C, H, W) have been paid for."""
+        self._charge(images, what)
+        return self.__model
 
     def logits(self, images: Tensor) -> Tensor:
         """Return logits (n, K), differentiable in `images` (n, C, H, W) in [0, 1]; white-box only."""

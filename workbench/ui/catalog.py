@@ -62,8 +62,8 @@ class Catalog:
         ]
 
     def defenses(self, scenario: str, arch: str, shown: str = "none") -> list[tuple[str, str]]:
-        """Return (title, text) of every defense, of those at other strengths that this target was trained with, and of `shown`."""
-        texts = [e.key for e in DEFENSES] + trained_defenses(scenario, arch) + [shown]
+        """Return (title, text) of every defense of a whole target, of those at other strengths that this target was trained with, and of `shown`."""
+        texts = [e.key for e in DEFENSES if e.info.stage != "split"] + trained_defenses(scenario, arch) + [shown]
         return [(Plan.of(text).title, text) for text in dict.fromkeys(texts)]
 
     def foreign(self) -> list[tuple[str, str]]:

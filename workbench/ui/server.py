@@ -28,6 +28,7 @@ from workbench.ui.routes import (
     priors,
     rating,
     runs,
+    split,
     studies,
     trainings,
 )
@@ -78,7 +79,21 @@ def add_routes(server: FastAPI, services: Services) -> None:
     server.state.news = News(services)
     add_asset_routes(server)
     add_restore_route(server)
-    for part in (catalog, examples, federated, runs, live, latent, judging, pairs, priors, trainings, studies, rating):
+    for part in (
+        catalog,
+        examples,
+        federated,
+        runs,
+        live,
+        latent,
+        judging,
+        pairs,
+        priors,
+        trainings,
+        studies,
+        rating,
+        split,
+    ):
         server.include_router(part.router)
 
 

@@ -23,6 +23,7 @@ MODULES = (
     "study",
     "judge",
     "lesson",
+    "split",
 )  # folders of `assets/`
 
 

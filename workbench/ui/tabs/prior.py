@@ -178,7 +178,7 @@ def build(app: App) -> None:
             elem_id="prior-target",
         )
         defense = gr.Dropdown(
-            [(e.title, e.key) for e in DEFENSES if e.info.stage != "output"],
+            [(e.title, e.key) for e in DEFENSES if e.info.stage in ("none", "training")],
             value="none",
             label="Defended by",
             filterable=False,

@@ -1,0 +1,1 @@
+"""What several attacks on a hidden layer share."""
