@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from types import SimpleNamespace
 
 import pytest
+from starlette.requests import ClientDisconnect
 from test_own_data import people
 
 from workbench.core.errors import NotYours, UsageError
 from workbench.scenarios import SCENARIOS
 from workbench.scenarios.own.store import own_dir
+from workbench.ui.routes.data import kept, name_of
 from workbench.ui.tabs.data import LastLook, ensure_operator
 from workbench.ui.tabs.data_handlers import Asked, about_set, accepted, added, entries, looked, place_of, report
 
@@ -60,3 +63,63 @@ def test_what_was_looked_through_is_not_read_again_unless_something_else_is_aske
 def test_visitors_of_a_shared_server_do_not_read_the_operators_folder():
     with pytest.raises(NotYours, match="for who runs this server"):
         ensure_operator(SimpleNamespace(owns=lambda owner, request: False), None)
+
+
+# Archives that the page sends
+
+
+class Sent:
+    """A request whose body comes in pieces, and may break off."""
+
+    def __init__(self, *pieces: bytes, name: str = "set.zip", breaks: bool = False) -> None:
+        self.pieces, self.breaks, self.query_params = pieces, breaks, {"name": name}
+
+    async def stream(self):
+        for piece in self.pieces:
+            yield piece
+        if self.breaks:
+            raise ClientDisconnect
+
+
+def test_an_archive_is_written_as_it_comes(place):
+    assert asyncio.run(kept(Sent(b"P", b"K", b"\3\4rest"))) == place / "set.zip"
+    assert (place / "set.zip").read_bytes() == b"PK\3\4rest" and "set.zip" in entries()
+    assert asyncio.run(kept(Sent(b"PK"))).name == "set-1.zip", "nothing is replaced"
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        (Sent(b"\x89PNG"), "no zip archive"),
+        (Sent(b"X", b"K"), "no zip archive"),
+        (Sent(), "is empty"),
+        (Sent(b"PK", bytes(2 << 20)), "larger than 1 MB"),
+    ],
+)
+def test_what_is_no_archive_or_too_large_leaves_nothing_behind(place, sent, words):
+    before = sorted(place.iterdir())
+    with pytest.raises(UsageError, match=words):
+        asyncio.run(kept(sent, most=1 << 20))
+    assert sorted(place.iterdir()) == before
+
+
+def test_what_breaks_off_leaves_nothing_behind(place):
+    before = sorted(place.iterdir())
+    with pytest.raises(ClientDisconnect):
+        asyncio.run(kept(Sent(b"PK", breaks=True)))
+    assert sorted(place.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("my set.zip", "my-set"),
+        ("../../etc/x.zip", "x"),
+        ("C:\\a\\b.zip", "b"),
+        (".zip", "pictures"),
+        ("", "pictures"),
+        ("ä" * 99, "pictures"),
+    ],
+)
+def test_a_name_from_the_page_is_no_path(said, name):
+    assert name_of(said) == name

@@ -19,6 +19,7 @@ from workbench.ui.gradio_doors import GradioDoors, event_problem
 from workbench.ui.page import HEAD, build
 from workbench.ui.routes import (
     catalog,
+    data,
     examples,
     federated,
     judging,
@@ -46,6 +47,7 @@ CSP = (
 HEADERS = {"Content-Security-Policy": CSP, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
 EVENT_LIMIT = 2 << 20  # bytes of what the page sends
 LIMITS = {"/wb/restore": 8 << 20}  # bytes, where more is taken
+STREAMED = frozenset({data.UPLOAD})  # counted by who takes them
 ANSWER_LIMIT = 4 << 10  # bytes of what a rater sends
 
 
@@ -81,6 +83,7 @@ def add_routes(server: FastAPI, services: Services) -> None:
     add_restore_route(server)
     for part in (
         catalog,
+        data,
         examples,
         federated,
         runs,
@@ -100,7 +103,7 @@ def add_routes(server: FastAPI, services: Services) -> None:
 def add_guards(server: FastAPI, names: ServedNames, visitors: Visitors) -> None:
     """Put before every address what it must pass; the last one added is asked first."""
     server.add_middleware(VisitorGuard, visitors=visitors)
-    server.add_middleware(BodyGuard, limit=limit_of, problem=event_problem)
+    server.add_middleware(BodyGuard, limit=limit_of, problem=event_problem, streamed=STREAMED)
     server.add_middleware(GradioDoors)
     server.add_middleware(SafetyHeaders)
     server.add_middleware(NameGuard, names=names)

@@ -24,6 +24,7 @@ class BodyGuard:
     Args:
         limit: bytes that a body sent to a path may have.
         problem: why a body sent to a path is refused, in a sentence, or None.
+        streamed: paths whose own handler counts the body while it comes in, too large to be held.
     """
 
     def __init__(
@@ -32,12 +33,15 @@ class BodyGuard:
         limit: Callable[[str], int],
         problem: Callable[[str, bytes], str | None] = lambda path, body: None,
         patience: float = PATIENCE,
+        streamed: frozenset[str] = frozenset(),
     ) -> None:
-        self.app, self.limit, self.problem, self.patience = app, limit, problem, patience
+        self.app, self.limit, self.problem, self.patience, self.streamed = app, limit, problem, patience, streamed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         said = header_of(scope, "content-length") if scope["type"] == "http" else ""
         if not said and not (scope["type"] == "http" and header_of(scope, "transfer-encoding")):
+            return await self.app(scope, receive, send)
+        if scope["path"] in self.streamed:
             return await self.app(scope, receive, send)
         limit = self.limit(scope["path"])
         try:

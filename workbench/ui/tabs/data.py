@@ -10,6 +10,7 @@ from workbench.analysis.own_data import OwnPictures
 from workbench.core.errors import NotYours
 from workbench.scenarios.reading.layout import CLASSES_FROM
 from workbench.scenarios.reading.picture import FITTINGS
+from workbench.ui.components.forms import custom
 from workbench.ui.shell import QUIET, App, How, Request, tab, told
 from workbench.ui.tabs.data_handlers import (
     Asked,
@@ -65,6 +66,7 @@ def build(app: App) -> None:
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=340, elem_classes="wb-data-form"):
             source = gr.Dropdown([], label="Pictures, in the data folder", filterable=False, elem_id="data-source")
+            sent = custom("upload", {}, label="A zip archive of pictures", elem_id="data-upload")
             kind = gr.Dropdown(
                 set_choices(), value="", label="Data set of the field", filterable=False, elem_id="data-set"
             )
@@ -119,6 +121,10 @@ def build(app: App) -> None:
             **({} if there else {found: nothing_there()}),
         }
 
+    def arrived(archive: dict[str, Any] | None, others: str | None, request: gr.Request) -> dict[Any, Any]:
+        """Choose the archive that was sent."""
+        return opened(str((archive or {}).get("name", "")), others, request) | {found: ""}
+
     def looking(request: gr.Request, *said: Any) -> dict[Any, Any]:
         with told():
             ensure_operator(app, request)
@@ -147,4 +153,5 @@ def build(app: App) -> None:
     )
     make.click(keeping, [name, title, noun, *controls], [made, making], **READING)
     kind.input(about_set, kind, about, **QUIET)
+    sent.submit(arrived, [sent, public], [source, public, look, found], **QUIET)
     app.when_opened("data", opened, [source, public], [source, public, look, found], **QUIET)

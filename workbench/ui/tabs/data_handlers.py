@@ -121,7 +121,7 @@ def about_set(key: str) -> str:
 def nothing_there() -> str:
     """Return how to bring pictures, as HTML."""
     return (
-        '<section class="wb-card-text"><h2>Bring your pictures</h2><p>Put a folder with a folder for each person, a .zip of '
+        '<section class="wb-card-text"><h2>Bring your pictures</h2><p>Send a .zip, or put a folder with a folder for each person, a .zip of '
         f"one, or an .npz file into <code>{escape(str(data_dir()))}</code>, and look again. Nothing leaves this machine.</p>"
         "</section>"
     )
