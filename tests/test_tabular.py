@@ -19,6 +19,7 @@ from workbench.engine.execute import execute
 from workbench.engine.model_cache import ModelCache
 from workbench.engine.presets import default_config
 from workbench.engine.restore import config_from
+from workbench.engine.tables import JUDGEMENT
 from workbench.reports.command_line import command_line
 from workbench.runs.run_folder import RunFolder
 from workbench.tabular import reading
@@ -248,7 +249,7 @@ def run(tmp_path: Path) -> Callable[..., RunFolder]:
 def test_an_inference_is_recorded_judged_and_repeated_as_any_run(run):
     config = default_config("warfarin", "map", knobs=FEW, classes=[0, 3], seed=4)
     folder = run(config)
-    manifest, scene, judgement = folder.manifest(), folder.scene(), folder.judgement()
+    manifest, scene, judgement = folder.manifest(), folder.scene(), folder.read_json(JUDGEMENT)
     assert manifest["data"]["synthetic"] is True and "nobody is behind them" in scene["source"]
     assert [c["class"] for c in scene["candidates"]] == [0, 3]
     assert "vkorc1" not in scene["candidates"][0]["known"] and "dose" in scene["candidates"][0]["known"]

@@ -18,6 +18,8 @@ from workbench.runs.payloads import result_of
 from workbench.runs.run_folder import RunFolder
 from workbench.tabular.inquiry import Inquiry
 
+JUDGEMENT = "attributes.json"  # figures of the attack and of every baseline, by value and group
+
 
 class TableExperiment:
     """A run whose candidates are records of which one attribute is unknown."""
@@ -75,7 +77,7 @@ class TableExperiment:
         result = {**held, "truth": torch.from_numpy(inquiry.truth), "labels": torch.from_numpy(inquiry.watched)}
         write_atomically(folder.path / "result.safetensors", save(result))
         judgement = inquiry.judged(held["answers"].numpy())
-        folder.write_json("judgement.json", {"kind": last.payload.kind, **judgement})
+        folder.write_json(JUDGEMENT, judgement)
         own = judgement["attacks"][0]
         beside = next((row for row in judgement["attacks"] if row["key"] == "imputation"), own)
         records = inquiry.scenario.records

@@ -12,6 +12,7 @@
     truth.webp           the private image beside each candidate, on the same grid
     nearest.webp         the nearest private image of each result, once judged
     judgement.json       metrics of the result, the floor and the ceiling; what each recogniser of the panel says
+    attributes.json      of an attribute inference: figures of the attack and every baseline, by value and group
     frames/000012.jpg          contact sheet, where the payload has one; older runs have a WebP
     frames/latest              the newest frame's number is the last line
     frames/000012.safetensors  of images: latents, or images of an attack on pixels; confidence; cloud (M, 3) in the

@@ -25,7 +25,7 @@ class TrainedTarget:
         model: tells classes; a `Regression` tells a number, of which the class is the group.
         spread: standard deviation of a regression's errors on its own training records.
         confusion: (K, K) share of records of true class i that it answers with class j, on its training records.
-        root: whether the regression tells the square root of the response.
+        limits: what a regression's answers are cut to, in the unit of the response; None for no limits.
     """
 
     encoder: RecordEncoder
@@ -33,6 +33,7 @@ class TrainedTarget:
     model: TableModel | Regression
     spread: float = 1.0
     confusion: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    limits: tuple[float, float] | None = None
 
     @property
     def regression(self) -> bool:
@@ -54,7 +55,8 @@ class TrainedTarget:
 
     def natural(self, values: Array) -> Array:
         """Return predictions (N,) in the unit of the response."""
-        return np.square(values.clip(0, None)) if self.response.root else values
+        found = np.square(values.clip(0, None)) if self.response.root else values
+        return found if self.limits is None else found.clip(*self.limits)
 
 
 def _parts(rows: Array) -> list[Array]:

@@ -50,7 +50,8 @@ def train(
             if protection is None
             else private_regression(features, values, (float(low), float(high)), protection.epsilon, seed)
         )
-        target = TrainedTarget(encoder, response, regression)
+        limits = (column.low, column.high) if column.public_range else None
+        target = TrainedTarget(encoder, response, regression, limits=limits)
     elif protection is not None:
         target = TrainedTarget(
             encoder, response, private_perceptron(features, classes, count, protection.epsilon, seed)

@@ -21,6 +21,7 @@ HEAD = """
 <link rel="stylesheet" href="/wb/assets/judge/judge.css">
 <link rel="stylesheet" href="/wb/assets/federated/desk.css">
 <link rel="stylesheet" href="/wb/assets/split/split.css">
+<link rel="stylesheet" href="/wb/assets/attributes/attributes.css">
 <script>
 // What the page is laid out for is known from the start: a linked run, a lesson, the size of its type.
 {

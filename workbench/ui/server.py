@@ -18,6 +18,7 @@ from workbench.ui.components.news import News
 from workbench.ui.gradio_doors import GradioDoors, event_problem
 from workbench.ui.page import HEAD, build
 from workbench.ui.routes import (
+    attributes,
     catalog,
     data,
     examples,
@@ -82,6 +83,7 @@ def add_routes(server: FastAPI, services: Services) -> None:
     add_asset_routes(server)
     add_restore_route(server)
     for part in (
+        attributes,
         catalog,
         data,
         examples,

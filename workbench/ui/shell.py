@@ -59,6 +59,7 @@ class App:
 
     Attributes:
         run: hidden textbox with the id of the run that is shown; setting it opens that run everywhere.
+        inferred: hidden textbox with the attribute inference that the Attributes tab shows.
         view: the live view; rendered by the tab that shows it.
         tabs: the tab bar; return ``gr.Tabs(selected=key)`` to it to turn to another tab.
         pages: the tab of each key, for listeners on its `select`.
@@ -75,6 +76,7 @@ class App:
     scheduler: Scheduler
     catalog: Catalog = field(default_factory=Catalog)
     run: gr.Textbox = field(init=False)
+    inferred: gr.Textbox = field(init=False)
     view: gr.HTML = field(init=False)
     tabs: gr.Tabs = field(init=False)
     page: gr.Blocks = field(init=False)

@@ -19,6 +19,8 @@ from workbench.runs.contact_sheet import SheetLayout, media_type
 from workbench.runs.progress import last_note, progress, remaining
 from workbench.runs.run_folder import RunFolder
 from workbench.scenarios import SCENARIOS
+from workbench.tabular.kinds import label_of, scenario_title
+from workbench.tabular.scenarios import is_table
 from workbench.ui.routes.services import Services
 
 TEXTS = {"curves": "curves.csv", "path": "path.csv", "conf": "confidence.csv", "marks": "events.jsonl"}
@@ -96,6 +98,8 @@ def still(folder: RunFolder, manifest: dict[str, Any]) -> dict[str, Any]:
     A run that has not started has no `space` yet, but the candidates that it will have.
     """
     config, scene = manifest["config"], folder.scene()
+    if is_table(config["scenario"]):
+        return table_still(config, scene, manifest)
     entry, names = ATTACKS.entry(config["attack"]), SCENARIOS.entry(config["scenario"]).item.class_names
     candidates, truth = manifest["candidates"], (folder.path / "truth.webp").is_file()
     return {
@@ -112,6 +116,26 @@ def still(folder: RunFolder, manifest: dict[str, Any]) -> dict[str, Any]:
         "target": config["target"],
         "scenario_title": SCENARIOS.entry(config["scenario"]).title,
         "noun": SCENARIOS[config["scenario"]].class_noun,
+    }
+
+
+def table_still(config: dict[str, Any], scene: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return what stays the same of an attribute inference, which the live view has no picture of."""
+    candidates = [{**c, "label": f"record {c['class']}"} for c in manifest["candidates"]]
+    return {
+        "candidates": candidates,
+        "sheet": SheetLayout.of(len(candidates), manifest["shape"]).to_json(),
+        **scene,
+        "cloud": "",
+        "truth": False,
+        "pairs": False,
+        "attack": config["attack"],
+        "attack_title": label_of(config["attack"]),
+        "black_box": True,
+        "scenario": config["scenario"],
+        "target": config["target"],
+        "scenario_title": scenario_title(config["scenario"]),
+        "noun": "record",
     }
 
 

@@ -24,6 +24,7 @@ MODULES = (
     "judge",
     "lesson",
     "split",
+    "attributes",
 )  # folders of `assets/`
 
 

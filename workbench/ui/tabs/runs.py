@@ -10,6 +10,7 @@ import gradio as gr
 
 from workbench.core.errors import StoreError, UsageError, WorkbenchError
 from workbench.core.records import Fork, RunConfig
+from workbench.tabular.scenarios import is_table
 from workbench.ui.shell import COMMAND, LIGHT, START, App, drawn_by, session_of, tab, told
 from workbench.ui.tabs.run_list import MOST_AT_ONCE, Look, listing
 
@@ -60,6 +61,8 @@ def build(app: App) -> None:
         return {table: listing(app.store, Look.of(value), lambda owner: app.owns(owner, request), said)}
 
     def open_run(run: str, page: str = "invert") -> dict[Any, Any]:
+        if is_table(app.store.summary(run).scenario):
+            return {app.inferred: run, app.tabs: gr.Tabs(selected="attributes")}
         return {app.run: run, app.tabs: gr.Tabs(selected=page)}
 
     def act(value: Any, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
@@ -103,5 +106,5 @@ def build(app: App) -> None:
     app.when_opened("runs", look, table, table, **LIGHT)
     app.ended.then(look, table, table, **LIGHT)
     table.input(look, table, table, **LIGHT)
-    table.submit(start, None, [app.run, app.tabs], **START)
-    table.select(act, table, [app.run, app.tabs, table], **COMMAND)
+    table.submit(start, None, [app.run, app.inferred, app.tabs], **START)
+    table.select(act, table, [app.run, app.inferred, app.tabs, table], **COMMAND)
