@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.conftest import ROOT, Served, Visit
 
-TABS = ("Target", "Prior", "Invert", "Split", "Judge", "Compare", "Study", "Federated", "Attributes", "Data", "Runs")
+TABS = ("Target", "Prior", "Invert", "Split", "Judge", "Compare", "Study", "Attributes", "Federated", "Data", "Runs")
 ENDED = ".wb-live[data-state=finished], .wb-live[data-state=stopped], .wb-live[data-state=failed]"
 
 

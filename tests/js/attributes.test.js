@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import {test} from "node:test";
+
+import {verdict} from "../../assets/attributes/figures.js";
+import {budget} from "../../assets/attributes/form.js";
+import {placed} from "../../assets/attributes/privacy.js";
+
+const attack = (key, title, accuracy, mcc) => ({key, title, overall: {accuracy, mcc}});
+
+test("a claim is read beside the marginals and a classifier that never saw the target", () => {
+  const rows = [attack("map", "MAP", 0.56, 0.35), attack("majority", "Majority", 0.35, 0), attack("imputation", "Imputation", 0.63, 0.45)];
+  assert.match(verdict(rows), /MAP names 56 % right; the most common value 35 %.*63 %.*told no more than/);
+  assert.match(verdict([attack("map", "MAP", 0.7, 0.6), ...rows.slice(1)]), /told more than/);
+});
+
+test("a baseline itself is told without others", () => {
+  assert.equal(verdict([attack("majority", "Majority", 0.35, 0)]), "Majority names 35 % right.");
+});
+
+test("a privacy budget has words", () => {
+  assert.deepEqual([budget(null), budget(0.3)], ["no privacy", "ε = 0.3"]);
+});
+
+test("levels lie from left to right, and what is greater lies higher", () => {
+  const {x, y, top} = placed([{found: 0.3}, {found: 0.6}], "found", 0.7);
+  assert.ok(x(0) < x(1) && y(0.6) < y(0.3) && top > 0.7);
+});
