@@ -77,7 +77,7 @@ def test_posteriors_are_told_frame_by_frame_and_the_run_opens_everywhere(client:
     folder: RunFolder = app.store.create(config, owner="command line", shape=(1, 1, 1))
     execute(config, folder, ModelCache("cpu"), ledger=app.store, fps=1e9)
     found = client.get(f"/wb/attributes/runs/{folder.id}.json").json()
-    assert [sum(f["asked"]) for f in found["frames"]] == [0, 1, 2, 3][-len(found["frames"]) :]
+    assert [sum(f["asked"]) for f in found["frames"]] == [0, 1, 2, 3]
     assert found["frames"][-1]["shares"][0] == pytest.approx(folder.result()["shares"][0].tolist(), abs=1e-4)
     assert found["judgement"]["attacks"][0]["key"] == "map" and found["scene"]["values"] == ["A/A", "A/G", "G/G"]
     for address in (

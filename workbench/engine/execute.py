@@ -153,7 +153,7 @@ class _Execution:
         first, self.last = self.last is None, frame
         if first:
             run.set_scene(self.folder, frame)
-        recorder.offer(frame, self.clock.seconds, must=first or self.control.paused)
+        recorder.offer(frame, self.clock.seconds, must=first or run.keeps_all or self.control.paused)
 
     def _pause(self) -> None:
         """Stand still until the run is resumed, stepped or stopped."""

@@ -27,6 +27,7 @@ class Experiment(Protocol):
     Attributes:
         layout: where each candidate sits on a contact sheet.
         plane: on which the candidates are drawn; None where nothing offers one.
+        keeps_all: whether every frame is written, however fast they come; else those that come while one is written go.
         origin: what is on record of where the target answers; nothing for one of ours.
     """
 
@@ -35,6 +36,9 @@ class Experiment(Protocol):
 
     @property
     def plane(self) -> Plane | None: ...
+
+    @property
+    def keeps_all(self) -> bool: ...
 
     @property
     def origin(self) -> dict[str, Any]: ...
@@ -54,6 +58,8 @@ class Experiment(Protocol):
 
 class ImageExperiment:
     """A run whose candidates are images."""
+
+    keeps_all = False
 
     def __init__(self, run: Resolved, cache: ModelCache) -> None:
         self.run, self.cache = run, cache

@@ -18,6 +18,7 @@ from workbench.runs.payloads import result_of
 from workbench.runs.run_folder import RunFolder
 from workbench.tabular.inquiry import Inquiry
 
+EACH = 200  # queries of which each is a frame; of later ones only as many as somebody can watch
 JUDGEMENT = "attributes.json"  # figures of the attack and of every baseline, by value and group
 
 
@@ -25,6 +26,7 @@ class TableExperiment:
     """A run whose candidates are records of which one attribute is unknown."""
 
     plane: Plane | None = None
+    keeps_all = True
 
     def __init__(self, inquiry: Inquiry) -> None:
         self.inquiry, self.origin = inquiry, dict[str, Any]()
@@ -34,7 +36,7 @@ class TableExperiment:
         return SheetLayout.of(max(1, len(self.inquiry.watched)), (1, 1, 1))
 
     def frames(self, control: Control, wait: RemoteWait) -> Generator[Frame, None, None]:
-        yield from self.inquiry.frames(control.due)
+        yield from self.inquiry.frames(lambda step: step <= EACH or control.due(step))
 
     def set_scene(self, folder: RunFolder, first: Frame) -> None:
         """Write which records are watched, what is known of them, and what the attribute may be."""

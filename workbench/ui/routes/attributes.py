@@ -166,6 +166,8 @@ def frames_of(folder: RunFolder) -> list[dict[str, Any]]:
         except StoreError:  # thinned away between the look and the read
             continue
         step, queries = steps.get(number, (None, None))
+        if found and found[-1]["step"] == step:  # the last frame is written once more as the result
+            continue
         shares = [[round(v, 4) for v in row] for row in held["shares"].tolist()]
         found.append(
             {"step": step, "queries": queries, "note": said, "asked": held["asked"].tolist(), "shares": shares}
