@@ -674,6 +674,45 @@ def test_batch_norm_is_replaced_as_opacus_would():
         assert [str(m) for m in model.modules()] == [str(m) for m in fixed.modules()] and (count > 0) == (arch != "mlp")
 
 
+class _Own(torch.nn.Module):
+    """A network as users write them: a layer that overwrites its input, and one that DP-SGD cannot learn."""
+
+    def __init__(self, middle: torch.nn.Module) -> None:
+        super().__init__()
+        self.first, self.act = torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.ReLU(inplace=True)
+        self.middle, self.pool = middle, torch.nn.AdaptiveAvgPool2d(2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.pool(self.act(self.middle(self.act(self.first(x))))).flatten(1)
+
+
+def _stepped(middle: torch.nn.Module) -> Classifier:
+    """Begin DP-SGD of every layer on a network of one's own, take one step, and return the network."""
+    model = Classifier("mlp", (1, 16, 16), 3)
+    model.assemble("mlp", (1, 16, 16), 3, _Own(middle), 16)
+    shaping = configure(DEFENSES["dp-sgd"], {"layers": "all"}).shaping(DefenseSetting(Stripes(), "mlp"))
+    optimiser = torch.optim.SGD(model.parameters(), 0.1)
+    trained, stepping = shaping.begin(model, optimiser, 16, replace(RECIPE, batch=8, epochs=1))
+    try:
+        shaping.loss(trained, torch.rand(8, 1, 16, 16), torch.arange(8) % 3, 0.0).backward()
+        stepping.step()
+    finally:
+        shaping.end(trained)
+    return model
+
+
+def test_layers_that_overwrite_their_input_are_mended_before_dp_sgd():
+    model = _stepped(torch.nn.Conv2d(4, 4, 1))
+    assert not any(getattr(layer, "inplace", False) for layer in model.modules())
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+
+
+def test_layers_that_dp_sgd_cannot_learn_are_refused_by_name():
+    norm = torch.nn.InstanceNorm2d(4, affine=True, track_running_stats=True)
+    with pytest.raises(Incompatible, match=r"body\.middle \(InstanceNorm2d\).*GroupNorm.*layers=head"):
+        _stepped(norm)
+
+
 def test_the_card_says_what_privacy_was_spent():
     _, card, _ = trained("dp-sgd(epsilon=5,delta=0.001,layers=all)", arch="resnet", recipe=replace(RECIPE, epochs=1))
     told = card["defense"]

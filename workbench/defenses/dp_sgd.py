@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from workbench.core.errors import Incompatible
 from workbench.core.knobs import knob
 from workbench.defenses.base import Defense, defense
 from workbench.defenses.parts.public_body import public_body
@@ -45,6 +46,35 @@ def without_batch_norm(module: nn.Module) -> int:
         else:
             count += without_batch_norm(child)
     return count
+
+
+def without_overwriting(module: nn.Module) -> int:
+    """Have layers that overwrite their input make a copy, which hooks for per-image gradients need; return how many did."""
+    found = [layer for layer in module.modules() if getattr(layer, "inplace", False)]
+    for layer in found:
+        layer.inplace = False  # type: ignore[assignment]
+    return len(found)
+
+
+def ensure_private_steps(model: nn.Module) -> None:
+    """Raise `Incompatible`, naming each layer that learns and cannot by clipped steps: it mixes images, or keeps figures of them."""
+    from opacus.validators import ModuleValidator
+
+    wrong = []
+    for name, layer in model.named_modules():
+        if not any(p.requires_grad for p in layer.parameters(recurse=False)):
+            continue
+        check = ModuleValidator.VALIDATORS.get(type(layer))
+        if (check and check(layer)) or list(layer.buffers(recurse=False)):
+            wrong.append(f"{name or 'the network'} ({type(layer).__name__})")
+    if wrong:
+        raise Incompatible(
+            [
+                f"DP-SGD cannot learn {', '.join(wrong[:5])}{f' and {len(wrong) - 5} more' if len(wrong) > 5 else ''}: such layers "
+                "mix the images of a batch, or have no gradient for one image. Put others in their place (GroupNorm for norms, "
+                "DPLSTM of Opacus for LSTM), or learn the head alone with layers=head."
+            ]
+        )
 
 
 @contextmanager
@@ -137,9 +167,9 @@ class PrivateShaping(Shaping):
         recipe: ClassifierRecipe,
     ) -> tuple[nn.Module, torch.optim.Optimizer]:
         from opacus import PrivacyEngine  # takes seconds to import
-        from opacus.validators import ModuleValidator
 
-        ModuleValidator.validate(model, strict=True)
+        without_overwriting(model)
+        ensure_private_steps(model)
         how, rng = self.how, torch.Generator(next(model.parameters()).device).manual_seed(recipe.seed)
         size = math.ceil(rows / max(1, rows // recipe.batch))  # as many steps as the loop counts on
         loader = torch.utils.data.DataLoader(
