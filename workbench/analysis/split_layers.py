@@ -7,6 +7,7 @@ from typing import Any
 
 from workbench.attacks import ATTACKS
 from workbench.core.errors import Incompatible, StoreError
+from workbench.core.knobs import configure, values_of
 from workbench.core.records import Recovers, RunConfig
 from workbench.engine.compatibility import problems
 from workbench.engine.presets import default_config
@@ -42,9 +43,8 @@ def layered(scenario: str, attack: str, target: str, defense: str = "none") -> l
 
 def first_layer(attack: str) -> str:
     """Return the layer that an attack is tried on where nobody names one."""
-    return layer_of(ATTACKS.entry(attack).info.presets["demo"]) or str(
-        ATTACKS[attack].__dataclass_fields__["layer"].default
-    )
+    entry = ATTACKS.entry(attack)
+    return layer_of(values_of(configure(entry.item, entry.info.presets["demo"])))
 
 
 def newest_of(store: RunStore, layers: list[tuple[Cut, RunConfig]]) -> dict[str, RunFolder]:
