@@ -170,6 +170,7 @@ def test_frames_are_pictures_from_the_start_to_the_last_step(key):
         images = frame.payload.images
         assert images.shape == (3, *SHAPE) and images.min() >= 0 and images.max() <= 1 and not images.requires_grad
         assert all(value.shape == (3,) and torch.isfinite(value).all() for value in frame.losses.values())
+        assert not any("," in name for name in frame.losses), "a curve's name is a column's in a file of commas"
     assert frames[-1].queries == given.target.queries
     after = given.target._TargetView__model
     assert all(torch.equal(before[name], value) for name, value in after.state_dict().items())

@@ -86,5 +86,5 @@ class Template:
                 z.copy_(prior.project(z))
                 if step + 1 == self.steps or ctx.due(step + 1):
                     ensure_finite(step + 1, latents=z, apart=far)
-                    images, losses = prior.decode(z, ctx.classes), {"1 - cosine, a view before the step": far}
+                    images, losses = prior.decode(z, ctx.classes), {"1 - cosine of the last view": far}
                     yield Frame(step + 1, self.steps, Images(images, z), losses, ctx.target.queries)

@@ -68,5 +68,5 @@ class Search:
         if self.gap is None:
             return Frame(step, self.total, Images(self.ctx.start_or(lambda: images)))
         ensure_finite(step, images=images, gap=self.gap)
-        known = {"activation gap, a step before": self.gap}
+        known = {"activation gap before the step": self.gap}
         return Frame(step, self.total, Images(images), known, self.ctx.target.queries, note)
