@@ -46,6 +46,9 @@ export function chart(layers, at) {
     if (name === at) svg.append(shape("text", {x, y: HEIGHT - 12, "text-anchor": "middle"}, name));
   }
   const floor = floors.length ? " Dashed: a random sample of the prior." : "";
-  figure.append(svg, make("figcaption", "wb-hint", `PSNR in dB against the true picture, from the image (left) down.${floor}`));
+  figure.append(
+    svg,
+    make("figcaption", "wb-hint", `PSNR in dB against the true picture, from the image (left) down.${floor}`),
+  );
   return figure;
 }

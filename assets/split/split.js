@@ -87,7 +87,10 @@ class Split {
     const {layer} = this;
     const box = make("div", "wb-split-closer");
     const head = make("div", "wb-split-head");
-    head.append(make("b", "wb-split-name", layer.name), make("span", "wb-hint", `sends ${layer.shape.join(" × ")} numbers`));
+    head.append(
+      make("b", "wb-split-name", layer.name),
+      make("span", "wb-hint", `sends ${layer.shape.join(" × ")} numbers`),
+    );
     const busy = this.layers.some(going);
     const here = button(going(layer) ? "Inverting …" : "Invert this layer", () => this.start([layer]), "wb-button");
     here.disabled = going(layer);

@@ -22,6 +22,7 @@ export function figures(layer) {
   if (layer.recognised != null) {
     parts.push(`${layer.judges.join(" and ")}: ${layer.recognised} of ${layer.n} recognised`);
   }
-  if (layer.accuracy != null) parts.push(`the server still knows ${Math.round(100 * layer.accuracy)} % of unseen pictures`);
+  if (layer.accuracy != null)
+    parts.push(`the server still knows ${Math.round(100 * layer.accuracy)} % of unseen pictures`);
   return `${parts.join("; ")}.`;
 }
