@@ -11,7 +11,7 @@ from workbench.core.errors import NotYours
 from workbench.scenarios.reading.layout import CLASSES_FROM
 from workbench.scenarios.reading.picture import FITTINGS
 from workbench.ui.components.forms import custom
-from workbench.ui.shell import QUIET, App, How, Request, tab, told
+from workbench.ui.shell import LIGHT, QUIET, App, How, Request, tab, told
 from workbench.ui.tabs.data_handlers import (
     Asked,
     about_set,
@@ -26,7 +26,8 @@ from workbench.ui.tabs.data_handlers import (
 )
 
 WAIT = '<section class="wb-card-text" aria-busy="true"><p class="wb-note">Reading every picture …</p></section>'
-READING: How = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 1, "trigger_mode": "once"}
+READING: How = {**QUIET, "concurrency_limit": 1}  # seconds to minutes; one at a time is enough for two cores
+KEEPING: How = {**READING, "trigger_mode": "multiple"}
 FROM = {"auto": "find out", "first": "the first", "last": "the last", "none": "nobody is named"}
 SIZES = [("as usual", 0), *((str(n), n) for n in (28, 32, 48, 64, 96, 112, 128, 160, 224, 256))]
 FIT = {"crop": "Cut to the middle", "fit": "Fit between bars"}
@@ -148,10 +149,10 @@ def build(app: App) -> None:
             last.forget()
             return {made: accepted(scenario), making: gr.update(visible=False)}
 
-    look.click(lambda: (WAIT, ""), None, [found, made], queue=False, api_visibility="private").then(
+    look.click(lambda: (WAIT, ""), None, [found, made], **LIGHT).then(
         looking, controls, [found, made, making, title, noun], **READING
     )
-    make.click(keeping, [name, title, noun, *controls], [made, making], **READING)
+    make.click(keeping, [name, title, noun, *controls], [made, making], **KEEPING)
     kind.input(about_set, kind, about, **QUIET)
     sent.submit(arrived, [sent, public], [source, public, look, found], **QUIET)
     app.when_opened("data", opened, [source, public], [source, public, look, found], **QUIET)
