@@ -14,25 +14,34 @@ from workbench.priors.base import load_prior, prior_card, weights_name
 from workbench.priors.diffusion import Diffusion
 from workbench.priors.pipelines import find_pipeline, import_pipeline, write_pipeline
 from workbench.scenarios import SCENARIOS
+from workbench.scenarios.own.archive import export_scenario, import_scenario
+from workbench.scenarios.own.store import own_dir
 
 
 def common(parser: argparse.ArgumentParser, *what: str) -> None:
     parser.add_argument("what", choices=what)
-    parser.add_argument("--scenario", required=True)
+    parser.add_argument("--scenario", help="whose it is; an archive of a scenario says so itself")
     parser.add_argument("--prior", choices=("diffusion",), default="diffusion")
+
+
+def named(options: argparse.Namespace) -> str:
+    """Return the scenario that --scenario names; raises `UsageError` where it is left out."""
+    if options.scenario is None:
+        raise UsageError("Say whose it is with --scenario; 'python -m workbench list scenarios' shows them.")
+    return str(options.scenario)
 
 
 @command("import", "Bring a target's weights, or a diffusion prior", order=6)
 class Import:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:
-        common(parser, "prior", "target")
+        common(parser, "prior", "target", "scenario")
         parser.add_argument(
             "--from",
             dest="origin",
             required=True,
             metavar="FILE_OR_FOLDER",
-            help="a target: a file of weights, safetensors or a checkpoint of torch; a prior: a folder of diffusers, or "
+            help="a scenario: a .zip of export scenario; a target: a file of weights, safetensors or a checkpoint of torch; a prior: a folder of diffusers, or "
             "owner/name on the Hugging Face hub",
         )
         targets.arguments(parser.add_argument_group("targets"))
@@ -44,7 +53,15 @@ class Import:
 
     @staticmethod
     def run(options: argparse.Namespace) -> int | None:
-        scenario = SCENARIOS[options.scenario]()
+        if options.what == "scenario":
+            index = import_scenario(Path(options.origin).expanduser())
+            print(f"{index['scenario']}: {len(index['files'])} files, pictures {index['pictures']}")
+            if index["own"] and index["pictures"] != "included":
+                print(
+                    f"Its pictures (sha256 {index['pictures_sha256'][:12]}…) belong into {own_dir() / index['scenario']}."
+                )
+            return None
+        scenario = SCENARIOS[named(options)]()
         if options.what == "target":
             return targets.run(options, scenario)
         if not 1 <= options.steps <= 1000:
@@ -69,14 +86,24 @@ class Import:
 class Export:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:
-        common(parser, "prior")
+        common(parser, "prior", "scenario")
+        parser.add_argument("--pictures", action="store_true", help="a scenario: its pictures go along")
         parser.add_argument(
-            "--to", dest="goal", type=Path, required=True, metavar="FOLDER", help="must not be there yet"
+            "--to",
+            dest="goal",
+            type=Path,
+            required=True,
+            metavar="PATH",
+            help="a folder, for a scenario a .zip; must not be there yet",
         )
 
     @staticmethod
     def run(options: argparse.Namespace) -> None:
-        SCENARIOS.entry(options.scenario)
+        SCENARIOS.entry(named(options))
+        if options.what == "scenario":
+            index = export_scenario(options.scenario, options.goal, pictures=options.pictures)
+            print(f"{options.goal}: {len(index['files'])} files, pictures {index['pictures']}")
+            return
         if not has_weights(weights_name(options.scenario, options.prior)):
             raise UsageError(f"{options.scenario} has no diffusion prior of its own.")
         model = load_prior(options.scenario, options.prior)
