@@ -61,8 +61,10 @@ export class Form {
     this.slider.value = LEVELS.indexOf(this.epsilon);
     this.level = make("output", "", budget(this.epsilon));
     this.slider.addEventListener("input", () => this.turn(LEVELS[Number(this.slider.value)]));
-    const slider = field("Privacy of the training: ", this.slider);
-    slider.insertBefore(this.level, this.slider);
+    this.slider.setAttribute("aria-label", "Privacy of the training");
+    this.slider.setAttribute("aria-valuetext", budget(this.epsilon));
+    const slider = make("div", "wb-attr-field", "Privacy of the training");
+    slider.append(this.level, this.slider);
     this.why = make("p", "wb-note");
     this.run = button("Run", () => this.start(this.asked()), "wb-button wb-primary");
     this.box.append(

@@ -154,18 +154,19 @@ def progress(run: str, services: Given) -> Response:
 def frames_of(folder: RunFolder) -> list[dict[str, Any]]:
     """Return every recorded frame's posteriors (W, V) with what was asked last."""
     notes = {int(n): said for n, _, said in (line.split(",", 2) for line in folder.notes().splitlines())}
-    steps = {}
+    steps: dict[int, tuple[int, int]] = {}
     for line in folder.curves().splitlines()[1:]:
         frame, step, _, queries = line.split(",")[:4]
         steps[int(frame)] = (int(step), int(queries))
-    found, said = [], ""
+    found: list[dict[str, Any]] = []
+    said = ""
     for number in folder.frames():
         said = notes.get(number, said)
         try:
             held = folder.tensors(number)
         except StoreError:  # thinned away between the look and the read
             continue
-        step, queries = steps.get(number, (None, None))
+        step, queries = steps.get(number, (0, 0))
         if found and found[-1]["step"] == step:  # the last frame is written once more as the result
             continue
         shares = [[round(v, 4) for v in row] for row in held["shares"].tolist()]
