@@ -262,6 +262,7 @@ def test_every_layer_is_shown_with_its_newest_run(tmp_path):
     assert {name: folder.id for name, folder in found.items()} == {"pool1": new.id} and old.id != new.id
     told = [described(cut, found.get(cut.name)) for cut, _ in layers]
     assert [layer["state"] for layer in told[:3]] == ["missing", "missing", "failed"] and told[2]["reason"] == "No."
+    assert told[2]["n"] == 5, "one picture of each class, however many places a sheet has"
     for wrong in (("digits", "gmi", "cnn"), ("digits", "rmle", "facenet")):
         with pytest.raises(Incompatible):
             layered(*wrong)

@@ -105,9 +105,9 @@ class Split {
     return box;
   }
 
-  pairs({run, frame, sheet, name}) {
+  pairs({run, frame, sheet, name, n}) {
     const row = make("div", "wb-split-pairs");
-    for (let i = 0; i < this.count(sheet); i++) {
+    for (let i = 0; i < n; i++) {
       const pair = make("figure", "wb-split-pair");
       pair.append(
         tile(`/wb/runs/${run}/truth.webp`, i, sheet, `True picture ${i + 1}`),
@@ -119,11 +119,6 @@ class Split {
     const both = make("div");
     both.append(row, legend);
     return both;
-  }
-
-  count({columns, rows}) {
-    const most = this.layers.find(layer => layer.n != null)?.n ?? columns * rows;
-    return Math.min(columns * rows, most);
   }
 
   strip() {
@@ -138,7 +133,7 @@ class Split {
       return scroll;
     }
     const grid = make("div", "wb-split-grid");
-    const count = this.count(shown.sheet);
+    const count = shown.n;
     const column = (head, foot, cells, cls = "") => {
       const found = make("div", `wb-split-column ${cls}`);
       found.append(head, ...cells, ...foot);

@@ -84,7 +84,7 @@ def described(cut: Cut, folder: RunFolder | None) -> dict[str, Any]:
         "floor": floor.get("recovered_psnr"),
         "recognised": verdict["recognised"] if verdict else None,
         "judges": verdict["judges"] if verdict else [],
-        "n": manifest.get("judged"),
+        "n": len(folder.config().classes),
         "queries": manifest.get("queries"),
         "accuracy": manifest.get("target_accuracy"),
     }
