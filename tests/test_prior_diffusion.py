@@ -349,6 +349,15 @@ def test_a_pipeline_becomes_the_scenarios_prior(folder, models, flat):
     assert found.walk() == wanted.walk() and torch.equal(found.levels, wanted.levels)
 
 
+def test_weights_in_half_precision_or_those_of_the_average_are_found(folder):
+    unet = folder / "unet"
+    before = read_pipeline(folder, (1, 32, 32)).unet.state_dict()
+    (unet / "diffusion_pytorch_model.safetensors").rename(unet / "diffusion_pytorch_model.fp16.safetensors")
+    unet.rename(folder / "unet_ema")
+    after = read_pipeline(folder, (1, 32, 32)).unet.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
 def test_patches_are_recognised(models, tmp_path):
     prior = tiny((3, 16, 16), patch=2)
     save(prior, "lfw")
