@@ -178,5 +178,7 @@ const WORDS = {
   rounds: "Rounds",
   epochs: "Local epochs",
   participation: "Participation",
+  protocol: "Summed by",
+  dropped: "Drop out",
   fault: "Participant 0",
 };

@@ -1,14 +1,16 @@
-"""``federated``: participants who train a shared model, kept round by round."""
+"""``federated``: participants who train a shared model, kept round by round; what protocols cost and hide."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from typing import Any
 
 import torch
 
+from workbench.analysis.protocol_costs import costs
 from workbench.commands.base import assignments, command
 from workbench.core.errors import UsageError
 from workbench.core.knobs import knobs_of
@@ -38,7 +40,7 @@ class Federated:
     def arguments(parser: argparse.ArgumentParser) -> None:
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.epilog = f"knobs of --set:\n{knob_help()}"
-        parser.add_argument("what", choices=("train", "list", "remove"))
+        parser.add_argument("what", choices=("train", "list", "remove", "costs"))
         parser.add_argument("--scenario")
         parser.add_argument("--arch", help="architecture that is trained (default: cnn)")
         parser.add_argument("--set", dest="knobs", action="append", default=[], metavar="KNOB=VALUE")
@@ -55,7 +57,7 @@ class Federated:
             return listed(options)
         if options.scenario is None:
             raise UsageError("Name the scenario with --scenario.")
-        return train(options) if options.what == "train" else remove(options)
+        return {"train": train, "remove": remove, "costs": protocol_costs}[options.what](options)
 
 
 def train(options: argparse.Namespace) -> int:
@@ -128,6 +130,24 @@ def listed(options: argparse.Namespace) -> None:
     for row in rows:
         print(
             f"{row['scenario']}/{row['arch']:<10} {row['name']:<40} {row['rounds']}/{row['of']} rounds  accuracy {row['accuracy']:.3f}"
+        )
+
+
+def protocol_costs(options: argparse.Namespace) -> None:
+    """Measure every protocol on one round of ten participants, two of whom drop out where it can lose them."""
+    torch.set_num_threads(options.threads or default_threads())
+    rows = list(costs(options.scenario, options.arch or "mlp", gone=2, seed=options.seed))
+    if options.json:
+        print(json.dumps([asdict(row) for row in rows]))
+        return
+    for row in rows:
+        if row.problem:
+            print(f"{row.title:<22} {row.problem}")
+            continue
+        view = "nothing that can be read" if row.view is None else f"{row.view:.1f} dB"
+        print(
+            f"{row.title:<22} {row.sent / 1e6:.2f} MB sent, {row.received / 1e6:.2f} MB received, {row.seconds:.2f} s, "
+            f"sum off by {row.error:.1e}, one update as the server sees it: {view}"
         )
 
 

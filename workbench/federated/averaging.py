@@ -16,13 +16,14 @@ from torch import Tensor
 from workbench.core.errors import NotFinite
 from workbench.core.knobs import values_of
 from workbench.core.rounds import GLOBAL
+from workbench.federated.aggregate import aggregated
 from workbench.federated.checks import Reception
 from workbench.federated.faults import FAULTS
 from workbench.federated.participant import generator, local_update
 from workbench.federated.settings import Federation
 from workbench.federated.splits.base import SPLITS
 from workbench.federated.store import forget, model_of, rounds_done, save_model, update_of
-from workbench.federated.update import State, Update, plus, weighted_mean, weights_of
+from workbench.federated.update import State, Update, plus, weights_of
 from workbench.scenarios import SCENARIOS, Labelled, Scenario
 from workbench.targets.architectures import ARCHITECTURES, Classifier
 from workbench.targets.store import built_as, shipped_body
@@ -145,6 +146,13 @@ class _Training:
         drawn = torch.randperm(len(holding), generator=generator(self.federation.seed, round_, 10**6))[:count]
         return sorted(holding[i] for i in drawn.tolist())
 
+    def gone(self, round_: int, asked: int) -> frozenset[int]:
+        """Return which of those asked drop out, by their place among them."""
+        count = int(self.setting.dropped * asked)
+        return frozenset(
+            torch.randperm(asked, generator=generator(self.federation.seed, round_, 10**7))[:count].tolist()
+        )
+
     def lr(self, round_: int) -> float:
         """Return the local learning rate of a round: from the knob's to a tenth of it, by equal factors."""
         share = (round_ - 1) / max(1, self.setting.rounds - 1)
@@ -172,17 +180,19 @@ class _Training:
     def round(self, round_: int) -> list[Participation]:
         """Ask, check, average and keep; the old weights stay where every update is refused."""
         updates = [self.sent(participant, round_) for participant in self.asked(round_)]
-        taken, refused = self.reception.sort(updates, round_)
-        self.last |= {update.participant: update for update in taken}
+        outcome = aggregated(self.reception, updates, self.gone(round_, len(updates)), self.setting.protocol, round_)
+        refused = outcome.refused
+        self.last |= {update.participant: update for update in updates if update.participant not in refused}
         participants = [self._kept(update, round_, refused.get(update.participant, "")) for update in updates]
-        if taken:
-            self.weights = plus(self.weights, weighted_mean(taken))
+        if outcome.mean is not None:
+            self.weights = plus(self.weights, outcome.mean)
         elif round_ == 1:
             raise NotFinite(f"Nobody's update could be taken in round 1. {' '.join(refused.values())}")
         facts = {
             "heldout_accuracy": round(self._accuracy(self.weights), 4),
             "train_accuracy": round(self._accuracy(self.weights, self.scenario.private.train), 4),
             "participants": [asdict(p) for p in participants],
+            "protocol": {"key": self.setting.protocol, **outcome.cost},
         }
         self._save(round_, GLOBAL, self.weights, facts)
         return participants

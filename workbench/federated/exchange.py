@@ -62,7 +62,10 @@ class Participants:
         """
         parts = [self._one(model, number) for number in range(self.count)]
         shares = [len(batch) / self.images for batch in self.__batches]
-        return {name: sum(share * part[name] for share, part in zip(shares, parts, strict=True)) for name in parts[0]}
+        return {
+            name: sum((s * part[name] for s, part in zip(shares, parts, strict=True)), start=torch.zeros_like(value))
+            for name, value in parts[0].items()
+        }
 
     def _one(self, model: nn.Module, number: int) -> dict[str, Tensor]:
         batch, agreed = self.__batches[number], self.terms

@@ -15,6 +15,7 @@ from workbench.core.knobs import changed_text, configure, knob
 from workbench.core.records import TrainingConfig
 from workbench.core.rounds import GLOBAL, PARTICIPANT, ModelOfRound
 from workbench.federated.faults import FAULTS
+from workbench.federated.protocols.base import PROTOCOLS
 from workbench.federated.splits.base import choices
 
 KEY = "fedavg"
@@ -36,6 +37,12 @@ class FedAvg:
     lr: float = knob(
         0.02, 1e-4, 1.0, log=True, help="Local learning rate at the start; it falls to a tenth over the rounds."
     )
+    protocol: str = knob(
+        "plain",
+        choices={entry.key: entry.title for entry in PROTOCOLS},
+        help="How updates are summed, and so what the server sees of one.",
+    )
+    dropped: float = knob(0.0, 0.0, 0.9, help="Share of those asked who agree to take part and then send nothing.")
     fault: str = knob(
         "none",
         choices={"none": "Nobody", **{key: fault.title for key, fault in FAULTS.items()}},

@@ -59,7 +59,7 @@ class Imprinted(nn.Module):
 )
 @dataclass(frozen=True)
 class Imprint(OnUpdates):
-    bins: int = knob(500, 2, 4000, log=True, help="Units of the layer: each keeps an image that is alone in its bin.")
+    bins: int = knob(2000, 2, 8000, log=True, help="Units of the layer: each keeps an image that is alone in its bin.")
     trace: float = knob(1.0, 0.01, 100.0, log=True, help="How strongly the layer acts on what the model sees.")
 
     def run(self, ctx: AttackContext[None]) -> Iterator[Frame]:

@@ -40,6 +40,8 @@ TRAINED_BY = (
     "rounds",
     "epochs",
     "participation",
+    "protocol",
+    "dropped",
     "fault",
 )  # knobs that the page offers
 
