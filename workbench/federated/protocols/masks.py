@@ -23,7 +23,7 @@ from workbench.federated.fixed_point import CLIP, Integers, decoded, encoded
 from workbench.federated.protocols.base import PROTOCOLS, ProtocolInfo, Refused, Summed, TooFewLeft, vectors_problem
 from workbench.federated.secret_sharing import recovered, shared
 
-KEY, SHARE = 32, 66  # bytes of a public key, of a share
+KEY, SHARE = 32, 66  # bytes of a public key, of which each has two, and of a share
 
 
 def stream(seed: bytes, round_: int, length: int) -> Integers:
@@ -45,6 +45,9 @@ class Masker:
     round: int
     threshold: int
     _private: X25519PrivateKey = field(default_factory=X25519PrivateKey.generate)
+    _sealing: X25519PrivateKey = field(
+        default_factory=X25519PrivateKey.generate
+    )  # never shared, as the one for masks is
     _own: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     _keys: dict[int, bytes] = field(default_factory=dict)
     _held: dict[int, tuple[int, int]] = field(default_factory=dict)
@@ -52,7 +55,8 @@ class Masker:
 
     @property
     def public(self) -> bytes:
-        return self._private.public_key().public_bytes_raw()
+        """Both public keys: for masks, and for sealing."""
+        return self._private.public_key().public_bytes_raw() + self._sealing.public_key().public_bytes_raw()
 
     def _agreed(self, private: X25519PrivateKey, public: bytes) -> bytes:
         return private.exchange(X25519PublicKey.from_public_bytes(public))
@@ -70,7 +74,7 @@ class Masker:
                 self._held[other] = pairwise[other], own[other]
                 continue
             text = pairwise[other].to_bytes(SHARE, "big") + own[other].to_bytes(SHARE, "big")
-            sealed[other] = ChaCha20Poly1305(self._agreed(self._private, key)).encrypt(
+            sealed[other] = ChaCha20Poly1305(self._agreed(self._sealing, key[KEY:])).encrypt(
                 self._nonce(self.number), text, None
             )
         return sealed
@@ -81,7 +85,7 @@ class Masker:
     def hold(self, sender: int, sealed: bytes) -> None:
         """Keep another's shares; raises `Refused` for what was not sealed for this round."""
         try:
-            text = ChaCha20Poly1305(self._agreed(self._private, self._keys[sender])).decrypt(
+            text = ChaCha20Poly1305(self._agreed(self._sealing, self._keys[sender][KEY:])).decrypt(
                 self._nonce(sender), sealed, None
             )
         except Exception as error:  # the library's own type says no more
@@ -99,7 +103,7 @@ class Masker:
         total = encoded(vector) + stream(self._own, self.round, len(vector))
         for other in self._held:
             if other != self.number:
-                mask = stream(self._agreed(self._private, self._keys[other]), self.round, len(vector))
+                mask = stream(self._agreed(self._private, self._keys[other][:KEY]), self.round, len(vector))
                 total = total + mask if other > self.number else total - mask
         return total
 
@@ -167,8 +171,8 @@ class PairwiseMasks:
             total += masked
         self._open(total, people, keys, left, gone, round_)
         others = len(vectors) - 1
-        own = 4 * length + KEY + others * bytes_shared + len(vectors) * SHARE
-        back = 4 * length + len(vectors) * KEY + others * bytes_shared
+        own = 4 * length + 2 * KEY + others * bytes_shared + len(vectors) * SHARE
+        back = 4 * length + len(vectors) * 2 * KEY + others * bytes_shared
         first = min(left)
         return Summed(decoded(total, len(left)), sorted(left), decoded(received[first], 1), own, back)
 
@@ -190,7 +194,9 @@ class PairwiseMasks:
                 recovered({p: pair[person] for p, (_, pair) in answers.items()})
             )
             for other in left:
-                mask = stream(private.exchange(X25519PublicKey.from_public_bytes(keys[other])), round_, len(total))
+                mask = stream(
+                    private.exchange(X25519PublicKey.from_public_bytes(keys[other][:KEY])), round_, len(total)
+                )
                 # Who is left added it for a higher number and subtracted it for a lower one.
                 if person > other:
                     total -= mask
