@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from workbench.commands import main
 from workbench.commands.listing import KINDS
 
-METRICS = {"acc@1", "acc@5", "knn_dist", "feat_dist", "psnr", "ssim", "mse"}
+METRICS = {"acc@1", "acc@5", "knn_dist", "feat_dist", "psnr", "ssim", "mse", "lite0_dist"}
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +114,11 @@ def test_run_prints_the_promised_object_last(capsys, tmp_path):
     assert Image.open(out / "images.png").size
     assert load_file(out / "result.safetensors")["images"].shape == (4, 1, 64, 64)
     assert main(["evaluate", str(out), "--json"]) == 0
-    assert last_object(capsys)["overall"] == found["metrics"]
+    again = last_object(capsys)
+    assert again["overall"] == found["metrics"]
+    assert {k: again["verdict"][k] for k in ("judges", "recognised", "n")} == {
+        k: found["verdict"][k] for k in ("judges", "recognised", "n")
+    }
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from workbench.commands.base import command
 from workbench.commands.figures import print_figures, verdict_lines
 from workbench.core.errors import DataMissing, UsageError
 from workbench.engine.conclude_later import conclude_later
+from workbench.engine.judging import verdict_json
 from workbench.engine.judging_brought import judge_brought
 from workbench.engine.model_cache import ModelCache
 from workbench.metrics.judge import judge
@@ -68,12 +69,18 @@ def evaluate_run(options: argparse.Namespace) -> None:
             f"{config.scenario} cannot be judged here: its evaluator or its private images are "
             "missing. 'python -m workbench doctor' says which, and how to get them."
         )
-    judgement = judge(result["images"], result["labels"], context)
+    # A target elsewhere may have any body; of one made here it is known, and may not judge.
+    body = ARCHITECTURES.entry(config.target).info.body if config.target in ARCHITECTURES else ""
+    panel = context.panel.apart_from(body)
+    judgement = judge(result["images"], result["labels"], context, panel)
+    ceiling = cache.ceiling(config.scenario)
+    verdict = verdict_json(judgement, None, ceiling) if ceiling else None
     if options.json:
-        print(
-            json.dumps({"run": folder.id, "scenario": config.scenario, "attack": config.attack, **judgement.to_json()})
-        )
+        told = {"run": folder.id, "scenario": config.scenario, "attack": config.attack, "verdict": verdict}
+        print(json.dumps({**told, **judgement.to_json()}))
     else:
+        if verdict:
+            print(*verdict_lines(verdict), sep="\n")
         for name, value in judgement.overall.items():
             print(f"{name:<10} {'n/a' if value is None else f'{value:.3f}'}")
 

@@ -13,6 +13,7 @@ from workbench.engine.model_cache import ModelCache
 from workbench.metrics.judge import Judgement, judge, panel_json, sets_json
 from workbench.recognisers import KnowsPublicClasses, Panel
 from workbench.scenarios.brought import Brought
+from workbench.targets import ARCHITECTURES
 
 
 def judge_brought(brought: Brought, scenario: str, cache: ModelCache, target: str = "") -> dict[str, Any]:
@@ -30,7 +31,7 @@ def judge_brought(brought: Brought, scenario: str, cache: ModelCache, target: st
             f"{scenario} cannot be judged here: its evaluator or its private images are missing. 'python -m workbench "
             "doctor' says which, and how to get them."
         )
-    panel = context.panel.apart_from(target)
+    panel = context.panel.apart_from(ARCHITECTURES.entry(target).info.body if target else "")
     told: dict[str, Any] = {
         "scenario": scenario,
         "n": len(brought.names),
