@@ -208,15 +208,19 @@ def results(grid: str) -> str:
     return "\n\n".join(parts)
 
 
-def white_box() -> str:
-    """Return the table of white-box attacks with every metric of the evaluator, the floor in brackets."""
-    info = GRIDS.entry("table-white-box").info
+def every_figure(grid: str) -> str:
+    """Return a grid's cells with every figure of the judges and the evaluator, the floor in brackets."""
+    info = GRIDS.entry(grid).info
     parts = [f"{info.text} In brackets what random samples of the prior get."]
-    for scenario, records in groups(gathered("table-white-box", NOWHERE), lambda r: r["column"]).items():
+
+    def name(record: Record) -> str:
+        return called(record, "attack") + (f", seed {record['seed']}" if record["seed"] is not None else "")
+
+    for scenario, records in groups(gathered(grid, NOWHERE), lambda r: r["column"]).items():
         rows = [
-            [called(r, "attack"), str(count(r)), *(figure(r, name) for name in COLUMNS.values())]
+            [name(r), str(count(r)), *(figure(r, name) for name in COLUMNS.values())]
             if r["state"] == "finished"
-            else [called(r, "attack"), str(count(r)), *[judged(r, "acc@1")] * len(COLUMNS)]
+            else [name(r), str(count(r)), *[judged(r, "acc@1")] * len(COLUMNS)]
             for r in records
         ]
         parts += [f"**{scenario}**", table(["attack", "n", *COLUMNS], rows)]
@@ -282,7 +286,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "defenses": defenses,
     "metrics": metrics,
     "commands": commands,
-    "white-box": white_box,
+    "people": lambda: every_figure("table-people"),
+    "white-box": lambda: every_figure("table-white-box"),
     "queries": lambda: results("table-queries"),
     "defended": lambda: results("table-defenses"),
     "strength": lambda: results("table-strength"),
