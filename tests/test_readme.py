@@ -20,7 +20,7 @@ from tests.test_structure import LAYERS
 from workbench.attacks import ATTACKS, AttackContext
 from workbench.attacks.base import FixedControl
 from workbench.commands import main, parser_of
-from workbench.commands.doc_tables import TABLES, results, white_box
+from workbench.commands.doc_tables import TABLES, every_figure, results
 from workbench.commands.docs import documents, renewed
 from workbench.core.knobs import knobs_of
 from workbench.core.records import Access
@@ -70,9 +70,9 @@ def test_a_table_of_no_name_is_refused(tmp_path, capsys):
 
 
 def test_a_figure_that_is_not_shipped_is_not_printed(monkeypatch, tmp_path):
-    assert re.search(r"\| \d\.\d\d", white_box())
+    assert re.search(r"\| \d\.\d\d", every_figure("table-white-box"))
     monkeypatch.setattr("workbench.grids.base.ASSETS", tmp_path)
-    for text in (white_box(), results("table-defenses")):
+    for text in (every_figure("table-white-box"), results("table-defenses")):
         assert "not run" in text and not re.search(r"\| \d\.\d\d", text)
 
 

@@ -21,7 +21,8 @@ from workbench.defenses.not_applicable import NOT_APPLICABLE
 from workbench.defenses.store import release_name, target_card, weights_name
 from workbench.grids import GRIDS
 from workbench.grids.base import gathered
-from workbench.grids.markdown import COLUMNS, figure
+from workbench.grids.markdown import COLUMNS, JUDGED, figure
+from workbench.grids.markdown import judged as by_judges
 from workbench.metrics import METRICS
 from workbench.metrics.base import MetricInfo
 from workbench.metrics.sets import SET_METRICS
@@ -218,12 +219,12 @@ def every_figure(grid: str) -> str:
 
     for scenario, records in groups(gathered(grid, NOWHERE), lambda r: r["column"]).items():
         rows = [
-            [name(r), str(count(r)), *(figure(r, name) for name in COLUMNS.values())]
+            [name(r), str(count(r)), *by_judges(r), *(figure(r, key) for key in COLUMNS.values())]
             if r["state"] == "finished"
-            else [name(r), str(count(r)), *[judged(r, "acc@1")] * len(COLUMNS)]
+            else [name(r), str(count(r)), *[judged(r, "acc@1")] * len((*JUDGED, *COLUMNS))]
             for r in records
         ]
-        parts += [f"**{scenario}**", table(["attack", "n", *COLUMNS], rows)]
+        parts += [f"**{scenario}**", table(["attack", "n", *JUDGED, *COLUMNS], rows)]
     return "\n\n".join(parts)
 
 

@@ -53,7 +53,8 @@ def write_table(preset: str, folder: Path) -> None:
         if record["state"] == "finished" and record.get("run"):
             record["sheet"] = sheet_name(record)
             write_atomically(folder / preset / record["sheet"], sheet_of(store.folder(record["run"])))
-    write_atomically(folder / f"{preset}.json", json.dumps(records, indent=1).encode())
+    done = [record for record in records if record["state"] == "finished"]  # what is not there is known from the cells
+    write_atomically(folder / f"{preset}.json", json.dumps(done, indent=1).encode())
     write_atomically(folder / f"{preset}.md", markdown(records, GRIDS.entry(preset).info.rows).encode())
 
 

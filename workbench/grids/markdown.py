@@ -91,7 +91,8 @@ def markdown(records: list[dict[str, Any]], rows: str = "attack") -> str:
 
 def sheet_name(record: dict[str, Any]) -> str:
     """Return the file name of a record's sheet."""
-    words = "-".join(filter(None, (record.get("group", ""), record["row"], record["column"])))
+    seed = "" if record.get("seed") is None else f"seed {record['seed']}"
+    words = "-".join(filter(None, (record.get("group", ""), record["row"], record["column"], seed)))
     return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-") + ".webp"
 
 
