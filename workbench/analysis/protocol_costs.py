@@ -69,9 +69,9 @@ def costs(scenario: str, arch: str, participants: int = 10, gone: int = 0, seed:
             yield Measured(entry.title, problem=str(error))
             continue
         seconds = time.perf_counter() - begun
-        error = (summed.total - plain).abs().max().item()
+        apart = (summed.total - plain).abs().max().item()
         view = None if summed.seen is None else inverted(model, summed.seen, sent[0], images[:1])
-        yield Measured(entry.title, summed.sent, summed.received, seconds, error, view)
+        yield Measured(entry.title, summed.sent, summed.received, seconds, apart, view)
 
 
 def inverted(model: Classifier, seen: Tensor, like: dict[str, Tensor], truth: Tensor) -> float | None:

@@ -54,7 +54,8 @@ class Federated:
     @staticmethod
     def run(options: argparse.Namespace) -> int | None:
         if options.what == "list":
-            return listed(options)
+            listed(options)
+            return None
         if options.scenario is None:
             raise UsageError("Name the scenario with --scenario.")
         return {"train": train, "remove": remove, "costs": protocol_costs}[options.what](options)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from workbench.attacks import ATTACKS
 from workbench.engine.presets import PLAIN_ASCENT, default_config
@@ -30,7 +30,7 @@ SHORTER: dict[str, dict[str, Any]] = {
 
 def plain(attack: str) -> dict[str, Any]:
     """Return the values of the first card's knobs that an attack has too, but for how far and how fast it goes."""
-    own = {field.name for field in dataclasses.fields(ATTACKS[attack])} - {"steps", "lr", "settle"}
+    own = {field.name for field in dataclasses.fields(cast(Any, ATTACKS[attack]))} - {"steps", "lr", "settle"}
     return {name: value for name, value in PLAIN_ASCENT.items() if name in own}
 
 
@@ -41,7 +41,7 @@ def plain(attack: str) -> dict[str, Any]:
     order=0,
 )
 def people() -> Iterator[Cell]:
-    common = {"target": "facenet", "prior": "refined-pca"}
+    common: dict[str, Any] = {"target": "facenet", "prior": "refined-pca"}
     for scenario in ("faces", "lfw"):
         yield Cell(ATTACKS.entry("random").title, scenario, default_config(scenario, "random", **common), seed=0)
         for key in WITHOUT_PRIOR:

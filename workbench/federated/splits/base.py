@@ -23,7 +23,12 @@ def split(key: str, *, title: str, order: int = 100) -> Callable[[SplitT], Split
     It is given labels (N,), the number of participants P, a concentration above 0 that it need not use, and a
     generator; it returns P tensors of row numbers, sorted, of which some may be empty.
     """
-    return SPLITS.register(Info(key=key, title=title, order=order))
+
+    def keep(function: SplitT) -> SplitT:
+        SPLITS.register(Info(key=key, title=title, order=order))(function)
+        return function
+
+    return keep
 
 
 def choices() -> dict[str, str]:

@@ -156,8 +156,8 @@ def frames_of(folder: RunFolder) -> list[dict[str, Any]]:
     notes = {int(n): said for n, _, said in (line.split(",", 2) for line in folder.notes().splitlines())}
     steps: dict[int, tuple[int, int]] = {}
     for line in folder.curves().splitlines()[1:]:
-        frame, step, _, queries = line.split(",")[:4]
-        steps[int(frame)] = (int(step), int(queries))
+        frame, at, _, asked = line.split(",")[:4]
+        steps[int(frame)] = (int(at), int(asked))
     found: list[dict[str, Any]] = []
     said = ""
     for number in folder.frames():
