@@ -42,5 +42,6 @@ class Dropping(Guard):
         self.share = share
 
     def forward(self, activations: Tensor) -> Tensor:
+        """Return activations (n, ...) with a share of them 0 and the rest larger by as much."""
         drawn = torch.rand(activations.shape, generator=self.rng).to(activations.device)
         return activations * (drawn >= self.share) / (1 - self.share)

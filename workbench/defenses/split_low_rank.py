@@ -52,5 +52,6 @@ class Projecting(Guard):
         self.register_buffer("directions", (rows - centre).T @ weights)
 
     def expected(self, activations: Tensor) -> Tensor:
+        """Return what the strongest directions hold of activations (n, ...), of their shape."""
         apart = activations.flatten(1) - self.centre
         return (self.centre + (apart @ self.directions) @ self.directions.T).view_as(activations)

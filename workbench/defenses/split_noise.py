@@ -30,10 +30,10 @@ class SplitNoise(Defense):
     deviation: float = knob(0.5, 0.01, 20.0, log=True, help="Of the noise, in deviations of the layer's output.")
 
     def guard(self, examples: Tensor) -> Guard:
-        return Noisy(self.deviation * examples.std().item())
+        return NoisyActivations(self.deviation * examples.std().item())
 
 
-class Noisy(Guard):
+class NoisyActivations(Guard):
     """Args: deviation: of the noise, in the layer's own units."""
 
     def __init__(self, deviation: float) -> None:
@@ -41,4 +41,5 @@ class Noisy(Guard):
         self.deviation = deviation
 
     def forward(self, activations: Tensor) -> Tensor:
+        """Return activations (n, ...) with noise of their own spread."""
         return activations + self.deviation * self.noise(activations)

@@ -17,7 +17,7 @@ GONE = "Participant {} dropped out."
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class RoundOutcome:
     """What a round came to.
 
     Attributes:
@@ -33,7 +33,7 @@ class Outcome:
 
 def aggregated(
     reception: Reception, updates: Sequence[Update], gone: frozenset[int], protocol: str, round_: int
-) -> Outcome:
+) -> RoundOutcome:
     """Return the mean of the updates, weighed by images.
 
     A server that sees single updates looks at each; one that sees their sum cannot, and what a participant's own software
@@ -55,16 +55,16 @@ def aggregated(
     taking = [u for u in updates if u.participant not in wrong]
     whole = sum(u.examples for u in taking)
     if not {u.participant for u in taking} - lost:
-        return Outcome(None, refused)
+        return RoundOutcome(None, refused)
     vectors = {u.participant: flat(u.delta) * (u.examples / whole) for u in taking}
     begun = time.perf_counter()
     try:
         summed = entry.item().sum(vectors, frozenset(lost), round_=round_)
     except TooFewLeft as error:
-        return Outcome(None, {u.participant: refused.get(u.participant, str(error)) for u in updates})
+        return RoundOutcome(None, {u.participant: refused.get(u.participant, str(error)) for u in updates})
     share = sum(u.examples for u in taking if u.participant in summed.left) / whole
     cost = {"sent": summed.sent, "received": summed.received, "seconds": round(time.perf_counter() - begun, 4)}
-    return Outcome(unflat(summed.total / share, taking[0].delta), refused, cost)
+    return RoundOutcome(unflat(summed.total / share, taking[0].delta), refused, cost)
 
 
 def own_problem(reception: Reception, update: Update, round_: int) -> str | None:

@@ -193,7 +193,7 @@ class Layered(Protocol):
         """Return latents (n, D) as one for each layer, (n, L·D)."""
 
 
-class Cut(Protocol):
+class Leaves(Protocol):
     """What a prior that can be cut between its layers offers besides: see `workbench.priors.style.Style.leave`."""
 
     def leave(self, maps: Tensor, image: Tensor, latents: Tensor, depth: int) -> Tensor:
@@ -236,7 +236,7 @@ class Luminance(Prior):
 
     def leave(self, maps: Tensor, image: Tensor, latents: Tensor, depth: int) -> Tensor:
         """Return grey images (n, 1, H, W) in [0, 1] of what the inner prior holds after `depth` layers, all in colour."""
-        return luminance(cast(Cut, self.inner).leave(maps, image, latents, depth))
+        return luminance(cast(Leaves, self.inner).leave(maps, image, latents, depth))
 
     def picture(self, x: Tensor) -> Tensor:
         """Return grey images (n, 1, H, W) in [0, 1] of a diffusion prior's clean ones (n, 3, H, W).

@@ -111,7 +111,7 @@ def _timm(name: str, classes: int, channels: int) -> nn.Module:
         return timm.create_model(name, pretrained=False, num_classes=classes, in_chans=channels)
 
 
-class Headed(nn.Module):
+class HeadedBody(nn.Module):
     """A body of features and a linear layer, under the names that inversion papers give them: `feature` and `fc_layer`.
 
     Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from workbench.targets.published.base import Headed, published
+from workbench.targets.published.base import HeadedBody, published
 
 UNITS = {50: (3, 4, 14, 3), 152: (3, 8, 36, 3)}
 WIDTHS = (64, 128, 256, 512)
@@ -66,7 +66,7 @@ def _headed(depth: int, classes: int, channels: int) -> nn.Module:
         nn.Linear(WIDTHS[-1] * 4 * 4, EMBEDDING),
         nn.BatchNorm1d(EMBEDDING),
     )
-    return Headed(Backbone(depth, channels), {"output_layer": output}, nn.Linear(EMBEDDING, classes))
+    return HeadedBody(Backbone(depth, channels), {"output_layer": output}, nn.Linear(EMBEDDING, classes))
 
 
 @published("facenet64", title="FaceNet64 (IR-50 of face.evoLVe)", paper="Chen et al., ICCV 2021 (KED-MI)", side=64)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import nn
 
 from workbench.core.errors import Incompatible
-from workbench.targets.published.base import Headed, build, published
+from workbench.targets.published.base import HeadedBody, build, published
 
 FEATURES = 512 * 2 * 2
 
@@ -18,4 +18,4 @@ def vgg16(classes: int, channels: int) -> nn.Module:
     if channels != 3:
         raise Incompatible([f"VGG16 takes 3 channels, not {channels}."])
     features = build("torchvision/vgg16_bn", 1, 3).get_submodule("features")
-    return Headed(features, {"bn": nn.BatchNorm1d(FEATURES)}, nn.Linear(FEATURES, classes))
+    return HeadedBody(features, {"bn": nn.BatchNorm1d(FEATURES)}, nn.Linear(FEATURES, classes))

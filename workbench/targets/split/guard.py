@@ -14,9 +14,9 @@ class Guard(Stochastic):
     """
 
     def expected(self, activations: Tensor) -> Tensor:
-        """Return the mean of what is sent: all that somebody knows who knows the guard, but not its draws."""
+        """Return the mean of what is sent for activations (n, *S): all that somebody knows who knows the guard, but not its draws."""
         return activations
 
     def forward(self, activations: Tensor) -> Tensor:
-        """Return what is sent."""
+        """Return what is sent for activations (n, *S)."""
         return self.expected(activations)

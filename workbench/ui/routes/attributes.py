@@ -43,7 +43,7 @@ Given = Annotated[Starting, Depends(starting_of)]
 Name = Annotated[str, Query(max_length=LONGEST)]
 
 
-class Asked(BaseModel):
+class ExperimentAsked(BaseModel):
     """One attribute inference as the form has it; `epsilon` None for no privacy."""
 
     scenario: str = Field(max_length=LONGEST)
@@ -113,7 +113,7 @@ def target_said(key: str, place: TableScenario) -> dict[str, Any]:
 
 
 @router.post("/runs")
-def start(asked: Asked, request: Request, services: Given) -> Response:
+def start(asked: ExperimentAsked, request: Request, services: Given) -> Response:
     """Queue an attribute inference; returns its id."""
     if not is_table(asked.scenario):
         raise UsageError("There is no such table here.")
