@@ -20,7 +20,11 @@ export function show(run) {
 
 class Attributes {
   constructor(box) {
-    this.form = new Form(asked => this.start(asked), said => this.chosen(said), epsilon => this.privacy.at(epsilon));
+    this.form = new Form(
+      asked => this.start(asked),
+      said => this.chosen(said),
+      epsilon => this.privacy.at(epsilon),
+    );
     this.posterior = new Posterior();
     this.figures = new Figures();
     this.privacy = new Privacy();
@@ -68,7 +72,9 @@ class Attributes {
   }
 
   draw(found) {
-    const waits = found.position ? `Waits: place ${found.position} in the queue.` : "Training the target and asking it …";
+    const waits = found.position
+      ? `Waits: place ${found.position} in the queue.`
+      : "Training the target and asking it …";
     if (!ENDED.includes(found.state)) this.tell(found.frames.length ? "Asking …" : waits);
     else this.tell(found.state === "finished" ? "" : found.reason || found.state);
     if (found.scene.values) this.posterior.show(found);

@@ -60,7 +60,10 @@ export function verdict(attacks) {
   const head = `${own.title} names ${says(own.overall.accuracy)} right`;
   if (!imputed || !most) return `${head}.`;
   const more = own.overall.mcc > imputed.overall.mcc;
-  return `${head}; the most common value ${says(most.overall.accuracy)}, a classifier that never saw the target ${says(imputed.overall.accuracy)}. By Matthews' correlation the target ${more ? "told more than" : "told no more than"} other people's records do.`;
+  const beside = `the most common value ${says(most.overall.accuracy)}`;
+  const without = `a classifier that never saw the target ${says(imputed.overall.accuracy)}`;
+  const told = more ? "told more than" : "told no more than";
+  return `${head}; ${beside}, ${without}. By Matthews' correlation the target ${told} other people's records do.`;
 }
 
 export class Figures {
@@ -74,16 +77,27 @@ export class Figures {
     const own = attacks[0];
     this.box.hidden = false;
     const every = attacks.map((a, i) =>
-      row(a.title, NAMES.map(([key]) => cell(a.overall[key], i ? null : a.intervals[key])), i ? "" : "wb-attr-own"),
+      row(
+        a.title,
+        NAMES.map(([key]) => cell(a.overall[key], i ? null : a.intervals[key])),
+        i ? "" : "wb-attr-own",
+      ),
     );
     const values = own.values.map(v =>
-      row(`${v.value} (${v.n})`, OF_VALUE.map(([key]) => cell(v[key], v.intervals[key]))),
+      row(
+        `${v.value} (${v.n})`,
+        OF_VALUE.map(([key]) => cell(v[key], v.intervals[key])),
+      ),
     );
     const error = target.mean_error == null ? "" : `; its doses are off by ${target.mean_error.toFixed(1)} mg a week`;
     const parts = [
       make("h3", "", `What leaks of ${scene.records} records`),
       make("p", "", verdict(attacks)),
-      make("p", "wb-note", `The target is right about ${Math.round(100 * target.accuracy)} % of people it never saw${error}.`),
+      make(
+        "p",
+        "wb-note",
+        `The target is right about ${Math.round(100 * target.accuracy)} % of people it never saw${error}.`,
+      ),
       table(["over all values", ...NAMES.map(([, text]) => text)], every, "Figures over all values"),
       table([scene.sensitive, ...OF_VALUE.map(([, text]) => text)], values, "Figures by value"),
     ];

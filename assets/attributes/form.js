@@ -40,17 +40,35 @@ export class Form {
 
   draw() {
     const o = this.options;
-    const scenarios = menu(o.scenarios.map(s => [s.key, s.title]), o.chosen, key => this.load(key));
+    const scenarios = menu(
+      o.scenarios.map(s => [s.key, s.title]),
+      o.chosen,
+      key => this.load(key),
+    );
     this.box.replaceChildren(field("Table", scenarios));
     if (o.problem) {
       this.box.append(make("p", "wb-note", o.problem));
       return;
     }
     if (o.summary) this.box.append(make("p", "wb-note", o.summary));
-    this.box.append(make("p", o.synthetic ? "wb-attr-made-up" : "wb-note", `${o.records} private records: ${o.source}.`));
-    this.column = menu(o.sensitive.map(c => [c, c]), o.sensitive[0], () => this.chosen(o));
-    this.target = menu(o.targets.map(t => [t.key, t.title]), o.target, () => this.fit());
-    this.attack = menu(o.attacks.map(a => [a.key, `${a.title} · ${a.access}`]), o.attack, () => this.fit());
+    this.box.append(
+      make("p", o.synthetic ? "wb-attr-made-up" : "wb-note", `${o.records} private records: ${o.source}.`),
+    );
+    this.column = menu(
+      o.sensitive.map(c => [c, c]),
+      o.sensitive[0],
+      () => this.chosen(o),
+    );
+    this.target = menu(
+      o.targets.map(t => [t.key, t.title]),
+      o.target,
+      () => this.fit(),
+    );
+    this.attack = menu(
+      o.attacks.map(a => [a.key, `${a.title} · ${a.access}`]),
+      o.attack,
+      () => this.fit(),
+    );
     this.about = make("p", "wb-note");
     this.unknown = input("");
     this.unknown.placeholder = "such as race, weight";

@@ -30,7 +30,11 @@ export class Posterior {
   build() {
     const {candidates, sensitive, values, response} = this.scene;
     const one = candidates[this.record];
-    const whose = menu(candidates.map((c, i) => [String(i), c.label]), String(this.record), i => this.turn(Number(i)));
+    const whose = menu(
+      candidates.map((c, i) => [String(i), c.label]),
+      String(this.record),
+      i => this.turn(Number(i)),
+    );
     whose.setAttribute("aria-label", "Record");
     const known = make("dl", "wb-attr-known");
     for (const [name, value] of Object.entries(one.known)) {
@@ -89,10 +93,13 @@ export class Posterior {
     if (still()) return this.stop(this.count - 1);
     this.at = 0;
     this.draw();
-    this.clock = setInterval(() => {
-      if (this.at < this.count - 1) this.stopless(this.at + 1);
-      else clearInterval(this.clock);
-    }, Math.min(PACE, 8000 / this.count));
+    this.clock = setInterval(
+      () => {
+        if (this.at < this.count - 1) this.stopless(this.at + 1);
+        else clearInterval(this.clock);
+      },
+      Math.min(PACE, 8000 / this.count),
+    );
   }
 
   stopless(at) {
@@ -112,6 +119,8 @@ export class Posterior {
     });
     this.slider.value = this.at;
     const queries = frame.queries ?? 0;
-    this.note.textContent = `Query ${frame.step ?? 0} of ${this.scene.total} for each of ${this.scene.records} records (${queries} in all): ${frame.note}.`;
+    const {total, records} = this.scene;
+    this.note.textContent =
+      `Query ${frame.step ?? 0} of ${total} for each of ${records} records ` + `(${queries} in all): ${frame.note}.`;
   }
 }

@@ -41,7 +41,10 @@ export class Privacy {
     this.sensitive = sensitive;
     this.box.hidden = sensitive == null;
     if (sensitive == null) return;
-    this.box.replaceChildren(make("h3", "", "Privacy against use"), make("p", "wb-note", "Training at ten privacy budgets …"));
+    this.box.replaceChildren(
+      make("h3", "", "Privacy against use"),
+      make("p", "wb-note", "Training at ten privacy budgets …"),
+    );
     try {
       const found = await (await ask(`/wb/attributes/privacy.json?sensitive=${encodeURIComponent(sensitive)}`)).json();
       if (this.sensitive !== sensitive) return;
@@ -62,11 +65,23 @@ export class Privacy {
     const {levels, floor, draws} = this.found;
     const here = levels.findIndex(l => l.epsilon === this.epsilon);
     const one = levels[here];
-    const said = `With ${budget(one.epsilon)}, MAP names ${Math.round(100 * one.found)} % of ${this.found.sensitive} right (marginals: ${Math.round(100 * floor)} %); doses are off by ${one.error.toFixed(1)} mg a week, and a simulated month has the INR in range on ${Math.round(100 * one.in_range)} % of days and ${one.events.toFixed(1)} strokes and bleeds in 100 patient-years.`;
+    const share = value => `${Math.round(100 * value)} %`;
+    const said = [
+      `With ${budget(one.epsilon)}, MAP names ${share(one.found)} of ${this.found.sensitive} right`,
+      ` (marginals: ${share(floor)}); doses are off by ${one.error.toFixed(1)} mg a week, and a simulated month has the INR`,
+      ` in range on ${share(one.in_range)} of days and ${one.events.toFixed(1)} strokes and bleeds in 100 patient-years.`,
+    ].join("");
     const plots = make("div", "wb-attr-plots");
     plots.append(...PLOTS.map(([key, title, form]) => this.plot(key, title, form, here)));
-    const note = `Linear dosing model by the functional mechanism, mean of ${draws} trainings at each budget; the red line is what the marginals tell. A simulation, no clinical advice.`;
-    this.box.replaceChildren(make("h3", "", "Privacy against use"), make("p", "", said), plots, make("p", "wb-note", note));
+    const note =
+      `Linear dosing model by the functional mechanism, mean of ${draws} trainings at each budget; ` +
+      "the red line is what the marginals tell. A simulation, no clinical advice.";
+    this.box.replaceChildren(
+      make("h3", "", "Privacy against use"),
+      make("p", "", said),
+      plots,
+      make("p", "wb-note", note),
+    );
   }
 
   plot(key, title, form, here) {
@@ -79,15 +94,25 @@ export class Privacy {
       image.append(svg("line", {x1: EDGE.left, x2: SIZE[0] - EDGE.right, y1: y(value), y2: y(value)}));
       image.append(svg("text", {x: EDGE.left - 6, y: y(value) + 4, "text-anchor": "end"}, form(value)));
     }
-    if (base != null) image.append(svg("line", {class: "floor", x1: EDGE.left, x2: SIZE[0] - EDGE.right, y1: y(base), y2: y(base)}));
+    if (base != null)
+      image.append(svg("line", {class: "floor", x1: EDGE.left, x2: SIZE[0] - EDGE.right, y1: y(base), y2: y(base)}));
     image.append(svg("polyline", {points: levels.map((l, i) => `${x(i)},${y(l[key])}`).join(" ")}));
     levels.forEach((l, i) => {
       if ((i % 2 === 0 && i < levels.length - 2) || i === levels.length - 1) {
-        image.append(svg("text", {x: x(i), y: SIZE[1] - 8, "text-anchor": l.epsilon == null ? "end" : "middle"}, l.epsilon ?? "none"));
+        image.append(
+          svg(
+            "text",
+            {x: x(i), y: SIZE[1] - 8, "text-anchor": l.epsilon == null ? "end" : "middle"},
+            l.epsilon ?? "none",
+          ),
+        );
       }
     });
     image.append(svg("circle", {class: "here", cx: x(here), cy: y(levels[here][key]), r: 6}));
-    describe(image, `${title} by privacy budget: ${levels.map(l => `${budget(l.epsilon)} ${form(l[key])}`).join(", ")}`);
+    describe(
+      image,
+      `${title} by privacy budget: ${levels.map(l => `${budget(l.epsilon)} ${form(l[key])}`).join(", ")}`,
+    );
     figure.append(image, make("figcaption", "", title));
     return figure;
   }

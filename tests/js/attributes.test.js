@@ -8,7 +8,11 @@ import {placed} from "../../assets/attributes/privacy.js";
 const attack = (key, title, accuracy, mcc) => ({key, title, overall: {accuracy, mcc}});
 
 test("a claim is read beside the marginals and a classifier that never saw the target", () => {
-  const rows = [attack("map", "MAP", 0.56, 0.35), attack("majority", "Majority", 0.35, 0), attack("imputation", "Imputation", 0.63, 0.45)];
+  const rows = [
+    attack("map", "MAP", 0.56, 0.35),
+    attack("majority", "Majority", 0.35, 0),
+    attack("imputation", "Imputation", 0.63, 0.45),
+  ];
   assert.match(verdict(rows), /MAP names 56 % right; the most common value 35 %.*63 %.*told no more than/);
   assert.match(verdict([attack("map", "MAP", 0.7, 0.6), ...rows.slice(1)]), /told more than/);
 });
