@@ -8,10 +8,23 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
+from workbench.attacks import ATTACKS
 from workbench.commands import main
 from workbench.commands.listing import KINDS
+from workbench.core.records import Access
 
-METRICS = {"acc@1", "acc@5", "knn_dist", "feat_dist", "psnr", "ssim", "mse", "lite0_dist"}
+METRICS = {
+    "acc@1",
+    "acc@5",
+    "knn_dist",
+    "feat_dist",
+    "psnr",
+    "ssim",
+    "mse",
+    "lite0_dist",
+    "recovered_psnr",
+    "recovered_ssim",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +64,7 @@ def test_attacks_are_listed_by_what_they_may_ask(capsys):
     assert main(["list", "attacks"]) == 0
     lines = capsys.readouterr().out.splitlines()
     headings = [line for line in lines if not line.startswith(" ")]
-    assert headings == ["White-box:", "Confidence scores:", "Top-k scores:", "Label only:"]
+    assert headings == [f"{access.label}:" for access in Access if any(e.info.access is access for e in ATTACKS)]
     under = {
         line.split()[0]: max((h for h in headings if lines.index(h) < row), key=lines.index)
         for row, line in enumerate(lines)

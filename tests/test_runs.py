@@ -142,7 +142,7 @@ def test_stopping_keeps_the_frames_and_judges_what_there_is(store, cache, regist
         judged.append(folder.manifest())
         return conclude(*given)
 
-    monkeypatch.setattr("workbench.engine.execute.conclude", look_and_judge)
+    monkeypatch.setattr("workbench.engine.experiment.conclude", look_and_judge)
 
     def stop_at_five(frame, seconds):
         if frame.step == 5:

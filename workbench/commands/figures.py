@@ -43,6 +43,8 @@ def print_figures(result: Mapping[str, Any]) -> None:
     n = f"{result['judged']} pictures" if result.get("judged") else ""
     print(f"{n:<18} {'this run':>9}  {'95 % interval':>18}  {'random prior':>12}  {'photographs':>11}")
     for name, value, between, floor, ceiling in rows:
+        if (value, floor, ceiling) == (None, None, None):  # a measure that says nothing of such a run
+            continue
         spread = "" if between is None else f"{between[0]:.3f} to {between[1]:.3f}"
         print(f"{name:<18} {number(value):>9}  {spread:>18}  {number(floor):>12}  {number(ceiling):>11}")
 
