@@ -93,6 +93,7 @@ export class Samples {
     grid.setAttribute("aria-label", "Random samples");
     this.tiles = Array.from({length: this.value.count}, (_, i) => {
       const tile = button("", () => this.pick(i), "wb-sample");
+      tile.setAttribute("aria-label", `Sample ${i + 1}`); // from the beginning: its picture may take a while
       tile.append(canvas(this.value.tile));
       tile.tabIndex = i ? -1 : 0;
       return tile;

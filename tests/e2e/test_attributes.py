@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from tests.e2e.conftest import Visit
-from tests.e2e.test_interface import turn_to
+from .conftest import Visit
+from .test_interface import turn_to
 
 SLOWLY = 120_000  # ms; a busy machine trains the target first
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.e2e.conftest import Visit
-from tests.e2e.test_interface import turn_to, until
+from .conftest import Visit
+from .test_interface import turn_to, until
 
 
 def test_an_update_is_inverted_beside_the_truth(visit: Callable[..., Visit]) -> None:
