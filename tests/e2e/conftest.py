@@ -149,7 +149,9 @@ def visit(served: Served, chromium: object) -> Iterator[Callable[..., Visit]]:
         page, faults = visited.page, visited.faults
         page.set_default_timeout(120_000)
         page.on("pageerror", lambda error: faults.append(f"page error: {error}"))
-        page.on("console", lambda m: faults.append(f"console: {m.text}") if m.type == "error" else None)
+        page.on(
+            "console", lambda m: faults.append(f"console: {m.text} {m.location['url']}") if m.type == "error" else None
+        )
         page.on(
             "request",
             lambda r: (

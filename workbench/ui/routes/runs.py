@@ -40,7 +40,7 @@ def frames(run: str, services: Given) -> Response:
 def newest(run: str, services: Given) -> Response:
     folder = services.store.folder(run)
     last = folder.latest()
-    if last is None:
+    if last is None or not folder.has_sheet(last):  # a table's run has frames and no picture
         return nothing_yet()
     sheet = folder.sheet(last)
     return picture(sheet, media_type(sheet))
