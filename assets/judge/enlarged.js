@@ -48,15 +48,20 @@ export class Enlarged {
       event.preventDefault();
       this.by(step);
     });
-    this.box.addEventListener("close", () => this.opener?.isConnected && this.opener.focus());
+    this.box.addEventListener("close", () => this.opener?.()?.focus());
     this.found = null;
     this.neighbours = [];
   }
 
-  show(found, curves, places) {
-    this.found = found;
-    this.curves = curves;
-    this.places = places;
+  /** places: gives the order of the candidates; opener: gives what takes the focus when candidate i is closed. */
+  show(found, curves, places, opener) {
+    const again = this.found?.run === found.run;
+    Object.assign(this, {found, curves, places});
+    this.opener = () => opener(this.opened);
+    if (again) {
+      if (this.box.open) this.fill(); // told twice of one run, whoever looks at a picture keeps it
+      return;
+    }
     this.neighbours = [];
     this.whole = this.asked = false;
     if (this.box.open) this.box.close();
@@ -70,9 +75,8 @@ export class Enlarged {
     if (this.box.open) this.fill();
   }
 
-  open(i, opener) {
-    this.i = i;
-    this.opener = opener;
+  open(i) {
+    this.i = this.opened = i;
     if (!this.asked && this.found.judges.length) this.search();
     this.asked = true;
     const home = document.querySelector(".gradio-container") ?? document.body;

@@ -78,7 +78,12 @@ class Judging {
     this.fill(grid);
     const classes = found.measures.length ? [bars(found)] : [];
     this.box.replaceChildren(pictures, ...classes);
-    this.enlarged.show(found, this.curves, () => this.places);
+    this.enlarged.show(
+      found,
+      this.curves,
+      () => this.places,
+      i => grid.querySelector(`[data-i="${i}"]`),
+    );
   }
 
   fill(grid) {
@@ -100,7 +105,7 @@ class Judging {
       ...found.judges.map((judge, j) => word(judge, candidate.judges[j])),
       spark(this.curves, i),
     );
-    card.addEventListener("click", () => this.enlarged.open(i, card));
+    card.addEventListener("click", () => this.enlarged.open(i));
     return card;
   }
 }

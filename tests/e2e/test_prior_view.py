@@ -90,7 +90,7 @@ def test_the_reach_is_searched_once(looking: Visit, visit: Callable[..., Visit])
     page.get_by_test_id("reach-classes").fill("0,3")
     page.get_by_test_id("reach-classes").press("Tab")
     page.get_by_test_id("reach-go").click()
-    page.locator(".wb-reach[data-state=finished]").wait_for(timeout=60_000)
+    page.locator(".wb-reach[data-state=finished]").wait_for(timeout=300_000)
     until(lambda: page.locator(".wb-reached").count() == 2)
     until(lambda: "PSNR" in (text := page.get_by_test_id("reach-sum").inner_text()) and "of 2" in text)
 

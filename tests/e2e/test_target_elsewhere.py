@@ -120,7 +120,7 @@ def told(visit: Callable[..., Visit], served: Served) -> dict:
     late.context.close()
     with offered(served.elsewhere):
         until(lambda: state(page) != "paused", why="it did not go on by itself")
-        page.locator(".wb-live[data-state=finished]").wait_for(timeout=60_000, state="attached")
+        page.locator(".wb-live[data-state=finished]").wait_for(timeout=300_000, state="attached")
         seen["after"] = rested(
             lambda: (page.get_by_test_id("notice").is_visible(), step(page), page.get_by_test_id("card").count())
         )

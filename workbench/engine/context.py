@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from workbench.attacks import AttackContext
 from workbench.attacks.base import Control
@@ -23,7 +23,8 @@ from workbench.scenarios import Labelled
 from workbench.tabular.kinds import declared_knobs
 from workbench.targets.remote.base import ForeignTarget
 from workbench.targets.remote.sources import answers, open_target
-from workbench.targets.view import view_of
+from workbench.targets.split import Intercepted
+from workbench.targets.view import TargetView, view_of
 
 
 def control_for(config: RunConfig) -> RunControl:
@@ -41,7 +42,8 @@ def build_context(
     """
     config = run.config
     if run.truth is not None:
-        return _split_context(run, cache, control, run.truth)
+        scene = intercepted(config, run.info, cache, run.truth)
+        return _context(run, cache, control, scene.view, split=scene)
     model, released_scores = _remote_target(run, remote_wait) if run.target.remote else (_own_target(run, cache), {})
     view = view_of(
         model,
@@ -53,18 +55,32 @@ def build_context(
         input_shape=run.scenario.input_shape,
         **released_scores,
     )
+    participants = participants_of(run, cache) if isinstance(run.attack, OnUpdates) else None
+    return _context(run, cache, control, view, participants=participants)
+
+
+def _context(
+    run: Resolved,
+    cache: ModelCache,
+    control: Control,
+    view: TargetView,
+    *,
+    participants: Participants | None = None,
+    split: Intercepted | None = None,
+) -> AttackContext:
     return AttackContext(
         target=view,
         prior=run.prior,
         classes=run.labels.to(cache.device),
-        rng=torch.Generator().manual_seed(config.seed),
+        rng=torch.Generator().manual_seed(run.config.seed),
         device=cache.device,
         control=control,
-        restarts=config.restarts,
+        restarts=run.config.restarts,
         start=run.start,
-        public=cache.public(config.scenario) if run.info.public else None,
+        public=cache.public(run.config.scenario) if run.info.public else None,
         flips=run.scenario.flips,
-        participants=participants_of(run, cache) if isinstance(run.attack, OnUpdates) else None,
+        participants=participants,
+        split=split,
     )
 
 
@@ -76,32 +92,13 @@ def participants_of(run: Resolved, cache: ModelCache) -> Participants:
     """
     assert isinstance(run.attack, OnUpdates)
     classes = list(run.config.classes)
-    run.scenario.private
     images = cache.truth(run.config.scenario, classes)
     if images is None:
-        raise DataMissing(f"The private images of {run.config.scenario} are not here.")
+        raise DataMissing(run.scenario.problem())
     count = min(run.attack.participants, len(classes))
     labels = torch.tensor(classes)
     batches = [Labelled(images[p::count], labels[p::count]) for p in range(count)]
     return Participants(batches, run.attack.terms, run.config.seed)
-
-
-def _split_context(run: Resolved, cache: ModelCache, control: Control, pictures: Tensor) -> AttackContext:
-    """Return what an attack on a network that is cut in two is given."""
-    config, scene = run.config, intercepted(run.config, run.info, cache, pictures)
-    return AttackContext(
-        target=scene.view,
-        prior=run.prior,
-        classes=run.labels.to(cache.device),
-        rng=torch.Generator().manual_seed(config.seed),
-        device=cache.device,
-        control=control,
-        restarts=config.restarts,
-        start=run.start,
-        public=cache.public(config.scenario) if run.info.public else None,
-        flips=run.scenario.flips,
-        split=scene,
-    )
 
 
 def _own_target(run: Resolved, cache: ModelCache) -> nn.Module:
