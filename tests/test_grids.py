@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +26,9 @@ from workbench.grids.base import gathered
 from workbench.grids.fill import fill, run_cell
 from workbench.grids.markdown import judged, markdown
 from workbench.runs.store import RunStore
+
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def cell(name: str = "random", **overrides) -> Cell:
@@ -129,6 +136,7 @@ def test_a_cell_that_cannot_run_says_why_and_sinks_nothing(tmp_path, inline):
     assert "unavailable" in markdown([*GridFile.of(tmp_path, "t").records().values()])
 
 
+@pytest.mark.slow
 def test_a_killed_process_costs_its_cell_only(tmp_path, monkeypatch):
     monkeypatch.setattr(filling, "run_cell", die_once)
     monkeypatch.setenv("GRID_TEST_MARK", str(tmp_path / "died"))
@@ -137,6 +145,52 @@ def test_a_killed_process_costs_its_cell_only(tmp_path, monkeypatch):
     monkeypatch.setattr(filling, "run_cell", die)
     (found,) = fill([cell(seed=1)], GridFile.of(tmp_path, "t"), tmp_path, device="cpu", jobs=1)
     assert found[1]["state"] == "failed" and "killed" in found[1]["reason"]
+
+
+@pytest.mark.slow
+def test_a_cell_ends_with_the_process_that_fills_the_grid(tmp_path):
+    program = f"""
+import multiprocessing
+from pathlib import Path
+from tests.test_grids import cell, filling, noted_and_long
+from workbench.grids import GridFile
+filling.run_cell = noted_and_long
+if __name__ == "__main__":
+    list(filling.fill([cell()], GridFile.of(Path({str(tmp_path)!r}), "t"), Path({str(tmp_path)!r}), device="cpu", jobs=1))
+"""
+    (tmp_path / "program.py").write_text(program)
+    mark = tmp_path / "pid"
+    environment = {**os.environ, "GRID_TEST_MARK": str(mark), "PYTHONPATH": str(ROOT)}
+    filling_process = subprocess.Popen([sys.executable, str(tmp_path / "program.py")], cwd=ROOT, env=environment)
+    try:
+        child = int(until(lambda: mark.exists() and mark.read_text()))
+        filling_process.terminate()
+        assert filling_process.wait(30) != 0
+        until(lambda: not alive(child), why="the cell goes on without anybody")
+    finally:
+        filling_process.kill()
+        filling_process.wait()
+
+
+def until(look, seconds=120, why="it did not happen"):
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < end, why
+        time.sleep(0.1)
+    return found
+
+
+def alive(pid: int) -> bool:
+    """Whether a process still runs; one that ended and that nobody has waited for does not."""
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def noted_and_long(config, root):
+    Path(os.environ["GRID_TEST_MARK"]).write_text(str(os.getpid()))
+    time.sleep(600)
 
 
 def die(config, root):
