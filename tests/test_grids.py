@@ -27,7 +27,6 @@ from workbench.grids.fill import fill, run_cell
 from workbench.grids.markdown import judged, markdown
 from workbench.runs.store import RunStore
 
-
 ROOT = Path(__file__).resolve().parents[1]
 
 
