@@ -71,9 +71,9 @@ test("a verdict counts candidates, beside random samples where they were judged"
 
 test("the machine says its device, what it does and how many wait", () => {
   const status = {worker: "ready", running: null, queued: [], device: {type: "cpu"}, threads: 1};
-  assert.deepEqual(described(status), {state: "ready", text: "CPU, 1 thread · ready"});
+  assert.deepEqual(described(status), {state: "ready", device: "CPU, 1 thread · ", text: "ready"});
   const busy = {...status, running: "a", queued: ["b"], device: {type: "cuda", name: "H100"}};
-  assert.deepEqual(described(busy), {state: "running", text: "H100 · running, 1 waiting"});
+  assert.deepEqual(described(busy), {state: "running", device: "H100 · ", text: "running, 1 waiting"});
   assert.equal(described({...status, worker: "starting", device: null}).text, "starting");
 });
 
