@@ -148,8 +148,9 @@ def test_a_phone_shows_the_faces_first_and_reaches_every_tab(
     assert panel["y"] > faces["y"] + faces["height"]
     first = page.get_by_test_id("card").first.bounding_box()
     assert first["width"] > 130, "faces are too small to be told apart"
-    for title in ("Target", "Prior", "Judge", "Compare", "Runs", "Invert"):
+    for title in (*page.locator("#tabs").get_by_role("tab").all_inner_texts(), "Invert"):
         tab = page.locator("#tabs").get_by_role("tab", name=title, exact=True)
+        tab.scroll_into_view_if_needed()
         box = tab.bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390, f"{title} is out of reach"
