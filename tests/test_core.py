@@ -382,3 +382,23 @@ def test_an_extension_that_fails_costs_only_itself(tmp_path):
     assert found.stdout.strip() == "True ('a_broken_one',)"
     assert "a_broken_one" in found.stderr
     assert "nothing_of_that_name" in found.stderr
+
+
+@pytest.mark.parametrize(
+    "begun", ["import workbench.workers.worker", "from workbench.commands import main; main(['list', 'metrics'])"]
+)
+def test_nothing_slow_is_loaded_before_it_is_needed(begun):
+    slow = (
+        "torchmetrics",
+        "torchvision",
+        "scipy",
+        "sklearn",
+        "skimage",
+        "gradio",
+        "diffusers",
+        "onnxruntime",
+        "torch._dynamo",
+    )
+    code = f"import sys; {begun}; print('loaded:', [name for name in {slow} if name in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert told.strip().endswith("loaded: []")

@@ -7,7 +7,6 @@ gradients has no order.
 from __future__ import annotations
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from workbench.metrics.pixels import psnr, ssim
@@ -15,6 +14,8 @@ from workbench.metrics.pixels import psnr, ssim
 
 def matching(images: Tensor, truth: Tensor) -> Tensor:
     """Return (K,) which of the true images (K, C, H, W) each image (K, C, H, W) is of, all different."""
+    from scipy.optimize import linear_sum_assignment  # slow to load, and needed by few
+
     apart = torch.cdist(images.flatten(1).double(), truth.flatten(1).double()).square()
     _, columns = linear_sum_assignment(apart.cpu().numpy())
     return torch.from_numpy(columns)

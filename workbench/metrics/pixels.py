@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from workbench.metrics.base import Judged, metric
 
@@ -17,6 +16,8 @@ def mse(images: Tensor, references: Tensor) -> Tensor:
 
 def psnr(images: Tensor, references: Tensor) -> Tensor:
     """Return the peak signal-to-noise ratio of each pair in dB, (N,), for images in [0, 1]."""
+    from torchmetrics.functional.image import peak_signal_noise_ratio  # loads for seconds, and only who judges needs it
+
     return peak_signal_noise_ratio(images, references, data_range=1.0, reduction="none", dim=(1, 2, 3))
 
 
@@ -25,6 +26,8 @@ def ssim(images: Tensor, references: Tensor) -> Tensor:
 
     Borders are filled by reflection and count, where other libraries leave five pixels out.
     """
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
     similarity = structural_similarity_index_measure(images, references, data_range=1.0, reduction="none")
     if not isinstance(similarity, Tensor):
         raise TypeError("torchmetrics returned the full SSIM image, which nobody asked for")

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from workbench.attacks.base import AttackContext, ensure_finite
@@ -168,6 +167,8 @@ def best_restart(losses: Tensor, count: int) -> Tensor:
 
 def placed_by_model(images: Tensor, model: nn.Module, classes: Tensor) -> Tensor:
     """Return images (K, C, H, W) in the order of the classes (K,) that the model takes them for, all together."""
+    from scipy.optimize import linear_sum_assignment  # slow to load, and needed by few
+
     with torch.no_grad():
         likely = model(images).log_softmax(1)[:, classes]
     rows, columns = linear_sum_assignment(-likely.cpu().numpy())
