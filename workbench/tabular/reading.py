@@ -19,6 +19,7 @@ MOST_BYTES = 64 << 20
 MOST_ROWS = 500_000
 MOST_COLUMNS = 256
 MOST_VALUES = 100  # of a category; a text column with more says who somebody is, and not what
+MOST_NUMBERS = 12  # different numbers that are read as categories, in a column that is inferred
 FEWEST_ROWS = 20
 NUMBERS = 0.9  # share of a column's cells from which on it is meant to hold numbers
 DELIMITERS = ",;\t|"
@@ -172,6 +173,8 @@ def table_of(sheet: Sheet, *, keep: Iterable[str] = ()) -> tuple[DataTable, list
             continue
         columns.append(found)
         cells.append(values)
+    if not columns:
+        raise UsageError(f"No column of the table is of use. {' '.join(notes[:3])}")
     return DataTable(tuple(columns), np.stack(cells, 1)), notes
 
 
@@ -212,9 +215,9 @@ def as_categories(table: DataTable, name: str) -> DataTable:
     if not column.is_number:
         return table
     distinct = np.unique(table.data[:, at][~np.isnan(table.data[:, at])])
-    if len(distinct) > 12:
+    if len(distinct) > MOST_NUMBERS:
         raise UsageError(
-            f"'{name}' has {len(distinct)} different numbers; a column that is inferred has at most 12 values. "
+            f"'{name}' has {len(distinct)} different numbers; a column that is inferred has at most {MOST_NUMBERS} values. "
             "Put them into groups, such as low, middle and high."
         )
     data = table.data.copy()

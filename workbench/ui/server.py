@@ -32,6 +32,7 @@ from workbench.ui.routes import (
     runs,
     split,
     studies,
+    tables,
     trainings,
 )
 from workbench.ui.routes.assets import add_asset_routes
@@ -48,7 +49,7 @@ CSP = (
 HEADERS = {"Content-Security-Policy": CSP, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
 EVENT_LIMIT = 2 << 20  # bytes of what the page sends
 LIMITS = {"/wb/restore": 8 << 20}  # bytes, where more is taken
-STREAMED = frozenset({data.UPLOAD})  # counted by who takes them
+STREAMED = frozenset({data.UPLOAD, tables.LOOK, tables.KEEP})  # counted by who takes them
 ANSWER_LIMIT = 4 << 10  # bytes of what a rater sends
 
 
@@ -96,6 +97,7 @@ def add_routes(server: FastAPI, services: Services) -> None:
         priors,
         trainings,
         studies,
+        tables,
         rating,
         split,
     ):

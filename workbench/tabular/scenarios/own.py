@@ -6,12 +6,13 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from workbench.core.errors import DataMissing, UnknownName, UsageError
 from workbench.core.weights import write_atomically
-from workbench.tabular.reading import as_categories, parse, read_sheet, table_of
+from workbench.tabular.reading import MOST_NUMBERS, as_categories, parse, read_sheet, table_of
 from workbench.tabular.scenarios.base import (
     OWN,
     TABLES,
@@ -23,10 +24,11 @@ from workbench.tabular.scenarios.base import (
     split,
     tables_dir,
 )
-from workbench.tabular.table import DataTable
+from workbench.tabular.table import Column, DataTable
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 FILES = ("warfarin", "adult", "adult-public", "gss", "gss-public")  # what the scenarios that ship without records read
+MOST_GROUPS = 12  # values of a column by which attacks are compared
 THIRDS = ("low", "middle", "high")  # groups of a response that is a number
 
 
@@ -54,7 +56,9 @@ class OwnTable(TableScenario):
         self.groups = tuple(
             c.name
             for c in self.table.columns
-            if not c.is_number and c.name not in (declared.sensitive, declared.response) and len(c.values) <= 12
+            if not c.is_number
+            and c.name not in (declared.sensitive, declared.response)
+            and len(c.values) <= MOST_GROUPS
         )
 
     @property
@@ -71,7 +75,7 @@ def _respond(table: DataTable, name: str) -> tuple[DataTable, Response]:
     """Return a table with its response: a number of many values is grouped in thirds for targets that tell classes."""
     cells = table.of(name)
     cells = cells[~np.isnan(cells)]
-    if not table.column(name).is_number or len(np.unique(cells)) <= 12:
+    if not table.column(name).is_number or len(np.unique(cells)) <= MOST_NUMBERS:
         table = as_categories(table, name)
         return table, Response(name, table.column(name).values)
     cuts = tuple(float(v) for v in np.unique(np.quantile(cells, (1 / 3, 2 / 3))))
@@ -135,6 +139,37 @@ def bring(data: bytes, name: str, declared: Declared) -> OwnTable:
             file.unlink() if was is None else write_atomically(file, was)
         raise
     return made
+
+
+def looked_at(data: bytes) -> dict[str, Any]:
+    """Return what a table could be used for, as plain data: its columns, which of them could be inferred or predicted, notes.
+
+    Raises:
+        UsageError: it cannot be read, or holds nothing to infer or to predict.
+    """
+    sheet = parse(data)
+    table, notes = table_of(sheet)
+    columns = [_described(table, column) for column in table.columns]
+    inferred = [column["name"] for column in columns if column["inferred"]]
+    if not inferred or len(columns) < 2:
+        raise UsageError(
+            "No column of the table could be inferred: that takes one of 2 to 12 numbers or 2 to 100 texts, and another one "
+            "to predict. " + " ".join(notes)
+        )
+    return {"rows": len(sheet.rows), "columns": columns, "notes": notes}
+
+
+def _described(table: DataTable, column: Column) -> dict[str, Any]:
+    cells = table.of(column.name)
+    known = cells[~np.isnan(cells)]
+    distinct = len(np.unique(known))
+    return {
+        "name": column.name,
+        "number": column.is_number,
+        "values": distinct,
+        "missing": len(cells) - len(known),
+        "inferred": not column.is_number or distinct <= MOST_NUMBERS,
+    }
 
 
 def keep(data: bytes, name: str) -> None:

