@@ -20,8 +20,7 @@ from workbench.attacks.base import AttackContext, attack
 from workbench.attacks.parts.black_box_frames import frames_of_steps
 from workbench.attacks.split.parts.evolution import estimated_slope
 from workbench.attacks.split.parts.gap import gap
-from workbench.attacks.split.parts.generator_search import Search
-from workbench.attacks.split.parts.layers import layer_knob
+from workbench.attacks.split.parts.generator_search import GeneratorKnobs, Search
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame, Recovers
 
@@ -40,16 +39,11 @@ from workbench.core.records import Access, Frame, Recovers
     presets={"demo": dict(steps=250), "paper": dict(steps=5000, pairs=50, lr=1e-3, width=64)},
 )
 @dataclass(frozen=True)
-class Ginver:
-    layer: str = layer_knob()
-    steps: int = knob(250, 1, 50000, log=True, help="Updates of the generator.", unit="steps")
+class Ginver(GeneratorKnobs):
     pairs: int = knob(
         40, 1, 1000, log=True, help="Pairs of opposite steps a slope is estimated from; two queries each."
     )
     sigma: float = knob(0.01, 1e-4, 0.5, log=True, help="Length of a step, in grey levels.")
-    lr: float = knob(3e-3, 1e-5, 0.1, log=True, help="Adam's step size; falls to nothing.")
-    width: int = knob(24, 4, 256, log=True, help="Channels of the generator at full size; a multiple of 4.")
-    smoothness: float = knob(0.01, 0.0, 100.0, live=True, help="Weight of the total variation.")
 
     def run(self, ctx: AttackContext[None]) -> Iterator[Frame]:
         scene = ctx.intercepted()
@@ -63,12 +57,5 @@ class Ginver:
                 rng=ctx.rng,
             )
 
-        search = Search(
-            ctx,
-            slope,
-            steps=self.steps,
-            lr=self.lr,
-            width=self.width,
-            smoothness=lambda: ctx.live(self, "smoothness"),
-        )
+        search = Search(ctx, self, slope)
         yield from frames_of_steps(ctx, search.steps(), search.frame)

@@ -17,9 +17,7 @@ from torch import Tensor
 from workbench.attacks.base import AttackContext, attack
 from workbench.attacks.parts.black_box_frames import frames_of_steps
 from workbench.attacks.split.parts.gap import gap
-from workbench.attacks.split.parts.generator_search import Search
-from workbench.attacks.split.parts.layers import layer_knob
-from workbench.core.knobs import knob
+from workbench.attacks.split.parts.generator_search import GeneratorKnobs, Search
 from workbench.core.records import Access, Frame, Recovers
 
 
@@ -37,13 +35,7 @@ from workbench.core.records import Access, Frame, Recovers
     presets={"demo": dict(steps=400), "paper": dict(steps=5000, lr=1e-3, width=64)},
 )
 @dataclass(frozen=True)
-class GinverWhiteBox:
-    layer: str = layer_knob()
-    steps: int = knob(400, 1, 50000, log=True, help="Updates of the generator.", unit="steps")
-    lr: float = knob(3e-3, 1e-5, 0.1, log=True, help="Adam's step size; falls to nothing.")
-    width: int = knob(24, 4, 256, log=True, help="Channels of the generator at full size; a multiple of 4.")
-    smoothness: float = knob(0.01, 0.0, 100.0, live=True, help="Weight of the total variation.")
-
+class GinverWhiteBox(GeneratorKnobs):
     def run(self, ctx: AttackContext[None]) -> Iterator[Frame]:
         scene = ctx.intercepted()
 
@@ -54,12 +46,5 @@ class GinverWhiteBox:
                 (gradient,) = torch.autograd.grad(far.sum(), x)
             return gradient, far.detach()
 
-        search = Search(
-            ctx,
-            slope,
-            steps=self.steps,
-            lr=self.lr,
-            width=self.width,
-            smoothness=lambda: ctx.live(self, "smoothness"),
-        )
+        search = Search(ctx, self, slope)
         yield from frames_of_steps(ctx, search.steps(), search.frame)

@@ -21,8 +21,7 @@ from workbench.attacks.base import AttackContext, attack, ensure_finite
 from workbench.attacks.parts.black_box_frames import frames_of_steps
 from workbench.attacks.parts.inverse_decoder import to_ask_about
 from workbench.attacks.parts.networks import fresh
-from workbench.attacks.split.parts.feature_decoder import FeatureDecoder
-from workbench.attacks.split.parts.layers import layer_knob
+from workbench.attacks.split.parts.feature_decoder import DecoderKnobs, FeatureDecoder
 from workbench.core.knobs import knob
 from workbench.core.payloads import Images
 from workbench.core.records import Access, Frame, Recovers
@@ -42,18 +41,18 @@ BATCH = 64  # of questions; see `to_ask_about`
     paper="He et al., ACSAC 2019",
     summary="Asks the client about public images, and trains a network that turns its answers back into them.",
     departs="Activations are brought to unit spread, and the step size falls to nothing over a few epochs.",
-    presets={"demo": dict(queries=2000), "paper": dict(queries=50_000, epochs=50, lr=1e-3, batch=32, width=64)},
+    presets={
+        "demo": dict(queries=2000, width=16),
+        "paper": dict(queries=50_000, epochs=50, lr=1e-3, batch=32, width=64),
+    },
 )
 @dataclass(frozen=True)
-class InverseNetwork:
-    layer: str = layer_knob()
+class InverseNetwork(DecoderKnobs):
     queries: int = knob(
         2000, 1, 1_000_000, log=True, help="Public images that the client is asked about.", unit="queries"
     )
     epochs: int = knob(5, 1, 500, log=True, help="Passes over the answers.")
-    lr: float = knob(3e-3, 1e-5, 0.1, log=True, help="Adam's step size; falls to nothing.")
     batch: int = knob(32, 1, 512, log=True, help="Answers a step.")
-    width: int = knob(16, 4, 256, log=True, help="Channels of the network at full size; a multiple of 4.")
 
     def run(self, ctx: AttackContext[None]) -> Iterator[Frame]:
         scene, public = ctx.intercepted(), ctx.images_to_ask_about()

@@ -20,8 +20,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from workbench.attacks.base import AttackContext, attack, ensure_finite
 from workbench.attacks.parts.networks import fresh
-from workbench.attacks.split.parts.descent import descend
-from workbench.attacks.split.parts.layers import layer_knob
+from workbench.attacks.split.parts.descent import DescentKnobs, descend
 from workbench.attacks.split.parts.shadow import Shadow, moments
 from workbench.core.knobs import knob
 from workbench.core.payloads import Images
@@ -42,18 +41,14 @@ BATCH = 64
     paper="He et al., ACSAC 2019",
     summary="Asks nothing: trains a shadow of the client's half that the server's half classifies by, and inverts that.",
     departs="The shadow is also to have the means and deviations of what was intercepted, channel by channel.",
-    presets={"demo": dict(steps=300), "paper": dict(steps=500, lr=0.1, smoothness=2.0)},
+    presets={"demo": dict(steps=300, smoothness=0.1), "paper": dict(steps=500, lr=0.1, smoothness=2.0)},
 )
 @dataclass(frozen=True)
-class QueryFree:
-    layer: str = layer_knob()
+class QueryFree(DescentKnobs):
     training: int = knob(300, 1, 20000, log=True, help="Steps in which the shadow is trained.", unit="steps")
     shadow_lr: float = knob(3e-3, 1e-5, 0.1, log=True, help="Adam's step size for the shadow.")
     width: int = knob(16, 4, 256, log=True, help="Channels of the shadow's first convolution.")
     likeness: float = knob(1.0, 0.0, 100.0, help="Weight of means and deviations being those intercepted.")
-    steps: int = knob(300, 1, 20000, log=True, help="Gradient steps against the shadow.", unit="steps")
-    lr: float = knob(0.05, 1e-4, 1.0, log=True, live=True, help="Adam's step size against the shadow.")
-    smoothness: float = knob(0.1, 0.0, 100.0, live=True, help="Weight of the total variation.")
 
     def run(self, ctx: AttackContext[None]) -> Iterator[Frame]:
         scene, known = ctx.intercepted(), ctx.images_with_classes()
@@ -77,13 +72,4 @@ class QueryFree:
                 note = f"training the shadow, cross-entropy {wrong.item():.2f}"
                 yield Frame(step, total, Images(start), queries=view.queries, note=note)
         shadow.requires_grad_(False)
-        yield from descend(
-            ctx,
-            start,
-            shadow,
-            steps=self.steps,
-            lr=lambda: ctx.live(self, "lr"),
-            smoothness=lambda: ctx.live(self, "smoothness"),
-            first=self.training,
-            note="inverting the shadow",
-        )
+        yield from descend(ctx, self, start, shadow, first=self.training, note="inverting the shadow")

@@ -17,8 +17,7 @@ from dataclasses import dataclass
 import torch
 
 from workbench.attacks.base import AttackContext, attack
-from workbench.attacks.split.parts.descent import descend
-from workbench.attacks.split.parts.layers import layer_knob
+from workbench.attacks.split.parts.descent import DescentKnobs, descend
 from workbench.core.knobs import knob
 from workbench.core.payloads import Images
 from workbench.core.records import Access, Frame, Recovers
@@ -41,23 +40,11 @@ GREY = 0.5
     presets={"demo": dict(steps=300), "paper": dict(steps=5000, lr=0.01)},
 )
 @dataclass(frozen=True)
-class RMLE:
-    layer: str = layer_knob()
-    steps: int = knob(300, 1, 20000, log=True, help="Gradient steps.", unit="steps")
-    lr: float = knob(0.05, 1e-4, 1.0, log=True, live=True, help="Adam's step size.")
-    smoothness: float = knob(0.01, 0.0, 100.0, live=True, help="Weight of the total variation; more for a deeper cut.")
+class RMLE(DescentKnobs):
     size: float = knob(0.0, 0.0, 10.0, help="Weight of the squared distance from grey.")
 
     def run(self, ctx: AttackContext[None]) -> Iterator[Frame]:
         view = ctx.intercepted().view
         start = ctx.start_or(lambda: torch.full((len(ctx.classes), *view.input_shape), GREY, device=ctx.device))
         yield Frame(0, self.steps, Images(start))
-        yield from descend(
-            ctx,
-            start,
-            view.activations,
-            steps=self.steps,
-            lr=lambda: ctx.live(self, "lr"),
-            smoothness=lambda: ctx.live(self, "smoothness"),
-            size=self.size,
-        )
+        yield from descend(ctx, self, start, view.activations, size=self.size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,35 +11,45 @@ from torch import Tensor
 from workbench.attacks.base import AttackContext, ensure_finite
 from workbench.attacks.parts.losses import total_variation
 from workbench.attacks.split.parts.gap import gap
+from workbench.attacks.split.parts.layers import layer_knob
+from workbench.core.knobs import knob
 from workbench.core.payloads import Images
 from workbench.core.records import Frame
 
 
+@dataclass(frozen=True)
+class DescentKnobs:
+    """What every search over pixels may be told."""
+
+    layer: str = layer_knob()
+    steps: int = knob(300, 1, 20000, log=True, help="Gradient steps that move pixels.", unit="steps")
+    lr: float = knob(0.05, 1e-4, 1.0, log=True, live=True, help="Adam's step size in grey levels.")
+    smoothness: float = knob(0.01, 0.0, 100.0, live=True, help="Weight of the total variation; more for a deeper cut.")
+
+
 def descend(
     ctx: AttackContext[None],
+    knobs: DescentKnobs,
     start: Tensor,
     activations: Callable[[Tensor], Tensor],
     *,
-    steps: int,
-    lr: Callable[[], float],
-    smoothness: Callable[[], float],
     size: float = 0.0,
     first: int = 0,
     note: str = "",
 ) -> Iterator[Frame]:
     """Yield the frames of a search over pixels, from the first update on; step k shows the images after k updates.
 
-    Minimises gap + `smoothness` · total variation + `size` · mean (2x − 1)², each candidate by itself (He et al., equation 3).
+    Minimises gap + ``smoothness`` · total variation + `size` · mean (2x − 1)², each candidate by itself (He et al., equation 3).
 
     Args:
         start: (N, C, H, W) in [0, 1].
         activations: images (N, C, H, W) to the activations (N, *S) that are compared with those intercepted.
-        lr, smoothness: asked at every step, since they may change while the attack runs.
         first: steps that came before, in the counting of frames.
     """
-    scene, total = ctx.intercepted(), first + steps
+    scene, steps = ctx.intercepted(), knobs.steps
+    total = first + steps
     x = start.clone().requires_grad_()
-    optimiser = torch.optim.Adam([x], lr(), eps=1e-3, amsgrad=True)
+    optimiser = torch.optim.Adam([x], knobs.lr, eps=1e-3, amsgrad=True)
     for step in range(steps + 1):
         far = gap(activations(x), scene.sent)
         rough = total_variation(x)
@@ -48,8 +59,8 @@ def descend(
             yield Frame(first + step, total, Images(x), losses, ctx.target.queries, note)
         if step == steps:
             return
-        loss = far + smoothness() * rough + size * (2 * x - 1).pow(2).mean((1, 2, 3))
-        optimiser.param_groups[0]["lr"] = lr()
+        loss = far + ctx.live(knobs, "smoothness") * rough + size * (2 * x - 1).pow(2).mean((1, 2, 3))
+        optimiser.param_groups[0]["lr"] = ctx.live(knobs, "lr")
         (x.grad,) = torch.autograd.grad(loss.sum(), x)
         optimiser.step()
         with torch.no_grad():

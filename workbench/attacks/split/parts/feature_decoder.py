@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from workbench.attacks.split.parts.layers import layer_knob
+from workbench.core.knobs import knob
 from workbench.core.shapes import Shape
 from workbench.priors.decoder import START
 
 GROUPS = 4  # channels are normalised in so many groups, picture by picture
+
+
+@dataclass(frozen=True)
+class DecoderKnobs:
+    """What every attack that trains such a decoder may be told of it."""
+
+    layer: str = layer_knob()
+    lr: float = knob(3e-3, 1e-5, 0.1, log=True, help="Adam's step size; falls to nothing.")
+    width: int = knob(24, 4, 256, log=True, help="Channels of the network at full size; a multiple of 4.")
 
 
 class FeatureDecoder(nn.Module):

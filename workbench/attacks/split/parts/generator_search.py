@@ -7,6 +7,7 @@ https://doi.org/10.1145/3543507.3583306.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,11 +15,20 @@ from torch import Tensor
 from workbench.attacks.base import AttackContext, ensure_finite
 from workbench.attacks.parts.losses import total_variation
 from workbench.attacks.parts.networks import fresh
-from workbench.attacks.split.parts.feature_decoder import FeatureDecoder
+from workbench.attacks.split.parts.feature_decoder import DecoderKnobs, FeatureDecoder
+from workbench.core.knobs import knob
 from workbench.core.payloads import Images
 from workbench.core.records import Frame
 
 Slope = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class GeneratorKnobs(DecoderKnobs):
+    """What every variant may be told of its generator."""
+
+    steps: int = knob(400, 1, 50000, log=True, help="Updates of the generator.", unit="steps")
+    smoothness: float = knob(0.01, 0.0, 100.0, live=True, help="Weight of the total variation.")
 
 
 class Search:
@@ -27,27 +37,17 @@ class Search:
     Args:
         slope: images (N, C, H, W) to the gradient of their gap with respect to them, of that shape, and the gap, (N,); how it
             is come by is what variants differ in.
-        smoothness: weight of the total variation, asked at every step.
     """
 
-    def __init__(
-        self,
-        ctx: AttackContext[None],
-        slope: Slope,
-        *,
-        steps: int,
-        lr: float,
-        width: int,
-        smoothness: Callable[[], float],
-    ) -> None:
-        self.ctx, self.slope, self.total, self.smoothness = ctx, slope, steps, smoothness
+    def __init__(self, ctx: AttackContext[None], knobs: GeneratorKnobs, slope: Slope) -> None:
+        self.ctx, self.knobs, self.slope, self.total = ctx, knobs, slope, knobs.steps
         self.scene = ctx.intercepted()
         view = self.scene.view
-        width = max(4, width // 4 * 4)
+        width = max(4, knobs.width // 4 * 4)
         self.generator = fresh(lambda: FeatureDecoder(view.cut.shape, view.input_shape, width), ctx.rng, ctx.device)
         self.generator.standardise(self.scene.sent)
-        self.optimiser = torch.optim.Adam(self.generator.parameters(), lr)
-        self.schedule = torch.optim.lr_scheduler.LinearLR(self.optimiser, 1.0, 0.02, steps)
+        self.optimiser = torch.optim.Adam(self.generator.parameters(), knobs.lr)
+        self.schedule = torch.optim.lr_scheduler.LinearLR(self.optimiser, 1.0, 0.02, self.total)
         self.gap: Tensor | None = None
 
     def steps(self) -> Iterator[str]:
@@ -55,7 +55,7 @@ class Search:
         for _ in range(self.total):
             images = self.generator(self.scene.sent)
             gradient, self.gap = self.slope(images.detach())
-            smooth = self.smoothness() * total_variation(images)
+            smooth = self.ctx.live(self.knobs, "smoothness") * total_variation(images)
             self.optimiser.zero_grad()
             ((gradient * images).flatten(1).sum(1) + smooth).sum().backward()
             self.optimiser.step()
