@@ -17,11 +17,12 @@ from workbench.engine.compatibility import problems
 from workbench.engine.model_cache import ModelCache
 from workbench.engine.presets import default_config
 from workbench.federated import averaging
-from workbench.federated.averaging import bytes_needed, shares, train_federated
+from workbench.federated.averaging import train_federated
 from workbench.federated.checks import Reception
 from workbench.federated.faults import FAULTS
 from workbench.federated.settings import Federation, federation_of
 from workbench.federated.splits.base import SPLITS
+from workbench.federated.start import bytes_needed, shares
 from workbench.federated.store import chosen, federations, folder_of, forget, model_of, rounds_done, update_of
 from workbench.federated.update import Update, flat, plus, unflat, weighted_mean, weights_of
 from workbench.runs.control import RunControl

@@ -30,6 +30,22 @@ export function pathOf(values, rounds) {
 export const refusals = cards =>
   cards.flatMap((card, round) => card.participants.filter(p => p.refused).map(p => `Round ${round}: ${p.refused}`));
 
+/** What differential privacy has spent after the last round, "" where there is none. Pure. */
+export function spent(cards) {
+  const {privacy} = cards.at(-1);
+  if (!privacy) return "";
+  const whom = privacy.of === "client" ? "a participant" : "an image";
+  return `Privacy of ${whom} after round ${cards.length - 1}: ε ${privacy.epsilon.toFixed(2)} at δ ${privacy.delta}.`;
+}
+
+/** What the last round cost, "" before the first. Pure. */
+export function costs(cards) {
+  const {protocol} = cards.at(-1);
+  if (!protocol?.sent) return "";
+  const [up, down] = [protocol.sent, protocol.received].map(bytes => (bytes / 1e6).toFixed(2));
+  return `The last round's sum: ${up} MB from each participant, ${down} MB to each, ${protocol.seconds.toFixed(2)} s.`;
+}
+
 function put(svg, tag, attributes, text) {
   const element = document.createElementNS(NS, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
@@ -116,6 +132,7 @@ export class Training {
 
   enable() {
     this.knobs.alpha.disabled = this.knobs.split.value !== "dirichlet";
+    this.knobs.noise.disabled = this.knobs.bound.disabled = this.knobs.privacy.value === "none";
   }
 
   async hold() {
@@ -162,6 +179,7 @@ export class Training {
     this.plot.replaceChildren(
       chart(found),
       make("p", "wb-note", "Held-out accuracy: global model in colour, what participants sent in grey."),
+      ...[spent(found.cards), costs(found.cards)].filter(Boolean).map(said => make("p", "wb-note", said)),
     );
     this.refused.replaceChildren(
       ...refusals(found.cards)
@@ -179,6 +197,9 @@ const WORDS = {
   epochs: "Local epochs",
   participation: "Participation",
   protocol: "Summed by",
+  privacy: "Privacy of",
+  noise: "Noise multiplier",
+  bound: "Clipping bound",
   dropped: "Drop out",
   fault: "Participant 0",
 };

@@ -17,8 +17,8 @@ from workbench.core.knobs import knobs_of
 from workbench.core.paths import runs_dir
 from workbench.core.records import RunState, TrainingConfig
 from workbench.engine.model_cache import ModelCache, pick_device
-from workbench.federated.averaging import bytes_needed
 from workbench.federated.settings import FedAvg, Federation
+from workbench.federated.start import bytes_needed
 from workbench.federated.store import card_of_round, chosen, federations, folder_of, forget, rounds_done
 from workbench.priors.training.loop import TrainingProgress
 from workbench.runs.control import RunControl
@@ -109,6 +109,8 @@ def table(federation: Federation) -> list[dict[str, Any]]:
 def round_line(row: dict[str, Any]) -> str:
     own = [p["accuracy"] for p in row["participants"] if p["accuracy"] is not None]
     said = f"  participants {min(own):.3f} to {max(own):.3f}" if own else ""
+    spent = row.get("privacy")
+    said += f"  ε {spent['epsilon']:.2f} at δ {spent['delta']:g}" if spent else ""
     refused = "".join(f"\n    {p['refused']}" for p in row["participants"] if p["refused"])
     return f"round {row['round']:>3}  accuracy {row['heldout_accuracy']:.3f}{said}{refused}"
 

@@ -5,9 +5,11 @@ McMahan et al., AISTATS 2017, https://arxiv.org/abs/1602.05629, Algorithm 1.
 
 from __future__ import annotations
 
+import math
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -20,14 +22,13 @@ from workbench.federated.aggregate import aggregated
 from workbench.federated.checks import Reception
 from workbench.federated.faults import FAULTS
 from workbench.federated.participant import generator, local_update
+from workbench.federated.privacy import epsilon, noised
 from workbench.federated.settings import Federation
-from workbench.federated.splits.base import SPLITS
+from workbench.federated.start import first_model, local_rate, local_training, shares
 from workbench.federated.store import forget, model_of, rounds_done, save_model, update_of
 from workbench.federated.update import State, Update, plus, weights_of
 from workbench.scenarios import SCENARIOS, Labelled, Scenario
-from workbench.targets.architectures import ARCHITECTURES, Classifier
-from workbench.targets.store import built_as, shipped_body
-from workbench.targets.training import accuracy, recipe_for
+from workbench.targets.training import accuracy
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class RoundReport:
         accuracy: of the global model on held-out images, 0 to 1.
         participants: those who were asked.
         seconds: since the training began, or was resumed.
+        epsilon: ε of all rounds so far, under differential privacy.
     """
 
     round: int
@@ -63,14 +65,7 @@ class RoundReport:
     accuracy: float
     participants: list[Participation]
     seconds: float
-
-
-def shares(federation: Federation, train: Labelled) -> list[Labelled]:
-    """Return what each participant holds of the private training images; some may hold nothing."""
-    setting = federation.setting
-    rng = generator(federation.seed, 0)
-    parts = SPLITS[setting.split](train.labels, setting.participants, setting.alpha, rng)
-    return [Labelled(train.images[rows], train.labels[rows]) for rows in parts]
+    epsilon: float | None = None
 
 
 def train_federated(
@@ -108,14 +103,8 @@ class _Training:
         self.federation, self.scenario, self.setting = federation, scenario, federation.setting
         self.heldout = scenario.private.heldout
         self.shares = shares(federation, scenario.private.train)
-        self.recipe = recipe_for(scenario, federation.arch, federation.seed)
-        arch = built_as(scenario, federation.arch)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(federation.seed)
-            self.model = Classifier(arch, scenario.input_shape, scenario.num_classes)
-        if begun := ARCHITECTURES.entry(arch).info.pretrained:
-            self.model.body.load_state_dict(shipped_body(begun))
-        self.model.to(device)
+        self.how = local_training(federation, scenario)
+        self.model = first_model(federation, scenario).to(device)
         self.weights: State = weights_of(self.model.state_dict())
         self.reception = Reception(self.weights)
         self.last: dict[int, Update] = {}
@@ -153,26 +142,21 @@ class _Training:
             torch.randperm(asked, generator=generator(self.federation.seed, round_, 10**7))[:count].tolist()
         )
 
-    def lr(self, round_: int) -> float:
-        """Return the local learning rate of a round: from the knob's to a tenth of it, by equal factors."""
-        share = (round_ - 1) / max(1, self.setting.rounds - 1)
-        return self.setting.lr * 0.1**share
-
     def sent(self, participant: int, round_: int) -> Update:
         """Return what a participant answers."""
+        how = replace(self.how, lr=local_rate(self.setting, round_))
         update = local_update(
-            self.model,
-            self.weights,
-            self.shares[participant],
-            participant=participant,
-            round_=round_,
-            epochs=self.setting.epochs,
-            batch=self.setting.batch,
-            lr=self.lr(round_),
-            recipe=self.recipe,
-            flips=self.scenario.flips and self.recipe.mirror,
-            seed=self.federation.seed,
+            self.model, self.weights, self.shares[participant], how, participant=participant, round_=round_
         )
+        if self.setting.privacy == "client":
+            asked = len(self.asked(round_))
+            update = noised(
+                update,
+                self.setting.bound,
+                self.setting.noise,
+                asked - len(self.gone(round_, asked)),
+                generator(self.federation.seed, round_, participant, 10**8),
+            )
         if participant == 0 and self.setting.fault != "none":
             update = FAULTS[self.setting.fault].spoil(update, self.last.get(participant))
         return update
@@ -193,14 +177,35 @@ class _Training:
             "train_accuracy": round(self._accuracy(self.weights, self.scenario.private.train), 4),
             "participants": [asdict(p) for p in participants],
             "protocol": {"key": self.setting.protocol, **outcome.cost},
+            **self._spent(round_),
         }
         self._save(round_, GLOBAL, self.weights, facts)
         return participants
 
+    def _spent(self, round_: int) -> dict[str, Any]:
+        """Return what the card of a round says of privacy: the ε that every round so far has spent together, of the worst off.
+
+        Whoever is not asked in a round sends nothing, so that counting every round for everybody is an upper bound for
+        participants; images are counted in the rounds that they were in.
+        """
+        setting = self.setting
+        if setting.privacy == "none":
+            return {}
+        if setting.privacy == "client":
+            spent = epsilon(setting.noise, 1.0, round_, setting.delta)
+        else:
+            asked = Counter(p for earlier in range(1, round_ + 1) for p in self.asked(earlier))
+            steps = {p: math.ceil(len(self.shares[p]) / setting.batch) for p in asked}  # of an epoch
+            spent = max(
+                epsilon(setting.noise, 1 / steps[p], rounds * setting.epochs * steps[p], setting.delta)
+                for p, rounds in asked.items()
+            )
+        return {"privacy": {"of": setting.privacy, "epsilon": round(spent, 3), "delta": setting.delta}}
+
     def _kept(self, update: Update, round_: int, refused: str) -> Participation:
         """Keep the model that a participant sent, if it is one, and return how it fared."""
         held = self.shares[update.participant].labels.unique().tolist()
-        number, examples = update.participant, update.examples
+        number, examples = update.participant, len(self.shares[update.participant])
         if refused:
             return Participation(number, examples, held, refused=refused)
         own = plus(self.weights, update.delta)
@@ -239,14 +244,5 @@ class _Training:
     def report(self, round_: int, participants: list[Participation], seconds: float) -> RoundReport:
         """Return how a round that is kept ended."""
         _, card = model_of(self.federation, round_)
-        return RoundReport(round_, self.setting.rounds, card["heldout_accuracy"], participants, seconds)
-
-
-def bytes_needed(federation: Federation) -> int:
-    """Return how many bytes the rounds of a training will take on disk, about."""
-    place = SCENARIOS.entry(federation.scenario).item
-    model = Classifier(federation.arch, place.input_shape, len(place.class_names))
-    size = sum(value.numel() * value.element_size() for value in model.state_dict().values())
-    setting = federation.setting
-    asked = max(1, round(setting.participation * setting.participants))
-    return size * (1 + setting.rounds * (1 + asked))
+        spent = card.get("privacy", {}).get("epsilon")
+        return RoundReport(round_, self.setting.rounds, card["heldout_accuracy"], participants, seconds, spent)

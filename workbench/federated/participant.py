@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from workbench.federated.privacy import PrivateSteps
 from workbench.federated.update import State, Update, minus, weights_of
 from workbench.scenarios import Labelled
 from workbench.targets.training import ClassifierRecipe, warp
@@ -21,19 +24,39 @@ def generator(*numbers: int) -> torch.Generator:
     return torch.Generator().manual_seed(mixed)
 
 
+@dataclass(frozen=True)
+class LocalTraining:
+    """How every participant trains, which the server says.
+
+    Attributes:
+        epochs: passes over its own images.
+        batch: images in a step.
+        lr: of the first round; see `Federation` for the later ones.
+        recipe: augmentation and weight decay.
+        flips: whether images may be mirrored.
+        seed: with round and participant it decides order, augmentation, dropout and noise.
+        private: what differential privacy of every image asks for; None for ordinary steps.
+    """
+
+    epochs: int
+    batch: int
+    lr: float
+    recipe: ClassifierRecipe
+    flips: bool
+    seed: int
+    private: PrivateSteps | None = None
+
+    def batches(self, rows: int, rng: torch.Generator) -> Iterator[Tensor]:
+        """Yield the row numbers of each batch of one epoch: equal parts, since a batch norm cannot learn from a last batch of one."""
+        parts = max(1, math.ceil(rows / self.batch))
+        if self.private is not None:
+            yield from self.private.samples(rows, parts, rng)
+            return
+        yield from torch.randperm(rows, generator=rng).tensor_split(parts)
+
+
 def local_update(
-    model: nn.Module,
-    weights: State,
-    data: Labelled,
-    *,
-    participant: int,
-    round_: int,
-    epochs: int,
-    batch: int,
-    lr: float,
-    recipe: ClassifierRecipe,
-    flips: bool,
-    seed: int,
+    model: nn.Module, weights: State, data: Labelled, how: LocalTraining, *, participant: int, round_: int
 ) -> Update:
     """Return what a participant sends after training on its own images.
 
@@ -41,26 +64,25 @@ def local_update(
         model: a network to work in; its weights are replaced.
         weights: what the server sent.
         data: its images; one at least.
-        recipe: augmentation and weight decay.
-        seed: with round and participant it decides order, augmentation and dropout.
     """
     model.load_state_dict(weights, strict=False)
-    rng = generator(seed, round_, participant)
+    rng = generator(how.seed, round_, participant)
     device = next(model.parameters()).device
-    optimiser = torch.optim.SGD(model.parameters(), lr, momentum=0.9, weight_decay=recipe.weight_decay)
+    optimiser = torch.optim.SGD(model.parameters(), how.lr, momentum=0.9, weight_decay=how.recipe.weight_decay)
     model.train()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**31, (), generator=rng)))  # dropout draws from the global generator
-        for _ in range(epochs):
-            order = torch.randperm(len(data), generator=rng)
-            # Equal parts: a batch norm cannot learn from a last batch of one.
-            for rows in order.tensor_split(max(1, math.ceil(len(data) / batch))):
-                images = warp(data.images[rows], recipe, flips, rng).to(device)
-                if len(rows) == 1:
-                    model.eval()
-                loss = F.cross_entropy(model(images), data.labels[rows].to(device))
+        for _ in range(how.epochs):
+            for rows in how.batches(len(data), rng):
+                images = warp(data.images[rows], how.recipe, how.flips, rng).to(device)
+                labels = data.labels[rows].to(device)
                 optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                nn.utils.clip_grad_norm_(model.parameters(), 5.0)  # a first step from random weights may be wild
+                if how.private is not None:
+                    how.private.set_gradients(model, images, labels, len(data) / math.ceil(len(data) / how.batch), rng)
+                else:
+                    if len(rows) == 1:
+                        model.eval()
+                    F.cross_entropy(model(images), labels).backward()
+                    nn.utils.clip_grad_norm_(model.parameters(), 5.0)  # a first step from random weights may be wild
                 optimiser.step()
     return Update(participant, round_, len(data), minus(weights_of(model.state_dict()), weights))

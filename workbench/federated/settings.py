@@ -15,6 +15,7 @@ from workbench.core.knobs import changed_text, configure, knob
 from workbench.core.records import TrainingConfig
 from workbench.core.rounds import GLOBAL, PARTICIPANT, ModelOfRound
 from workbench.federated.faults import FAULTS
+from workbench.federated.privacy import PROTECTS
 from workbench.federated.protocols.base import PROTOCOLS
 from workbench.federated.splits.base import choices
 
@@ -42,6 +43,18 @@ class FedAvg:
         choices={entry.key: entry.title for entry in PROTOCOLS},
         help="How updates are summed, and so what the server sees of one.",
     )
+    privacy: str = knob("none", choices=PROTECTS, help="Whom differential privacy protects, by clipping and noise.")
+    noise: float = knob(
+        1.0,
+        0.01,
+        1000.0,
+        log=True,
+        help="Noise multiplier z of that privacy: standard deviation over the longest contribution.",
+    )
+    bound: float = knob(
+        1.0, 1e-3, 100.0, log=True, help="Clipping bound C of that privacy: longest update, or gradient of an image."
+    )
+    delta: float = knob(1e-3, 1e-9, 0.1, log=True, help="Probability δ with which the promise may fail.")
     dropped: float = knob(0.0, 0.0, 0.9, help="Share of those asked who agree to take part and then send nothing.")
     fault: str = knob(
         "none",

@@ -122,7 +122,10 @@ def _federated_reports(config: TrainingConfig, device: torch.device) -> Iterator
     with alone(models_dir() / ".checkpoints" / f"{config.scenario}-{folder_of(federation).name}.pt"):
         for report in train_federated(federation, device=device, resume=config.resume):
             own = {f"participant {p.number}": p.accuracy for p in report.participants if p.accuracy is not None}
-            yield TrainingProgress(report.round, report.total, {"accuracy": report.accuracy, **own}, report.seconds)
+            spent = {} if report.epsilon is None else {"epsilon": report.epsilon}
+            yield TrainingProgress(
+                report.round, report.total, {"accuracy": report.accuracy, **spent, **own}, report.seconds
+            )
 
 
 class ProgressLog:

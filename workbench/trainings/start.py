@@ -19,8 +19,8 @@ from workbench.defenses.plan import Plan, under
 from workbench.defenses.store import load_classifier, release_name, target_problem
 from workbench.defenses.store import weights_name as target_weights_name
 from workbench.defenses.training import defense_problem
-from workbench.federated.averaging import bytes_needed
 from workbench.federated.settings import Federation
+from workbench.federated.start import bytes_needed, first_model
 from workbench.federated.store import weights_name as federated_name
 from workbench.priors import PRIORS, Prior
 from workbench.priors.base import Setting, load_prior, prior_problem, weights_name
@@ -112,6 +112,8 @@ def _federated_training_problems(config: TrainingConfig, dataset: Scenario) -> l
     problems = [problem] if (problem := dataset.problem()) else []
     if config.defense != "none":
         problems.append("Participants train without the defenses of Target; leave the defense out.")
+    if not problems:
+        first_model(federation, dataset)  # raises what stands in the way of this architecture
     models = models_dir()
     free = shutil.disk_usage(models if models.is_dir() else models.parent).free
     if (needed := bytes_needed(federation)) > free:

@@ -20,9 +20,9 @@ from workbench.core.weights import has_weights
 from workbench.defenses.store import weights_name
 from workbench.engine.compatibility import problems, update_notes
 from workbench.engine.presets import default_config
-from workbench.federated.averaging import bytes_needed
 from workbench.federated.settings import FedAvg, Federation
 from workbench.federated.splits.base import choices
+from workbench.federated.start import bytes_needed
 from workbench.federated.store import card_of_round, chosen, federations, rounds_done
 from workbench.runs.run_folder import RunFolder
 from workbench.scenarios import SCENARIOS
@@ -41,6 +41,9 @@ TRAINED_BY = (
     "epochs",
     "participation",
     "protocol",
+    "privacy",
+    "noise",
+    "bound",
     "dropped",
     "fault",
 )  # knobs that the page offers
@@ -172,7 +175,12 @@ def trained(federation: Federation) -> dict[str, Any]:
 
 def round_row(federation: Federation, round_: int) -> dict[str, Any]:
     card = card_of_round(federation, round_)
-    return {"accuracy": card["heldout_accuracy"], "participants": card["participants"]}
+    return {
+        "accuracy": card["heldout_accuracy"],
+        "participants": card["participants"],
+        "privacy": card.get("privacy"),
+        "protocol": card.get("protocol"),
+    }
 
 
 @router.post("/train")
