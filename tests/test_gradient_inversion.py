@@ -30,7 +30,7 @@ from workbench.metrics.matched import matched, matching
 from workbench.metrics.pixels import psnr
 from workbench.runs.run_folder import RunFolder
 from workbench.scenarios import SCENARIOS, Labelled
-from workbench.targets import TargetView
+from workbench.targets import Classifier, TargetView
 
 KEYS = [entry.key for entry in ATTACKS if entry.info.on_updates]
 every_attack = pytest.mark.parametrize("key", KEYS)
@@ -167,6 +167,26 @@ def test_a_search_finds_the_image_of_a_smooth_model(key):
     more = {"smoothness": 1e-4} if key == "inverting-gradients" else {}
     start = psnr(next(frames_of(key, context_of(key, (1,)))).payload.images, photographs(1)).item()
     assert quality(key, steps=steps, **more)[0] > max(25.0, start + 10)
+
+
+def test_a_search_finds_the_image_of_the_network_without_batch_norm():
+    rng = torch.Generator().manual_seed(0)
+    truth = nn.functional.interpolate(torch.rand(1, 1, 4, 4, generator=rng), size=16, mode="bilinear")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = Classifier("convnet", (1, 16, 16), CLASSES)
+    attack = configure(ATTACKS["inverting-gradients"], {"steps": 150, "smoothness": 1e-3})
+    context = AttackContext(
+        TargetView(model, Access.WHITE_BOX, num_classes=CLASSES, input_shape=(1, 16, 16)),
+        None,
+        torch.tensor([1]),
+        torch.Generator().manual_seed(0),
+        torch.device("cpu"),
+        FixedControl(10**9),
+        participants=Participants([Labelled(truth, torch.tensor([1]))], attack.terms, seed=7),
+    )
+    *_, last = attack.run(context)
+    assert psnr(last.payload.images, truth).item() > 25
 
 
 def test_a_search_in_latents_comes_as_near_as_the_prior_can():

@@ -22,6 +22,23 @@ const PRESETS = [
     actor: "server",
   },
   {
+    title: "Works: one digit, a network without batch norm",
+    why: "One image, one step, in eval mode, before training: the gradient is of that image alone, in a network that is smooth.",
+    set: {
+      scenario: "digits",
+      arch: "convnet",
+      attack: "inverting-gradients",
+      classes: "3",
+      local_steps: 1,
+      mode: "eval",
+      labels: "inferred",
+      weights: "untrained",
+      participants: 1,
+      steps: 400,
+    },
+    actor: "server",
+  },
+  {
     title: "Works through a secure sum",
     why: "The server sends a layer that sorts images into bins. Masks hide who sent what, not what the sum holds.",
     set: {
@@ -38,7 +55,7 @@ const PRESETS = [
     actor: "malicious",
   },
   {
-    title: "Does not: a tutorial's setting",
+    title: "Does not: Flower's tutorial setting",
     why: "32 images, several local steps, batch statistics: one update is the mean of too much, and the search finds a blur.",
     set: {
       scenario: "faces",
@@ -50,6 +67,7 @@ const PRESETS = [
       labels: "inferred",
       weights: "trained",
       participants: 1,
+      steps: 1000,
     },
     actor: "server",
   },

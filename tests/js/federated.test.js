@@ -4,7 +4,7 @@ import test from "node:test";
 import {sights} from "../../assets/federated/diagram.js";
 import {nearness, standing} from "../../assets/federated/parts.js";
 import {caption} from "../../assets/federated/rounds.js";
-import {pathOf, refusals} from "../../assets/federated/training.js";
+import {costs, pathOf, refusals, spent} from "../../assets/federated/training.js";
 
 test("a path has a gap where there is no accuracy", () => {
   assert.equal(pathOf([0, 1, null, 0.5], 3).match(/M/g).length, 2);
@@ -36,4 +36,15 @@ test("an outsider sees answers alone", () => {
     seen.filter(([sees]) => sees).map(([, what]) => what),
     ["the finished model's answers"],
   );
+});
+
+test("a round says what privacy and the sum have cost", () => {
+  const before = {participants: [], privacy: null, protocol: null};
+  assert.equal(spent([before]) + costs([before]), "");
+  const after = {
+    privacy: {of: "client", epsilon: 3.456, delta: 0.001},
+    protocol: {sent: 2.5e6, received: 1e6, seconds: 0.5},
+  };
+  assert.equal(spent([before, after]), "Privacy of a participant after round 1: ε 3.46 at δ 0.001.");
+  assert.equal(costs([before, after]), "The last round's sum: 2.50 MB from each participant, 1.00 MB to each, 0.50 s.");
 });
