@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -53,7 +54,7 @@ def test_a_private_step_is_the_mean_of_clipped_gradients():
     whole = torch.cat([p.grad.flatten() for p in model.parameters()])
     assert torch.allclose(gradients(1e6), whole)
     each = [gradients(1e6, n=n) for n in range(1, 5)]
-    alone = torch.stack([each[0], *(b - a for a, b in zip(each[:-1], each[1:], strict=True))]) * 4
+    alone = torch.stack([each[0], *(b - a for a, b in pairwise(each))]) * 4
     clipped = (alone * (0.1 / alone.norm(dim=1, keepdim=True)).clamp(max=1)).mean(0)
     assert torch.allclose(gradients(0.1), clipped)
     empty = gradients(0.1, noise=2.0, n=0)
