@@ -7,15 +7,30 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
+import torch
 from starlette.requests import ClientDisconnect
 from test_own_data import people
 
 from workbench.core.errors import NotYours, UsageError
+from workbench.engine.compatibility import problems
 from workbench.scenarios import SCENARIOS
 from workbench.scenarios.own.store import own_dir
+from workbench.trainings.execute import reports
+from workbench.trainings.staging import promote
+from workbench.trainings.start import trained_name, training_problems
 from workbench.ui.routes.data import kept, name_of
+from workbench.ui.routes.trainings import target_training
 from workbench.ui.tabs.data import LastLook, ensure_operator
 from workbench.ui.tabs.data_handlers import Asked, about_set, accepted, added, entries, looked, place_of, report
+from workbench.ui.tabs.data_way import (
+    own_scenarios,
+    prior_training,
+    standing,
+    steps,
+    train_missing,
+    untrained,
+)
+from workbench.ui.tabs.invert_handlers import opening_config
 
 
 @pytest.fixture(autouse=True)
@@ -123,3 +138,54 @@ def test_what_breaks_off_leaves_nothing_behind(place):
 )
 def test_a_name_from_the_page_is_no_path(said, name):
     assert name_of(said) == name
+
+
+# From pictures to an attack
+
+
+@pytest.fixture
+def mine(place, models):
+    asked = Asked("mine", side=32)
+    return added(asked, looked(asked), "mine", "", "pattern").key
+
+
+def desk() -> SimpleNamespace:
+    """Return what queues trainings, and remembers them."""
+    queued: list = []
+    scheduler = SimpleNamespace(
+        training_of=lambda name: name if name in {trained_name(config) for config in queued} else None
+    )
+    return SimpleNamespace(
+        queued=queued, scheduler=scheduler, train=lambda config, request: queued.append(config) or str(len(queued))
+    )
+
+
+def test_one_button_queues_what_is_missing_once(mine):
+    app = desk()
+    assert standing(mine, "mlp").startswith("The attack waits for its target")
+    assert train_missing(app, mine, "mlp", None) == ["1", "2"]
+    assert [(c.what, c.target, c.prior) for c in app.queued] == [("target", "mlp", None), ("prior", None, "pca")]
+    assert train_missing(app, mine, "mlp", None) == [] and untrained(app, mine, "mlp") == []
+
+
+def test_the_way_ends_in_an_attack_that_fits(mine):
+    for config in untrained(desk(), mine, "mlp"):
+        list(reports(config, torch.device("cpu")))
+    weights_in_use(mine)
+    config = opening_config(mine, target="mlp")
+    assert standing(mine, "mlp") == "" and problems(config) == []
+    assert (config.attack, config.prior) == ("ppa", "pca")
+    told = steps(mine, "mlp")
+    assert [told[name]["trained"] for name in ("target", "prior", "judge")] == [True, True, False]
+    assert training_problems(target_training(mine, "evaluator", "none")) == []
+    assert own_scenarios() == [("mine (4 patterns)", "mine")] and SCENARIOS[mine].default_target == "resnet"
+
+
+def test_of_people_a_recogniser_of_faces_is_the_usual_target(place):
+    asked = Asked("mine", side=32)
+    assert added(asked, looked(asked), "friends", "", "person").default_target == "facenet"
+
+
+def weights_in_use(scenario: str) -> None:
+    """Put the prior that was trained in the place of none, as the worker does."""
+    assert promote(trained_name(prior_training(scenario)))

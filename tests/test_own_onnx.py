@@ -19,6 +19,7 @@ from workbench.targets.inputs import NAMED, Adapter, InputSpec, candidates
 from workbench.targets.remote import sources
 from workbench.targets.remote.onnx import OnnxFile
 from workbench.targets.sanity import asked_about, sanity_of
+from workbench.ui.first_look import first_look
 
 COLOUR = (3, *SHAPE[1:])
 
@@ -239,6 +240,12 @@ def test_a_wrongly_scaled_file_never_looks_like_a_robust_one(tmp_path, capsys, m
     assert wrong["accuracy"] < 0.3 and wrong["best"] in ("insightface", "half") and wrong["tried"]["insightface"] > 0.8
     assert main(["run", "--check", *named, "--input", "own=insightface"]) == 0
     assert "asked as 'insightface'" in capsys.readouterr().out
+    page = first_look("faces", "onnx:own")
+    assert 'role="alert"' not in page and "insightface</code> (as it is asked)" in page
+    sources.forget()
+    by_file = ("--scenario", "faces", "--target", str(path), "--input", "own=insightface")
+    assert main(["run", "--check", *by_file]) == 0
+    assert "onnx:own, asked as 'insightface'" in capsys.readouterr().out
     sources.forget()
     run = ("run", *named, "--attack", "random", "--classes", "0", "--json", "--threads", "1", "--device", "cpu")
     assert main([*run, "--out", str(tmp_path / "run")]) == 0

@@ -27,6 +27,7 @@ from workbench.targets.brought import brought_names, keep, matched, name_problem
 from workbench.targets.checkpoints import read_checkpoint
 from workbench.targets.inputs import Adapter, InputSpec
 from workbench.targets.published import NETS, build, published
+from workbench.ui.first_look import first_look
 
 DIGITS = (1, 32, 32)
 
@@ -306,8 +307,25 @@ def test_what_was_brought_is_attacked_white_box_under_the_scaling_it_wants(tmp_p
     record = json.loads(capsys.readouterr().out)
     assert record["state"] == "finished" and record["target_accuracy"] > 0.8 and not record["target_warning"]
     assert main(["run", "--check", "--scenario", "digits", "--target", "mine_1"]) == 0
+    page = first_look("digits", "mine_1")
+    assert page.count("data:image/webp;base64,") == 12 and "(as it is asked)" in page and "its own people" in page
+    assert first_look("digits", "softmax") == "", "what was trained here needs no such look"
     assert main(["import", "target", "--scenario", "digits", "--from", str(tmp_path / "Mine-1.pth")]) == 2
     assert "has a target called 'mine_1'" in capsys.readouterr().err
+
+
+def test_a_file_may_stand_for_a_target(tmp_path, toy, models, capsys):
+    save_file(weights(), tmp_path / "Mine.v2.safetensors")
+    named = ["run", "--check", "--scenario", "digits", "--json", "--target", str(tmp_path / "Mine.v2.safetensors")]
+    assert main(named) == 1
+    said = capsys.readouterr()
+    (name,) = brought_names("digits")
+    assert name.startswith("mine_") and f"digits/{name}: toy, asked as" in said.err and "warning:" in said.err
+    assert main(named) == 1 and brought_names("digits") == [name], "the same file is not brought again"
+    assert main([*named[:-1], str(tmp_path / "none.pth")]) == 2
+    assert "there is no such file" in capsys.readouterr().err
+    assert main(["run", "--target", str(tmp_path / "Mine.v2.safetensors")]) == 2
+    assert "--scenario" in capsys.readouterr().err
 
 
 def test_a_target_that_recognises_nobody_is_kept_with_a_warning(tmp_path, toy, models, capsys):

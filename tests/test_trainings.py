@@ -25,7 +25,7 @@ from workbench.priors.training.registry import TRAINERS
 from workbench.runs.control import RunControl
 from workbench.runs.ledger import FolderLedger
 from workbench.runs.store import RunStore
-from workbench.targets.training import recipe_for
+from workbench.targets.recipes import recipe_for
 from workbench.trainings.estimates import training_estimate
 from workbench.trainings.execute import carry_out
 from workbench.trainings.staging import discard, promote, staged_name

@@ -106,11 +106,11 @@ class Training {
       const fold = make("details");
       fold.open = Boolean(open);
       fold.append(make("summary", null, "Train it again"), offer);
-      if (training) card.append(make("h2", null, "Its newest training"));
+      if (training || this.value.title) card.append(make("h2", null, this.value.title ?? "Its newest training"));
       card.append(...parts, fold);
     } else {
       const title = trained ? "Train it again" : "Train it";
-      card.append(make("h2", null, on ? "It is being trained" : title), ...parts, offer);
+      card.append(make("h2", null, this.value.title ?? (on ? "It is being trained" : title)), ...parts, offer);
     }
     this.replace(card);
   }
@@ -238,7 +238,7 @@ class Training {
   }
 }
 
-/** value: {scenario, prior, target, defense, trained, stamp} */
+/** value: {scenario, prior, target, defense, trained, stamp, title: of the part where it is not the only one} */
 export function training(element, props, trigger, watch) {
   const part = new Training($(element, ".wb-training"), trigger);
   const draw = () => part.show(props.value || {});

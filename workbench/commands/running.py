@@ -13,6 +13,7 @@ import torch
 from workbench.commands.base import assignments, command
 from workbench.commands.checking import check
 from workbench.commands.figures import print_attributes, print_figures, verdict_lines
+from workbench.commands.target_file import is_file_name, target_in
 from workbench.core.errors import StoreError, UsageError
 from workbench.core.paths import runs_dir
 from workbench.core.payloads import Images
@@ -161,7 +162,9 @@ class Run:
         parser.add_argument("--scenario")
         parser.add_argument("--attack")
         parser.add_argument(
-            "--target", metavar="ARCH", help="an architecture, http:NAME or onnx:NAME; of tables linear, tree or mlp"
+            "--target",
+            metavar="ARCH",
+            help="an architecture, a file of weights or .onnx, http:NAME or onnx:NAME; of tables linear, tree or mlp",
         )
         add_options(parser)
         parser.add_argument(
@@ -192,10 +195,14 @@ class Run:
 
     @staticmethod
     def run(options: argparse.Namespace) -> int:
+        restored = read_settings(options.source) if options.source is not None else None
+        if options.target is not None and is_file_name(options.target):
+            options.target = target_in(
+                options.target, options.scenario or (restored.config.scenario if restored else None)
+            )
         allow_from(options)
         if options.check:
             return checked(options)
-        restored = read_settings(options.source) if options.source is not None else None
         config = configured(options, restored)
         ensure_fits(config)
         for note in notes(config):

@@ -6,6 +6,7 @@ import argparse
 import io
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from workbench.core.weights import read_card, write_atomically
 from workbench.defenses import train_target
 from workbench.defenses.plan import Plan, under
 from workbench.defenses.store import release_name, target_card
+from workbench.defenses.store import weights_name as target_weights_name
 from workbench.engine.model_cache import pick_device
 from workbench.priors import PRIORS
 from workbench.priors.base import prior_card, weights_name
@@ -29,10 +31,12 @@ from workbench.runs.contact_sheet import SheetLayout, compose
 from workbench.scenarios import SCENARIOS
 from workbench.targets import ARCHITECTURES
 from workbench.targets.pretraining import public_name, train_public
+from workbench.targets.recipes import ClassifierRecipe, recipe_for
+from workbench.targets.resuming import checkpoint_of
 from workbench.targets.store import EVALUATOR
-from workbench.targets.training import ClassifierRecipe, EpochProgress, recipe_for
+from workbench.targets.training import EpochProgress
 from workbench.trainings.staging import promote, staged_name
-from workbench.trainings.start import QUALITIES, checkpoint_path, train_prior
+from workbench.trainings.start import QUALITIES, alone, checkpoint_path, train_prior
 
 
 def bar(done: int, total: int, text: str) -> None:
@@ -60,19 +64,20 @@ def classifier(options: argparse.Namespace, arch: str) -> None:
     exact = recipe is not usual
     if options.epochs is not None:
         recipe = replace(recipe, epochs=options.epochs)
-    follow(
-        train_target(
-            scenario,
-            arch,
-            defense=str(plan),
-            seed=options.seed,
-            device=str(pick_device(options.device)),
-            recipe=recipe,
-            public=options.data,
-            source=source_of(options),
-            exact=exact,
-        )
+    training = train_target(
+        scenario,
+        arch,
+        defense=str(plan),
+        seed=options.seed,
+        device=str(pick_device(options.device)),
+        recipe=recipe,
+        public=options.data,
+        source=source_of(options),
+        exact=exact,
+        resume=options.resume,
     )
+    with alone(checkpoint_of(target_weights_name(options.scenario, arch, str(plan)))), closing(training):
+        follow(training)
 
 
 def follow(training: Iterator[EpochProgress]) -> None:

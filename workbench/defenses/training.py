@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from workbench.core.errors import Incompatible
+from workbench.core.errors import Incompatible, UsageError
 from workbench.core.knobs import values_of
 from workbench.core.weights import read_card, save_weights
 from workbench.defenses.parts.output import Released
@@ -56,6 +56,7 @@ def train_target(
     public: Path | None = None,
     source: str | None = None,
     exact: bool = False,
+    resume: bool = False,
 ) -> Iterator[EpochProgress]:
     """Train and save one target, or what is put around its output where the defense names such a thing.
 
@@ -65,13 +66,16 @@ def train_target(
         name: where the weights are kept; where they are looked for if None.
         public, source: see `DefenseSetting`.
         exact: `recipe` has what the defense changes in it already, as that of a card has.
+        resume: go on from the checkpoint of an undefended training that was cut short, if there is one.
 
     Raises:
-        UsageError, UnknownName, KnobError, Incompatible, DataMissing, NotFinite.
+        UsageError, UnknownName, KnobError, Incompatible, DataMissing, NotFinite, WeightsCorrupt.
     """
     if problem := defense_problem(arch, defense):
         raise Incompatible([problem])
     plan = Plan.of(defense)
+    if resume and plan.parts:
+        raise UsageError("A training under a defense leaves no checkpoint and begins anew: leave --resume out.")
     if plan.output is None:
         yield from train_classifier(
             scenario,
@@ -84,6 +88,7 @@ def train_target(
             public=public,
             source=source,
             exact=exact,
+            resume=resume,
         )
     else:
         yield from _train_release(

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.attacks import ATTACKS, AttackInfo
+from workbench.attacks.needs import unmet
 from workbench.core.errors import UnknownName
 from workbench.core.knobs import configure, values_of
 from workbench.core.records import RunConfig
 from workbench.defenses.plan import Plan
 from workbench.defenses.store import target_problem
+from workbench.priors import PRIORS
+from workbench.priors.base import prior_problem
 from workbench.scenarios import SCENARIOS
 from workbench.tabular.fitting import default_table_config
 from workbench.tabular.scenarios import is_table
@@ -32,7 +35,7 @@ def default_config(
         raise UnknownName(f"preset of {attack}", preset, info.presets)
     configured = configure(entry.item, {**info.presets[preset], **(knobs or {})})
     overrides.setdefault("target", _first_target(scenario, info))
-    overrides.setdefault("prior", info.prior)
+    overrides.setdefault("prior", _first_prior(scenario, info, overrides["target"]))
     overrides["defense"] = str(Plan.of(overrides.get("defense", "none")))
     if info.on_updates and overrides.get("classes") is None:
         overrides["classes"] = [0]  # a batch of one image, which is what these attacks were published with
@@ -44,6 +47,18 @@ def _first_target(scenario: str, info: AttackInfo) -> str:
     """Return what an attack is tried on where nobody names a target."""
     usual = SCENARIOS[scenario].default_target
     return info.target if info.target and target_problem(scenario, info.target) is None else usual
+
+
+def _first_prior(scenario: str, info: AttackInfo, target: str) -> str | None:
+    """Return what an attack draws where nobody names a prior: its paper's kind.
+
+    On pictures that somebody brought, where that is not trained and would take hours, the scenario's usual one if it will do.
+    """
+    place = SCENARIOS[scenario]
+    if info.prior is None or not place.own or unmet(info, place.default_prior) is not None:
+        return info.prior
+    tuned_to = target if PRIORS[info.prior].tuned else None
+    return info.prior if prior_problem(scenario, info.prior, tuned_to) is None else place.default_prior
 
 
 @dataclass(frozen=True)

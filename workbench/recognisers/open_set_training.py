@@ -24,7 +24,8 @@ from workbench.recognisers.nothing import blurred, nothing
 from workbench.recognisers.open_set import KEY, open_set_name
 from workbench.scenarios import Labelled, Scenario
 from workbench.targets.architectures import Classifier
-from workbench.targets.training import ClassifierRecipe, EpochProgress, Shaping, fit, recipe_for
+from workbench.targets.recipes import ClassifierRecipe, recipe_for
+from workbench.targets.training import EpochProgress, Shaping, fit
 
 EXAMPLES, FEWEST_EPOCHS, MOST_EPOCHS = 375_000, 6, 40  # images seen in all bound the time, however many there are
 SHARE = 0.5  # pictures of nothing for each real one

@@ -15,6 +15,7 @@ from workbench.core.rounds import architecture_of
 from workbench.core.shapes import Shape, image_shape
 
 Body = Callable[[Shape], tuple[nn.Module, int]]
+SEEN = 20_000  # images; a small network sees so many in about a minute on one core
 
 
 class Architectures(Registry["Body", "ArchitectureInfo"]):
@@ -53,12 +54,14 @@ class ArchitectureInfo(Info):
         recipe: how it is trained, overriding fields of `workbench.targets.training.ClassifierRecipe`.
         pretrained: name of the weights whose body it begins with; "" where it learns from nothing.
         body: name of the network below the head, which several architectures may share; its own key if "".
+        seen: how many images it is shown in all, about, where pictures are brought that no recipe was made for.
     """
 
     role: Literal["target", "evaluator"] = "target"
     recipe: Mapping[str, Any] = field(default_factory=dict)
     pretrained: str = ""
     body: str = ""
+    seen: int = SEEN
 
 
 def architecture(
@@ -70,6 +73,7 @@ def architecture(
     recipe: Mapping[str, Any] | None = None,
     pretrained: str = "",
     body: str = "",
+    seen: int = SEEN,
 ) -> Callable[[Body], Body]:
     """Register a function ``(C, H, W) -> (body, F)`` whose body maps images to (n, F) features.
 
@@ -77,7 +81,14 @@ def architecture(
     """
     return ARCHITECTURES.register(
         ArchitectureInfo(
-            key=key, title=title, order=order, role=role, recipe=recipe or {}, pretrained=pretrained, body=body or key
+            key=key,
+            title=title,
+            order=order,
+            role=role,
+            recipe=recipe or {},
+            pretrained=pretrained,
+            body=body or key,
+            seen=seen,
         )
     )
 

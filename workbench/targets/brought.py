@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,12 +24,14 @@ from workbench.scenarios import Scenario
 from workbench.targets.architectures import ARCHITECTURES, ArchitectureInfo, Body, Classifier
 from workbench.targets.checkpoints import stripped
 from workbench.targets.inputs import Adapter, InputSpec
+from workbench.targets.programs import EXPORT, Program, read_program
 from workbench.targets.published import NETS, build
 from workbench.targets.published.base import names
 from workbench.targets.sanity import Sanity, asked_about, sanity_of
 from workbench.targets.store import classifier_name
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,30}")  # without "-", by which a defense is told from it in names of weights
+EXPORTED = "exported"
 UNUSED = ("num_batches_tracked",)  # counters that old checkpoints lack
 REMEDY = "bring it again with --input {spec} --replace"
 ALIKE = 1e-3  # largest difference of logits between the network and what is made of it
@@ -39,7 +42,7 @@ class Matched:
     """A network that weights were found to be of.
 
     Attributes:
-        net: its name, such as ``torchvision/resnet18``.
+        net: its name, such as ``torchvision/resnet18``; ``exported`` for one that came as a whole.
         module: with the weights, in eval mode.
         channels, classes: that it takes and answers.
     """
@@ -48,6 +51,32 @@ class Matched:
     module: nn.Module
     channels: int
     classes: int
+
+
+def exported(path: Path, classes: int) -> Matched:
+    """Return the network of a program that ``torch.export`` has written.
+
+    Raises:
+        Incompatible: it is no classifier of this many classes, or is not read; see `read_program`.
+        UsageError, WeightsCorrupt.
+    """
+    module = read_program(path)
+    with torch.no_grad():
+        try:
+            answer = module(torch.full((max(1, module.batch), *module.takes), 0.5))
+        except (RuntimeError, ValueError, TypeError, KeyError, IndexError) as error:
+            raise Incompatible(
+                [f"{path} cannot be carried out ({str(error).splitlines()[0][:120]}). {EXPORT}"]
+            ) from None
+    if not isinstance(answer, Tensor) or answer.ndim != 2 or answer.shape[1] != classes:
+        shape = list(getattr(answer, "shape", []))
+        raise Incompatible(
+            [
+                f"{path} answers an image with {shape[1:]}, and the scenario has {classes} classes. Choose the scenario that it was "
+                "trained on, with its classes in the same order."
+            ]
+        )
+    return Matched(EXPORTED, module.requires_grad_(False), module.takes[0], classes)
 
 
 class BroughtBody(nn.Module):
@@ -180,8 +209,7 @@ def parted(net: nn.Module, example: Tensor) -> tuple[nn.Module, nn.Linear]:
 
 def sides(net: str, spec: InputSpec, shape: Shape, channels: int) -> Shape:
     """Return (C, H, W) that a network is given: its own side, the one asked for, else the scenario's."""
-    own = NETS.entry(net).info.side if "/" not in net else 0
-    side = spec.side or own
+    side = spec.side or (NETS.entry(net).info.side if net in NETS else 0)
     return (channels, side, side) if side else (channels, shape[1], shape[2])
 
 
@@ -191,7 +219,8 @@ def classifier_of(found: Matched, spec: InputSpec, shape: Shape) -> tuple[nn.Mod
     Raises:
         Incompatible: it does not take images of the scenario's size.
     """
-    wanted = sides(found.net, spec, shape, found.channels)
+    module = found.module
+    wanted = module.takes if isinstance(module, Program) else sides(found.net, spec, shape, found.channels)
     example = torch.tensor([0.3, 0.6])[:, None, None, None].expand(2, *shape)
     adapter = Adapter(spec, shape, wanted)
     try:
@@ -237,6 +266,8 @@ def keep(
         "data": source,
         "quality": "imported",
     }
+    if isinstance(found.module, Program):
+        card["brought"]["graph"] = found.module.graph
     model = _classifier(card, body, head)
     grey = torch.tensor([0.3, 0.6])[:, None, None, None].expand(2, *shape)
     with torch.no_grad():
@@ -312,7 +343,12 @@ def brought_names(scenario: str) -> list[str]:
 def _entry(name: str, card: Mapping[str, Any]) -> Entry[Body, ArchitectureInfo]:
     def body(shape: Shape) -> tuple[nn.Module, int]:
         told = card["brought"]
-        net, takes = build(told["net"], told["classes"], told["takes"][0]), image_shape(told["takes"])
+        takes = image_shape(told["takes"])
+        if told["net"] == EXPORTED:
+            return BroughtBody(Adapter(InputSpec.of(told["input"]), shape, takes), Program(told["graph"])), told[
+                "width"
+            ]
+        net = build(told["net"], told["classes"], takes[0])
         spec = InputSpec.of(told["input"])
         below, head = parted(net.eval(), torch.full((1, *takes), 0.5))
         return BroughtBody(Adapter(spec, shape, takes), below), head.in_features

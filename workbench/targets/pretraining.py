@@ -12,7 +12,8 @@ import torch
 from workbench.core.weights import save_weights
 from workbench.scenarios import Scenario
 from workbench.targets.architectures import ARCHITECTURES, Classifier
-from workbench.targets.training import EpochProgress, accuracy, fit, recipe_for
+from workbench.targets.recipes import recipe_for
+from workbench.targets.training import EpochProgress, accuracy, fit
 
 EXAMPLES = 100_000  # images seen in all, at most: bounds the time whatever the public set's size
 FEWEST_EPOCHS = 4

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,35 +19,9 @@ from workbench.core.records import TrainedUnder
 from workbench.core.weights import save_weights
 from workbench.scenarios import Labelled, Scenario
 from workbench.targets.architectures import ARCHITECTURES, Classifier
+from workbench.targets.recipes import ClassifierRecipe, recipe_for
+from workbench.targets.resuming import EpochCheckpoint, checkpoint_of
 from workbench.targets.store import built_as, classifier_name, shipped_body
-
-
-@dataclass(frozen=True)
-class ClassifierRecipe:
-    """How a classifier is trained; stored on its card.
-
-    Attributes:
-        everything: train on held-out images as well (evaluators); accuracy is then measured on a
-            second model of the same recipe that did not see them.
-        optimiser: "adamw", or "sgd" with momentum 0.9.
-        zero_head: start the last layer from zero; a linear model trained by SGD then consists of
-            nothing but its training images, as in Fredrikson et al. 2015.
-        shift, scale, rotate: strongest augmentation, in shares of the image's width, and degrees.
-    """
-
-    epochs: int = 50
-    batch: int = 40
-    lr: float = 2e-3
-    weight_decay: float = 5e-4
-    optimiser: str = "adamw"
-    zero_head: bool = False
-    shift: float = 0.06
-    scale: float = 0.1
-    rotate: float = 8.0
-    contrast: float = 0.2
-    mirror: bool = True
-    everything: bool = False
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -146,14 +121,6 @@ class Protection:
     build: Callable[[Classifier], Classifier]
 
 
-def recipe_for(scenario: Scenario, arch: str, seed: int = 0) -> ClassifierRecipe:
-    """Return the architecture's recipe, with fewer epochs where each class has hundreds of images."""
-    recipe = replace(ClassifierRecipe(seed=seed), **ARCHITECTURES.entry(built_as(scenario, arch)).info.recipe)
-    if len(scenario.private.train) > 100 * scenario.num_classes:
-        recipe = replace(recipe, epochs=max(12, recipe.epochs // 3), batch=64)
-    return recipe
-
-
 def warp(images: Tensor, recipe: ClassifierRecipe, flips: bool, rng: torch.Generator) -> Tensor:
     """Return randomly shifted, scaled, rotated, mirrored and contrasted copies of (n, C, H, W)."""
     n = len(images)
@@ -197,12 +164,14 @@ def fit(
     phase: str = "",
     check: Labelled | None = None,
     shaping: Shaping | None = None,
+    checkpoint: EpochCheckpoint | None = None,
 ) -> Iterator[EpochProgress]:
     """Train `model` in place, yielding once an epoch.
 
     Args:
         check: measured on every fifth epoch and the last.
         shaping: what a defense changes; its recipe, preparation and data are the caller's business.
+        checkpoint: what this is resumed from, and where it is kept in case it is cut short; None for neither.
 
     Raises:
         NotFinite: the loss diverged.
@@ -222,8 +191,10 @@ def fit(
         optimiser, recipe.lr, total_steps=recipe.epochs * per_epoch + 1, pct_start=0.2
     )
     trained, stepping = shaping.begin(model, optimiser, len(data), recipe)
+    parts = {"model": model, "optimiser": optimiser, "schedule": schedule}
+    begun = checkpoint.restore(parts, rng) if checkpoint is not None else 0
     try:
-        for epoch in range(recipe.epochs):
+        for epoch in range(begun, recipe.epochs):
             shaping.mode(trained)
             total = 0.0
             for index in shaping.batches(len(data), recipe.batch, rng):
@@ -243,7 +214,8 @@ def fit(
             reached = float("nan")
             if check is not None and (epoch % 5 == 4 or epoch + 1 == recipe.epochs):
                 reached = accuracy(model, check)
-            yield EpochProgress(epoch + 1, recipe.epochs, total / per_epoch, reached, phase)
+            with checkpoint.keeping(epoch + 1, parts, rng) if checkpoint is not None else nullcontext():
+                yield EpochProgress(epoch + 1, recipe.epochs, total / per_epoch, reached, phase)
     finally:
         shaping.end(trained)
 
@@ -260,17 +232,22 @@ def train_classifier(
     public: Path | None = None,
     source: str | None = None,
     exact: bool = False,
+    resume: bool = False,
 ) -> Iterator[EpochProgress]:
     """Train and save one classifier of `scenario`; the weights replace those that were there.
+
+    One that is cut short leaves a checkpoint, unless a defense shapes it: what that has learnt is its own.
 
     Args:
         protection: what a defense at training does; None for an undefended classifier.
         name: where the weights are kept; under their usual name if None.
         public, source: see `DefenseSetting`.
         exact: `recipe` has what the defense changes in it already, as that of a card has.
+        resume: go on from the checkpoint, if there is one.
 
     Raises:
         UnknownName, KnobError, Incompatible, DataMissing, NotFinite.
+        WeightsCorrupt: the checkpoint cannot be read, or is of another training.
     """
     recipe = recipe or recipe_for(scenario, arch, seed)
     split, start, guard = scenario.private, time.monotonic(), protection
@@ -288,28 +265,38 @@ def train_classifier(
         return (guard.build(model) if guard else model).to(device)
 
     flips = scenario.flips and recipe.mirror
+    kept = name or classifier_name(scenario.key, arch, guard.under.suffix if guard else "")
+    facts = {"recipe": asdict(recipe), "images": len(split.train), "classes": scenario.num_classes}
+    checkpoint = None if guard else EpochCheckpoint(checkpoint_of(kept), facts, resume)
+    measured = dict(checkpoint.measured) if checkpoint is not None else {}
     model = fresh()
-    yield from shaping.prepare(model)
-    yield from fit(
-        model,
-        shaping.data(split.train),
-        recipe,
-        flips=flips,
-        check=split.heldout,
-        phase="training images",
-        shaping=shaping,
-    )
-    measured = {"train_accuracy": accuracy(model, split.train), "heldout_accuracy": accuracy(model, split.heldout)}
+    if checkpoint is None or checkpoint.phase == 0:
+        yield from shaping.prepare(model)
+        yield from fit(
+            model,
+            shaping.data(split.train),
+            recipe,
+            flips=flips,
+            check=split.heldout,
+            phase="training images",
+            shaping=shaping,
+            checkpoint=checkpoint,
+        )
+        measured = {"train_accuracy": accuracy(model, split.train), "heldout_accuracy": accuracy(model, split.heldout)}
     if recipe.everything:
+        if checkpoint is not None:
+            checkpoint.turn(1, measured)
         model = fresh()
-        yield from fit(model, split.all, recipe, flips=flips, check=split.all, phase="all private images")
+        yield from fit(
+            model, split.all, recipe, flips=flips, check=split.all, phase="all private images", checkpoint=checkpoint
+        )
         measured["all_accuracy"] = accuracy(model, split.all)
     tensors = {k: v for k, v in model.state_dict().items()}
     defended = (
         {} if guard is None else {"defense": {"text": guard.under.text, "knobs": dict(guard.knobs), **shaping.facts()}}
     )
     save_weights(
-        name or classifier_name(scenario.key, arch, guard.under.suffix if guard else ""),
+        kept,
         tensors,
         {
             "what": f"{ARCHITECTURES.entry(model.arch).title} of {scenario.key}"
@@ -325,9 +312,13 @@ def train_classifier(
             "measured": "held-out accuracy is that of a model of this recipe trained without the held-out images"
             if recipe.everything
             else "accuracies on the scenario's own split",
-            "seconds": round(time.monotonic() - start, 1),
+            "images": len(split.all if recipe.everything else split.train),
+            "seconds": round(time.monotonic() - start + (checkpoint.spent if checkpoint else 0.0), 1),
             "device": device,
+            "threads": torch.get_num_threads(),
             "quality": "full",
         },
         half=True,
     )
+    if checkpoint is not None:
+        checkpoint.forget()

@@ -27,7 +27,8 @@ from workbench.runs.control import RunControl
 from workbench.runs.ledger import Ledger
 from workbench.runs.training_folder import TrainingFolder
 from workbench.scenarios import SCENARIOS
-from workbench.targets.training import recipe_for
+from workbench.targets.recipes import recipe_for
+from workbench.targets.resuming import checkpoint_of
 from workbench.trainings.staging import discard, promote, staged_name
 from workbench.trainings.start import alone, train_prior, trained_name
 
@@ -110,11 +111,18 @@ def _target_reports(config: TrainingConfig, device: torch.device) -> Iterator[Tr
     scenario, start = SCENARIOS[config.scenario](), time.monotonic()
     arch = config.target_key
     recipe = recipe_for(scenario, arch, config.seed)
-    for epoch in train_target(
-        scenario, arch, seed=config.seed, device=str(device), recipe=recipe, defense=config.defense
-    ):
-        losses = {"loss": epoch.loss} | ({} if math.isnan(epoch.accuracy) else {"accuracy": epoch.accuracy})
-        yield TrainingProgress(epoch.epoch, epoch.total, losses, time.monotonic() - start)
+    with alone(checkpoint_of(trained_name(config))):
+        for epoch in train_target(
+            scenario,
+            arch,
+            seed=config.seed,
+            device=str(device),
+            recipe=recipe,
+            defense=config.defense,
+            resume=config.resume,
+        ):
+            losses = {"loss": epoch.loss} | ({} if math.isnan(epoch.accuracy) else {"accuracy": epoch.accuracy})
+            yield TrainingProgress(epoch.epoch, epoch.total, losses, time.monotonic() - start)
 
 
 def _federated_reports(config: TrainingConfig, device: torch.device) -> Iterator[TrainingProgress]:

@@ -29,6 +29,7 @@ from workbench.priors.training.registry import TRAINERS
 from workbench.scenarios import SCENARIOS, Scenario
 from workbench.scenarios.leaks import leak_check
 from workbench.targets import ARCHITECTURES
+from workbench.targets.resuming import checkpoint_of
 
 QUALITIES = ("quick", "full")
 
@@ -37,6 +38,15 @@ def checkpoint_path(scenario: str, key: str, target: str | None = None, defense:
     """Return where a training that was cut short is resumed from."""
     return (
         models_dir() / ".checkpoints" / (weights_name(scenario, key, target, under(defense)).replace("/", "-") + ".pt")
+    )
+
+
+def resumable(config: TrainingConfig) -> bool:
+    """Return whether there is a checkpoint that this training could go on from."""
+    if config.what == "prior":
+        return checkpoint_path(config.scenario, config.prior_key, config.target, config.defense).is_file()
+    return (
+        config.what == "target" and not Plan.of(config.defense).parts and checkpoint_of(trained_name(config)).is_file()
     )
 
 

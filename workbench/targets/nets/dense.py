@@ -35,7 +35,12 @@ class DenseBlock(nn.Module):
 
 
 @architecture(
-    "evaluator", title="Evaluator (DenseNet)", role="evaluator", order=9, recipe=dict(epochs=80, everything=True)
+    "evaluator",
+    title="Evaluator (DenseNet)",
+    role="evaluator",
+    order=9,
+    recipe=dict(epochs=80, everything=True),
+    seen=10_000,
 )
 def evaluator(shape: tuple[int, int, int]) -> tuple[nn.Module, int]:
     channels, height, _ = shape

@@ -38,6 +38,7 @@ class FaceNet(MobileFaceNet):
     pretrained=PRETRAINED,
     body="mobilefacenet",
     recipe=dict(epochs=16, batch=40, lr=1e-3, weight_decay=1e-4, zero_head=True),
+    seen=1500,
 )
 def facenet(shape: tuple[int, int, int]) -> tuple[nn.Module, int]:
     return FaceNet(), 128

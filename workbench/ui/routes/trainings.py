@@ -15,7 +15,7 @@ from workbench.defenses.store import weights_name
 from workbench.scenarios import SCENARIOS
 from workbench.targets import ARCHITECTURES
 from workbench.trainings.estimates import training_estimate
-from workbench.trainings.start import checkpoint_path, trained_name, training_problems
+from workbench.trainings.start import resumable, trained_name, training_problems
 from workbench.ui.routes.services import NO_STORE, Given, Number, Services, nothing_yet, picture
 
 LINES = 200  # losses sent, at most
@@ -23,7 +23,7 @@ LINES = 200  # losses sent, at most
 router = APIRouter(prefix="/wb")
 
 
-def target_training(scenario: str, arch: str, defense: str) -> TrainingConfig:
+def target_training(scenario: str, arch: str, defense: str, resume: bool = False) -> TrainingConfig:
     """Return the training that a defended target needs next: of the classifier, or of what goes around its output.
 
     Raises:
@@ -35,7 +35,7 @@ def target_training(scenario: str, arch: str, defense: str) -> TrainingConfig:
     inside = str(replace(plan, output=None))
     learns = plan.output is not None and plan.output.defense.learns
     around = learns and has_weights(weights_name(scenario, arch, inside))
-    return TrainingConfig("target", scenario, target=arch, defense=str(plan) if around else inside)
+    return TrainingConfig("target", scenario, target=arch, defense=str(plan) if around else inside, resume=resume)
 
 
 def training_told(services: Services, config: TrainingConfig) -> dict[str, Any]:
@@ -59,12 +59,6 @@ def training_told(services: Services, config: TrainingConfig) -> dict[str, Any]:
             if trained_name(folder.config()) == name:
                 return told | {"training": training_row(services, summary.id)}
     return told
-
-
-def resumable(config: TrainingConfig) -> bool:
-    if config.prior is None:
-        return False
-    return checkpoint_path(config.scenario, config.prior, config.target, config.defense).is_file()
 
 
 def training_row(services: Services, run: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import gradio as gr
 
 from workbench.analysis.own_data import OwnPictures
 from workbench.core.errors import NotYours
+from workbench.scenarios.own.store import PERSON
 from workbench.scenarios.reading.layout import CLASSES_FROM
 from workbench.scenarios.reading.picture import FITTINGS
 from workbench.ui.components.forms import custom
@@ -24,12 +25,14 @@ from workbench.ui.tabs.data_handlers import (
     report,
     set_choices,
 )
+from workbench.ui.tabs.data_way import Way
 
 WAIT = '<section class="wb-card-text" aria-busy="true"><p class="wb-note">Reading every picture …</p></section>'
 READING: How = {**QUIET, "concurrency_limit": 1}  # seconds to minutes; one at a time is enough for two cores
 KEEPING: How = {**READING, "trigger_mode": "multiple"}
 FROM = {"auto": "find out", "first": "the first", "last": "the last", "none": "nobody is named"}
 SIZES = [("as usual", 0), *((str(n), n) for n in (28, 32, 48, 64, 96, 112, 128, 160, 224, 256))]
+NOUNS = ["class", PERSON, "animal", "thing"]
 FIT = {"crop": "Cut to the middle", "fit": "Fit between bars"}
 
 
@@ -87,11 +90,18 @@ def build(app: App) -> None:
             with gr.Column(visible=False) as making:
                 name = gr.Textbox("", label="Name of the scenario", max_lines=1, elem_id="data-name")
                 title = gr.Textbox("", label="Title", max_lines=1)
-                noun = gr.Textbox("", label="What one class is called", max_lines=1)
+                noun = gr.Dropdown(
+                    NOUNS,
+                    value=NOUNS[0],
+                    label="What one class is called (of persons, a recogniser of faces is the usual target)",
+                    allow_custom_value=True,
+                    elem_id="data-noun",
+                )
                 make = gr.Button("Make it a scenario", variant="primary", elem_id="data-make")
             about = gr.HTML(apply_default_css=False)
         with gr.Column(scale=2, min_width=420):
             made = gr.HTML(apply_default_css=False, elem_id="data-made")
+            way = Way(app)
             found = gr.HTML(apply_default_css=False, elem_id="data-found")
     controls = [source, kind, public, side, grey, how, classes, private]
 
@@ -147,12 +157,18 @@ def build(app: App) -> None:
             asked = asked_of(said)
             scenario = added(asked, last.of(asked), called, heading, one)
             last.forget()
-            return {made: accepted(scenario), making: gr.update(visible=False)}
+            return {
+                made: accepted(scenario),
+                making: gr.update(visible=False),
+                found: "",
+                **way.show(scenario.key),
+            }
 
     look.click(lambda: (WAIT, ""), None, [found, made], **LIGHT).then(
         looking, controls, [found, made, making, title, noun], **READING
     )
-    make.click(keeping, [name, title, noun, *controls], [made, making], **KEEPING)
+    make.click(keeping, [name, title, noun, *controls], [made, making, found, *way.outputs], **KEEPING)
     kind.input(about_set, kind, about, **QUIET)
     sent.submit(arrived, [sent, public], [source, public, look, found], **QUIET)
     app.when_opened("data", opened, [source, public], [source, public, look, found], **QUIET)
+    app.when_opened("data", way.show, [way.scenario, way.arch], way.outputs, **QUIET)

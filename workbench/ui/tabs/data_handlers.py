@@ -179,8 +179,8 @@ def accepted(scenario: type[OwnScenario]) -> str:
     return (
         f'<section class="wb-card-text" data-testid="own-accepted" role="status"><h2>{escape(scenario.title)} is a scenario</h2>'
         f"<p>It is called <code>{escape(scenario.key)}</code>, here and on the command line, and stays in "
-        f"<code>{escape(str(scenario.folder))}</code>. Train its target under Target, then a prior under Prior; "
-        "eigenimages take seconds.</p></section>"
+        f"<code>{escape(str(scenario.folder))}</code>. Below, a target learns its private pictures and a prior the public ones; "
+        "then it can be attacked.</p></section>"
     )
 
 

@@ -12,8 +12,9 @@ from workbench.core.errors import UsageError
 from workbench.engine.presets import PRESETS
 from workbench.ui.components import lesson
 from workbench.ui.components.forms import custom
+from workbench.ui.first_look import first_look
 from workbench.ui.settings import knob_presets
-from workbench.ui.shell import COMMAND, LIGHT, START, App, drawn_by, literal, session_of, tab, told
+from workbench.ui.shell import COMMAND, LIGHT, QUIET, START, App, drawn_by, literal, session_of, tab, told
 from workbench.ui.tabs import invert_handlers as handlers
 from workbench.ui.tabs.invert_handlers import InvertHandlers, Settings, Updates
 
@@ -43,6 +44,7 @@ class SettingsPanel:
             with gr.Row(elem_classes="wb-tight"):
                 menu("target", "Target")
                 menu("defense", "Defense")
+            put("looked", gr.HTML("", apply_default_css=False, elem_id="first-look"))
             menu("attack", "Attack", elem_id="attack")
             put("about", gr.HTML(apply_default_css=False, **first["about"]))
             menu("prior", "Prior")
@@ -215,7 +217,12 @@ def turn_here(app: App, panel: SettingsPanel) -> None:
         settings = panel.settings(given)
         return panel.put(do.aim(settings, *wanted) if wanted else handlers.check(settings))
 
-    app.pages["invert"].select(aimed, panel.inputs, panel.of(*panel.SHOWN), **LIGHT)
+    turned = app.pages["invert"].select(aimed, panel.inputs, panel.of(*panel.SHOWN), **LIGHT)
+    # What was brought is asked about its own people before anybody attacks it.
+    place = panel.of("scenario", "target")
+    turned.then(first_look, place, panel.controls["looked"], **QUIET)
+    panel.controls["target"].input(first_look, place, panel.controls["looked"], **QUIET)
+    panel.controls["scenario"].input(lambda: "", None, panel.controls["looked"], **LIGHT)
 
     def learn(given: dict[Any, Any], request: gr.Request) -> gr.Tabs:
         """Turn to the tab where what is missing can be trained."""

@@ -11,6 +11,7 @@ from workbench.core.errors import UsageError
 from workbench.core.records import TrainingConfig
 from workbench.engine.presets import PRESETS
 from workbench.ui.components.forms import custom, part
+from workbench.ui.first_look import first_look
 from workbench.ui.routes.trainings import target_training
 from workbench.ui.shell import COMMAND, LIGHT, QUIET, App, session_of, tab, told
 from workbench.ui.tabs.target_handlers import (
@@ -55,6 +56,7 @@ class Page:
                     self.controls["around"] = custom("knobs", {}, label="Knobs", elem_id="output-knobs")
                 self.controls["panels"] = panels
                 self.controls["chance"] = part("training", "target-training-part")
+                self.text("looked", "target-looked")
                 self.text("compared", "target-compared")
                 self.controls["attack"] = gr.Button("Attack this target", elem_id="target-attack", visible=False)
                 self.text("attacker", "target-known")
@@ -104,9 +106,10 @@ def build(app: App) -> None:
         with told():
             return page.put(do.revisit(picks_of(said), wanted_target(app, session_of(request)), before))
 
-    def measured(*said: Any) -> str:
+    def measured(*said: Any) -> tuple[str, str]:
         with told():
-            return measure(picks_of(said))
+            picks = picks_of(said)
+            return first_look(picks.scenario, picks.target), measure(picks)
 
     def aim(request: gr.Request, *said: Any) -> gr.Tabs:
         """Turn to Invert, set to this target."""
@@ -127,7 +130,7 @@ def build(app: App) -> None:
     picked = [c["target"].input, c["knobs"].submit, c["around"].submit, c["chance"].input]
     gr.on(picked, page.on_picks(do.show), given, shown, **QUIET)
     # One listener for all of these: the newest measurement is the last.
-    c["chance"].change(measured, page.of(*PICKERS), c["compared"], **QUIET)
+    c["chance"].change(measured, page.of(*PICKERS), page.of("looked", "compared"), **QUIET)
     c["chance"].select(act, None, None, **COMMAND)
     c["attack"].click(aim, page.of(*PICKERS), app.tabs, **LIGHT)
     c["page"].change(
@@ -140,7 +143,8 @@ def train_or_stop(app: App, event: Mapping[str, Any], request: gr.Request) -> No
     with told():
         if event.get("do") == "train":
             defense = str(event.get("defense"))[:200]
-            app.train(target_training(str(event.get("scenario")), str(event.get("victim")), defense), request)
+            wanted = (str(event.get("scenario")), str(event.get("victim")), defense, bool(event.get("resume")))
+            app.train(target_training(*wanted), request)
         elif event.get("do") == "stop":
             app.stop(app.store.training(str(event.get("run"))).id, request)
         else:
