@@ -20,6 +20,7 @@ from workbench.trainings.staging import promote
 from workbench.trainings.start import trained_name, training_problems
 from workbench.ui.routes.data import kept, name_of
 from workbench.ui.routes.trainings import target_training
+from workbench.ui.settings import attack_choices
 from workbench.ui.tabs.data import LastLook, ensure_operator
 from workbench.ui.tabs.data_handlers import Asked, about_set, accepted, added, entries, looked, place_of, report
 from workbench.ui.tabs.data_way import (
@@ -174,7 +175,7 @@ def test_the_way_ends_in_an_attack_that_fits(mine):
     weights_in_use(mine)
     config = opening_config(mine, target="mlp")
     assert standing(mine, "mlp") == "" and problems(config) == []
-    assert (config.attack, config.prior) == ("ppa", "pca")
+    assert (config.attack, config.prior) == ("ppa", "pca") and ("PPA (ppa)", "ppa") in attack_choices(mine, "mlp")
     told = steps(mine, "mlp")
     assert [told[name]["trained"] for name in ("target", "prior", "judge")] == [True, True, False]
     assert training_problems(target_training(mine, "evaluator", "none")) == []

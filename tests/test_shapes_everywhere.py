@@ -1,4 +1,4 @@
-"""Grey and colour, sides of 28 to 128 pixels, 2 to 1,000 classes: every attack, metric and output defense takes them."""
+"""Grey and colour, sides of 28 to 256 pixels, 2 to 1,000 classes: every attack, metric and output defense takes them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ from workbench.scenarios import Labelled, Split
 from workbench.targets import TargetView
 
 CASES = [((1, 28, 28), 2), ((3, 32, 32), 10), ((3, 64, 64), 1000), ((1, 128, 128), 5)]
-each_case = pytest.mark.parametrize(("shape", "classes"), CASES, ids=[f"{s[0]}x{s[1]}x{s[2]} of {k}" for s, k in CASES])
+LARGE = [((3, 256, 256), 3)]  # takes every attack a second or more
+each_case = pytest.mark.parametrize(
+    ("shape", "classes"),
+    [
+        pytest.param(s, k, id=f"{s[0]}x{s[1]}x{s[2]} of {k}", marks=[pytest.mark.slow] if (s, k) in LARGE else [])
+        for s, k in CASES + LARGE
+    ],
+)
 FEWEST = {"steps": 2, "queries": 40, "images": 40, "pool": 10, "inner": 1, "tuning": 1, "samples": 10, "epochs": 1}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def train_target(
     source: str | None = None,
     exact: bool = False,
     resume: bool = False,
-) -> Iterator[EpochProgress]:
+) -> Generator[EpochProgress, None, None]:
     """Train and save one target, or what is put around its output where the defense names such a thing.
 
     A defense at the output is trained around the target that is there, and leaves it as it is.

@@ -35,7 +35,7 @@ def default_config(
         raise UnknownName(f"preset of {attack}", preset, info.presets)
     configured = configure(entry.item, {**info.presets[preset], **(knobs or {})})
     overrides.setdefault("target", _first_target(scenario, info))
-    overrides.setdefault("prior", _first_prior(scenario, info, overrides["target"]))
+    overrides.setdefault("prior", first_prior(scenario, info, overrides["target"]))
     overrides["defense"] = str(Plan.of(overrides.get("defense", "none")))
     if info.on_updates and overrides.get("classes") is None:
         overrides["classes"] = [0]  # a batch of one image, which is what these attacks were published with
@@ -49,7 +49,7 @@ def _first_target(scenario: str, info: AttackInfo) -> str:
     return info.target if info.target and target_problem(scenario, info.target) is None else usual
 
 
-def _first_prior(scenario: str, info: AttackInfo, target: str) -> str | None:
+def first_prior(scenario: str, info: AttackInfo, target: str) -> str | None:
     """Return what an attack draws where nobody names a prior: its paper's kind.
 
     On pictures that somebody brought, where that is not trained and would take hours, the scenario's usual one if it will do.

@@ -19,7 +19,7 @@ from workbench.core.weights import write_atomically
 EVERY = 5.0  # seconds between checkpoints; a killed process loses so much, and an epoch
 
 
-class Part(Protocol):
+class Stateful(Protocol):
     """A module, an optimiser or its schedule: what has a state."""
 
     def state_dict(self) -> dict[str, Any]: ...
@@ -67,7 +67,7 @@ class EpochCheckpoint:
         if phase != self.phase:
             self.phase, self.measured, self._state = phase, dict(measured), None
 
-    def restore(self, parts: Mapping[str, Part], rng: torch.Generator) -> int:
+    def restore(self, parts: Mapping[str, Stateful], rng: torch.Generator) -> int:
         """Bring the parts and both generators to where they were; return how many epochs are done."""
         if self._state is None:
             return 0
@@ -82,7 +82,7 @@ class EpochCheckpoint:
             raise self._damaged(error) from None
 
     @contextmanager
-    def keeping(self, epoch: int, parts: Mapping[str, Part], rng: torch.Generator) -> Iterator[None]:
+    def keeping(self, epoch: int, parts: Mapping[str, Stateful], rng: torch.Generator) -> Iterator[None]:
         """Keep a finished epoch while its progress is told, now and then, and always where the training is closed then."""
         if time.monotonic() - self._kept >= EVERY:
             self._keep(epoch, parts, rng)
@@ -96,7 +96,7 @@ class EpochCheckpoint:
         """Remove it: the training is over."""
         self.path.unlink(missing_ok=True)
 
-    def _keep(self, epoch: int, parts: Mapping[str, Part], rng: torch.Generator) -> None:
+    def _keep(self, epoch: int, parts: Mapping[str, Stateful], rng: torch.Generator) -> None:
         held = io.BytesIO()
         torch.save(
             {

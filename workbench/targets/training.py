@@ -169,7 +169,7 @@ def fit(
     """Train `model` in place, yielding once an epoch.
 
     Args:
-        check: measured on every fifth epoch and the last.
+        check: measured on every fifth epoch, more often where there are few of them, and after the last.
         shaping: what a defense changes; its recipe, preparation and data are the caller's business.
         checkpoint: what this is resumed from, and where it is kept in case it is cut short; None for neither.
 
@@ -193,6 +193,7 @@ def fit(
     trained, stepping = shaping.begin(model, optimiser, len(data), recipe)
     parts = {"model": model, "optimiser": optimiser, "schedule": schedule}
     begun = checkpoint.restore(parts, rng) if checkpoint is not None else 0
+    looks = max(1, min(5, recipe.epochs // 5))
     try:
         for epoch in range(begun, recipe.epochs):
             shaping.mode(trained)
@@ -212,7 +213,7 @@ def fit(
                 )
             trained.eval()
             reached = float("nan")
-            if check is not None and (epoch % 5 == 4 or epoch + 1 == recipe.epochs):
+            if check is not None and ((epoch + 1) % looks == 0 or epoch + 1 == recipe.epochs):
                 reached = accuracy(model, check)
             with checkpoint.keeping(epoch + 1, parts, rng) if checkpoint is not None else nullcontext():
                 yield EpochProgress(epoch + 1, recipe.epochs, total / per_epoch, reached, phase)

@@ -10,6 +10,7 @@ from workbench.core.errors import DataMissing
 from workbench.core.knobs import configure, knobs_of, values_of
 from workbench.core.records import Access, Recovers
 from workbench.engine.compatibility import attack_problem
+from workbench.engine.presets import first_prior
 from workbench.ui.catalog import Catalog
 
 GROUP = "access:"  # begins the value of a line of the attacks' menu that is a heading and no attack
@@ -22,7 +23,7 @@ def attack_choices(scenario: str, target: str) -> list[tuple[str, str]]:
     for access, infos in attacks_by_access(Recovers.CLASS).items():
         choices.append((heading(access), GROUP + access.value))
         for info in infos:
-            problem = attack_problem(scenario, target, info.key)
+            problem = attack_problem(scenario, target, info.key, first_prior(scenario, info, target))
             choices.append((info.label + (" (not possible here)" if problem else ""), info.key))
     return choices
 

@@ -16,6 +16,7 @@ from workbench.engine.compatibility import problems
 from workbench.priors import PRIORS
 from workbench.priors.base import prior_problem
 from workbench.scenarios import SCENARIOS
+from workbench.scenarios.own.store import OwnScenario
 from workbench.targets import ARCHITECTURES
 from workbench.targets.store import EVALUATOR
 from workbench.trainings.start import resumable, trained_name
@@ -30,8 +31,10 @@ Values = dict[str, Any]
 
 def own_scenarios() -> list[tuple[str, str]]:
     """Return (title, key) of the scenarios of pictures that were brought, the newest first."""
-    made = [(entry.item.facts.get("made", ""), entry.item.title, entry.key) for entry in SCENARIOS if entry.item.own]
-    return [(title, key) for _, title, key in sorted(made, reverse=True)]
+    own = [entry.item for entry in SCENARIOS if issubclass(entry.item, OwnScenario)]
+    return [
+        (place.title, place.key) for place in sorted(own, key=lambda place: str(place.facts.get("made")), reverse=True)
+    ]
 
 
 def steps(scenario: str, arch: str) -> dict[str, Values]:
@@ -92,8 +95,8 @@ class Way:
                     self.prior = part("training", "way-prior")
             self.judge = part("training", "way-judge")
         self.parts = {"target": self.target, "prior": self.prior, "judge": self.judge}
-        self.ready = [self.both, self.attack, self.said]
-        self.outputs = [self.place, self.scenario, self.arch, *self.ready, *self.parts.values()]
+        self.ready = [self.arch, self.both, self.attack, self.said]
+        self.outputs = [self.place, self.scenario, *self.ready, *self.parts.values()]
         self._listen()
 
     def show(self, scenario: str | None, arch: str | None = None) -> dict[Any, Any]:
@@ -107,10 +110,10 @@ class Way:
         chosen = arch if arch in [name for _, name in targets] else SCENARIOS[key].default_target
         return {
             self.place: gr.update(visible=True),
+            **self.look(key, chosen),
             self.scenario: gr.update(choices=known, value=key),
             self.arch: gr.update(choices=targets, value=chosen),
             **{self.parts[name]: value for name, value in steps(key, chosen).items()},
-            **self.look(key, chosen),
         }
 
     def look(self, scenario: str | None, arch: str | None) -> dict[Any, Any]:
@@ -119,6 +122,7 @@ class Way:
             return {self.attack: gr.update(interactive=False)}
         waits = standing(scenario, arch)
         return {
+            self.arch: gr.update(choices=self.app.catalog.targets(scenario)),
             self.attack: gr.update(interactive=not waits),
             self.both: gr.update(visible=bool(untrained(self.app, scenario, arch))),
             self.said: f'<p class="wb-note" role="status">{escape(waits)}</p>' if waits else "",
