@@ -70,9 +70,8 @@ class Sanity:
             "robustness."
         )
         if share >= self.accuracy + BETTER:
-            return (
-                f"{said} Asked as '{spec}' it recognises {share:.0%}: say so with --input {name.split(':')[-1]}={spec}."
-            )
+            told = remedy.format(name=name.split(":")[-1], spec=spec)
+            return f"{said} Asked as '{spec}' it recognises {share:.0%}: {told}."
         return f"{said} None of the usual scalings helps: look whether classes and order of names are the scenario's."
 
 
