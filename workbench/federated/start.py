@@ -11,8 +11,8 @@ from workbench.federated.settings import FedAvg, Federation
 from workbench.federated.splits.base import SPLITS
 from workbench.scenarios import SCENARIOS, Labelled, Scenario
 from workbench.targets.architectures import ARCHITECTURES, Classifier
+from workbench.targets.recipes import recipe_for
 from workbench.targets.store import built_as, shipped_body
-from workbench.targets.training import recipe_for
 
 
 def shares(federation: Federation, train: Labelled) -> list[Labelled]:
