@@ -22,6 +22,12 @@ from workbench.engine.model_cache import ModelCache
 from workbench.engine.presets import default_config
 from workbench.engine.restore import config_from
 from workbench.engine.tables import JUDGEMENT
+from workbench.grids.axes import GridPlan, plan_of
+from workbench.grids.estimate import Estimator
+from workbench.grids.fill import run_cell
+from workbench.grids.own import Table
+from workbench.grids.places import places_markdown
+from workbench.grids.statistics import compare
 from workbench.reports.command_line import command_line
 from workbench.runs.run_folder import RunFolder
 from workbench.tabular import reading
@@ -35,6 +41,7 @@ from workbench.tabular.models import MODELS
 from workbench.tabular.models.linear import LeastSquares
 from workbench.tabular.models.tree import DecisionTree
 from workbench.tabular.privacy.functional import private_regression
+from workbench.tabular.protection import DifferentialPrivacy
 from workbench.tabular.scenarios import warfarin
 from workbench.tabular.scenarios.own import Declared, bring
 from workbench.tabular.scenarios.published_marginals import (
@@ -47,7 +54,9 @@ from workbench.tabular.scenarios.published_marginals import (
 )
 from workbench.tabular.scenarios.warfarin import patients_of
 from workbench.tabular.table import Column
-from workbench.tabular.target import TableView
+from workbench.tabular.target import TableView, TrainedTarget
+from workbench.tabular.training import facts, train
+from workbench.ui.tabs.grid_table import table
 
 FEW = {"records": 600}
 ATTACKS = [entry.key for entry in INFERENCES if not entry.info.baseline]
@@ -239,6 +248,26 @@ def test_privacy_lowers_what_leaks():
         found = inquiry("warfarin", "map", defense=defense, knobs={"records": 2000})
         answers[defense] = (found.answers() == found.truth).mean()
     assert answers["dp(epsilon=0.1)"] < answers["none"] - 0.1
+
+
+def test_a_perceptron_trained_privately_is_the_same_by_seed_and_worse_with_less_budget():
+    place = scenario_now("warfarin")
+    private, public = place.records.private.rows(slice(0, 1500)), place.records.public
+
+    def trained(epsilon: float, seed: int = 0) -> TrainedTarget:
+        return train(private, place.response, "mlp", DifferentialPrivacy(epsilon), seed, public)
+
+    rows = public.without("dose").data[:50]
+    loose, tight = trained(300.0), trained(0.05)
+    np.testing.assert_array_equal(loose.scores(rows), trained(300.0).scores(rows))
+    assert not np.array_equal(loose.scores(rows), trained(300.0, seed=1).scores(rows))
+    assert facts(loose, public)["accuracy"] > facts(tight, public)["accuracy"] + 0.05
+    np.testing.assert_allclose(loose.scores(rows).sum(1), 1, atol=1e-5)
+
+
+def test_a_run_against_a_private_perceptron_says_its_budget():
+    found = inquiry("warfarin", "csmia", target="mlp", defense="dp(epsilon=3)", knobs={"records": 200})
+    assert found.config.defense == "dp(epsilon=3)" and len(found.answers()) == 200
 
 
 @pytest.mark.parametrize(
@@ -458,3 +487,50 @@ def test_a_category_that_only_the_public_file_has_is_missing_and_noted(here):
 def test_a_scenario_without_its_records_says_how_to_get_them(here):
     config = RunConfig("gss", "csmia", "tree", classes=(0,))
     assert any("bring-table FILE --as gss" in sentence for sentence in problems(config))
+
+
+# Grids over tables.
+
+
+def test_attacks_and_columns_of_a_table_make_a_grid_that_is_compared_by_record(tmp_path):
+    axes = ["attack=csmia,majority", "sensitive=alcohol,infidelity"]
+    plan = plan_of("fivethirtyeight", axes)
+    assert GridPlan.from_json(plan.to_json()) == plan
+    cells = plan.cells()
+    assert [(c.row, c.column, c.problem) for c in cells[:2]] == [
+        ("CSMIA", "sensitive alcohol", ""),
+        ("CSMIA", "sensitive infidelity", ""),
+    ]
+    assert Estimator(None).of(cells).cells == 4
+    records = [{**cell.place, "config": cell.config.to_json(), **run_cell(cell.config, tmp_path)} for cell in cells]
+    assert all(len(r["persons"]["accuracy"]) == 332 and r["state"] == "finished" for r in records)
+    first = records[0]
+    assert np.mean(list(first["persons"]["accuracy"].values())) == pytest.approx(first["metrics"]["accuracy"], abs=1e-4)
+    said = places_markdown(records, plan.rows)
+    assert "records whose value was named" in said and "evaluator" not in said and "Majority" in said
+    found = compare(records, "Majority", "CSMIA", "accuracy")
+    assert found is not None and found.persons == 332 and 0 < found.p <= 1
+    assert "CSMIA" in table(records, Table("own-x", plan.title, "", plan.cells, own=True), "accuracy")
+
+
+@pytest.mark.parametrize(
+    ("axes", "said"),
+    [
+        (["attack=gmi"], "gmi"),
+        (["defense=bido"], "bido"),
+        (["colour=1"], "cannot be varied"),
+        (["attack=csmia", "prior=gan"], ""),
+    ],
+)
+def test_axes_that_tables_have_not_are_refused_or_told(axes, said):
+    if said:
+        with pytest.raises(WorkbenchError, match=said):
+            plan_of("fivethirtyeight", axes)
+    else:
+        assert "searches no prior" in plan_of("fivethirtyeight", axes).cells()[0].problem
+
+
+def test_privacy_is_an_axis_of_a_table():
+    cells = plan_of("warfarin", ["defense=none,dp(epsilon=1)", "seed=0,1"], attack="map").cells()
+    assert [c.config.defense for c in cells] == ["none", "none", "dp(epsilon=1)", "dp(epsilon=1)"]
+    assert {c.config.target for c in cells} == {"linear"} and all(not problems(c.config) for c in cells)

@@ -21,7 +21,7 @@ from workbench.grids.estimate import Estimator
 from workbench.grids.fill import SKIPPED, default_jobs, fill
 from workbench.grids.markdown import markdown, sheet_name, sheet_of
 from workbench.grids.own import Table, keep, key_of, records_of, refresh, table_of
-from workbench.grids.places import places_markdown
+from workbench.grids.places import MEASURES, places_markdown
 from workbench.grids.ray_pool import ray_pool
 from workbench.grids.statistics import compare
 from workbench.runs.store import RunStore
@@ -38,6 +38,8 @@ def cells_named(cells: list[Cell], only: list[str]) -> list[Cell]:
 def line_of(cell: Cell, record: dict[str, Any]) -> str:
     accuracy, verdict = (record.get("metrics") or {}).get("acc@1"), record.get("verdict")
     figure = "" if accuracy is None else f"  Acc@1 {accuracy:.2f}"
+    if (right := (record.get("metrics") or {}).get("accuracy")) is not None:
+        figure = f"  named {right:.3f}, MCC {record['metrics']['mcc']:.3f}"
     figure = f"  recognised {verdict['recognised']} of {verdict['n']}{figure}" if verdict else figure
     return f"{cell.id}: {record['state']}{figure}  {record.get('reason', '')}".rstrip()
 
@@ -169,7 +171,7 @@ class GridCommand:
 def tested(records: list[dict[str, Any]], first: str, second: str) -> str:
     """Return what a test of two rows or two columns says, a line a measure; raises `UsageError` if it says nothing."""
     said = []
-    for measure in ("recognised", "acc@1"):
+    for measure in MEASURES:
         if (found := compare(records, first, second, measure)) is not None:
             said.append(
                 f"{measure}: {second} less {first} {found.difference:+.3f}, p = {found.p:.4f} "

@@ -8,16 +8,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from workbench.attacks import ATTACKS
 from workbench.core.errors import UsageError, WorkbenchError
-from workbench.core.knobs import knobs_of
 from workbench.core.records import RunConfig
 from workbench.defenses.plan import Plan
 from workbench.engine.presets import default_config
 from workbench.grids.base import Cell
 from workbench.priors import PRIORS
-from workbench.scenarios import SCENARIOS
-from workbench.targets import ARCHITECTURES
+from workbench.tabular.kinds import (
+    any_knob,
+    attack_title,
+    ensure_attack,
+    ensure_classes,
+    ensure_defense,
+    ensure_scenario,
+    presets_of,
+    prior_of,
+    target_title,
+    usual_attack,
+)
 
 NUMBERS = ("seed", "restarts", "budget", "asks")
 FIELDS = ("attack", "defense", "target", "prior", *NUMBERS)
@@ -53,7 +61,7 @@ class Axis:
             raise UsageError(f"--axis {text[:60]}: write it as name=value,value, such as attack=gmi,ppa.")
         if len(set(values)) < len(values):
             raise UsageError(f"The axis {axis.name} has a value twice.")
-        if axis.name not in FIELDS and not any(axis.name in knobs_of(entry.item) for entry in ATTACKS):
+        if axis.name not in FIELDS and not any_knob(axis.name):
             raise UsageError(
                 f"'{axis.name[:40]}' cannot be varied. Vary {', '.join(FIELDS)}, or a knob of an attack, such as lr."
             )
@@ -65,11 +73,11 @@ class Axis:
     def title(self, value: str) -> str:
         """Return what a reader calls a value of this axis."""
         if self.name == "attack":
-            return ATTACKS.entry(value).title if value in ATTACKS else value
+            return attack_title(value)
         if self.name == "defense":
             return _defense_title(value)
         if self.name == "target":
-            return ARCHITECTURES.entry(value).title if value in ARCHITECTURES else value
+            return target_title(value)
         if self.name == "prior":
             return PRIORS.entry(value).title if value in PRIORS else value
         return f"{self.name.replace('_', ' ')} {value}"
@@ -102,7 +110,7 @@ class GridPlan:
     preset: str = "demo"
 
     def __post_init__(self) -> None:
-        SCENARIOS.entry(self.scenario)
+        ensure_scenario(self.scenario)
         names = [axis.name for axis in self.axes]
         if not names:
             raise UsageError("A grid needs at least one axis, such as --axis attack=gmi,ppa.")
@@ -164,16 +172,16 @@ class GridPlan:
 
     def _config(self, value: Mapping[str, str]) -> tuple[RunConfig, str]:
         """Return a combination's configuration, and why it is none: then one without what does not fit."""
-        attack = value.get("attack") or self.attack or SCENARIOS[self.scenario].default_attack
+        attack = value.get("attack") or self.attack or usual_attack(self.scenario)
         fields: dict[str, Any] = {name: value[name] for name in ("defense", "target", "prior") if name in value}
         fields |= {name: int(value[name]) for name in NUMBERS if name in value}
         knobs = {name: text for name, text in value.items() if name not in FIELDS}
         if self.classes:
             fields["classes"] = self.classes
-        if "prior" in fields and ATTACKS.entry(attack).info.prior is None:
+        if "prior" in fields and prior_of(self.scenario, attack) is None:
             del fields["prior"]
             held = default_config(self.scenario, attack, preset=self._preset(attack), **fields)
-            return held, f"{ATTACKS.entry(attack).title} searches no prior, so there is nothing to vary."
+            return held, f"{attack_title(attack)} searches no prior, so there is nothing to vary."
         try:
             return default_config(self.scenario, attack, preset=self._preset(attack), knobs=knobs, **fields), ""
         except WorkbenchError as error:
@@ -182,7 +190,7 @@ class GridPlan:
             return replace(held, knobs={**held.knobs, **knobs}), str(error)
 
     def _preset(self, attack: str) -> str:
-        return self.preset if self.preset in ATTACKS.entry(attack).info.presets else "demo"
+        return self.preset if self.preset in presets_of(self.scenario, attack) else "demo"
 
 
 def _number(text: str) -> float | None:
@@ -197,15 +205,15 @@ def plan_of(
 ) -> GridPlan:
     """Return the plan that a person's words say; raises `UsageError` or `UnknownName`."""
     if attack:
-        ATTACKS.entry(attack)
+        ensure_attack(scenario, attack)
     parsed = tuple(Axis.parse(text) for text in axes)
     plan = GridPlan(scenario, parsed, attack, classes, preset)
     for axis in parsed:
         for value in axis.values:
             if axis.name == "attack":
-                ATTACKS.entry(value)
+                ensure_attack(scenario, value)
             elif axis.name == "defense":
-                Plan.of(value)
+                ensure_defense(scenario, value)
     if classes:
-        SCENARIOS[scenario]().classes(classes)
+        ensure_classes(scenario, classes)
     return plan

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.attacks import ATTACKS
 from workbench.core.records import RunConfig
 from workbench.grids.base import GRIDS, Cell, shipped
 from workbench.runs.store import RunStore
+from workbench.tabular.kinds import asks_from_outside
 
 USUAL = 45.0  # seconds of a cell like which none has been run
 AROUND = 4.0  # seconds beside the attack itself, for loading and judging
@@ -89,7 +89,7 @@ class Estimator:
         for cell in cells:
             count += 1
             config, past = cell.config, self._past(cell.config.scenario, cell.config.attack)
-            black_box = not ATTACKS.entry(config.attack).info.access.inside
+            black_box = asks_from_outside(config.scenario, config.attack)
             if past is None:
                 seconds += USUAL
                 queries += config.budget or 0

@@ -7,6 +7,7 @@ from typing import Any
 
 from workbench.reports.marks import marks_of
 from workbench.runs.run_folder import RunFolder
+from workbench.tabular.scenarios import is_table
 
 Persons = dict[str, float]  # a person's class to the share of tries at them that came off, 0 to 1
 
@@ -14,8 +15,13 @@ Persons = dict[str, float]  # a person's class to the share of tries at them tha
 def persons_of(folder: RunFolder) -> dict[str, Persons]:
     """Return for each measure each person's share: `recognised` by all judges who can say no, and `acc@1`.
 
-    A measure of which nothing is known is left out.
+    Of an attribute inference it is `accuracy`, whether a record's value was named, for every record that was attacked. A
+    measure of which nothing is known is left out.
     """
+    if is_table(folder.config().scenario):
+        held = folder.result()
+        right = (held["answers"] == held["truth"]).int().tolist()
+        return {"accuracy": {str(row): hit for row, hit in enumerate(right)}}
     candidates = folder.scene().get("candidates") or []
     marks = marks_of(folder.judgement(), len(candidates))
     tries: dict[str, dict[str, list[float]]] = {"recognised": defaultdict(list), "acc@1": defaultdict(list)}

@@ -8,7 +8,11 @@ from typing import Any
 
 from workbench.grids.statistics import Average, average
 
-MEASURES = {"recognised": "recognised by all judges", "acc@1": "evaluator's accuracy"}
+MEASURES = {
+    "recognised": "recognised by all judges",
+    "acc@1": "evaluator's accuracy",
+    "accuracy": "records whose value was named",
+}
 
 
 @dataclass(frozen=True)
@@ -71,11 +75,10 @@ def places_markdown(records: Sequence[dict[str, Any]], rows: str) -> str:
     for group in dict.fromkeys(place.group for place in held):
         inside = {(p.row, p.column): p for p in held if p.group == group}
         columns = list(dict.fromkeys(column for _, column in inside))
-        for measure, title in MEASURES.items():
-            if measure == "recognised" and not any(p.average(measure) for p in inside.values()):
-                continue
+        told = [measure for measure in MEASURES if any(p.average(measure) for p in inside.values())]
+        for measure in told or ["acc@1"]:
             lines = [
-                f"**{' / '.join(filter(None, (group, title)))}** (95 %, by person)",
+                f"**{' / '.join(filter(None, (group, MEASURES[measure])))}** (95 %, by person)",
                 "",
                 f"| {' | '.join([rows, *columns])} |",
                 "|" + "---|" * (1 + len(columns)),

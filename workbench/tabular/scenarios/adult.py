@@ -7,7 +7,7 @@ from workbench.tabular.scenarios.pairs import read_pair
 
 HINT = (
     "The census records are not on this machine: take Adult_35222.csv and Adult_10000.csv, the split of Mehnaz et al. "
-    "(github.com/smehnaz/black-boxMIAI, folder data)."
+    "(github.com/smehnaz/Black-box-Model-Inversion-Attribute-Inference, folder data)."
 )
 
 

@@ -7,7 +7,7 @@ from workbench.tabular.scenarios.pairs import read_pair
 
 HINT = (
     "The survey's records are not on this machine: take GSS_15235.csv and GSS_5079.csv, the split of Mehnaz et al. "
-    "(github.com/smehnaz/black-boxMIAI, folder data)."
+    "(github.com/smehnaz/Black-box-Model-Inversion-Attribute-Inference, folder data)."
 )
 
 

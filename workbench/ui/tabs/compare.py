@@ -20,7 +20,7 @@ from workbench.grids.statistics import compare
 from workbench.scenarios import SCENARIOS
 from workbench.ui.shell import COMMAND, LIGHT, START, App, drawn_by, tab, told
 from workbench.ui.tabs.grid_form import plan_from, sentence_of
-from workbench.ui.tabs.grid_table import METRICS, points, table
+from workbench.ui.tabs.grid_table import BY_PERSON, METRICS, points, table
 
 MOST_QUEUED = 60
 OPEN = ("missing", "failed", "stopped")  # what is run by "Run what is missing"; a registered table's only the first
@@ -219,7 +219,7 @@ def _texts(said: Any) -> tuple[str, list[str], list[str], str, str, str]:
 
 def test(records: list[dict[str, Any]], first: str, second: str, measure: str) -> str:
     """Return what a test of two rows or columns says, as HTML."""
-    by = measure if measure in ("recognised", "acc@1") else "recognised"
+    by = measure if measure in BY_PERSON else "recognised"
     found = compare(records, first, second, by)
     if found is None:
         said = "A test by person needs two rows, or two columns, with runs that were made here."

@@ -6,8 +6,9 @@ from html import escape
 from typing import Any
 
 from workbench.grids.own import Table
-from workbench.grids.places import Place, places
+from workbench.grids.places import MEASURES, Place, places
 from workbench.reports.figures import number
+from workbench.tabular.scenarios import is_table
 
 METRICS = {
     "acc@1": "Acc@1",
@@ -16,14 +17,20 @@ METRICS = {
     "knn_dist": "KNN distance",
     "feat_dist": "feature distance",
     "ssim": "SSIM",
+    "recovered_psnr": "PSNR, true picture",
+    "recovered_ssim": "SSIM, true picture",
+    "accuracy": "records named right",
+    "mcc": "MCC, records",
 }
-BY_PERSON = ("recognised", "acc@1")
+BY_PERSON = tuple(MEASURES)
 FACES = 4  # of a cell
 SIDE = 52  # pixels across a face
 
 
 def faces(record: dict[str, Any], key: str) -> str:
-    """Return a cell's first faces as HTML: the run's own, else the shipped ones."""
+    """Return a cell's first faces as HTML: the run's own, else the shipped ones; "" where records have none."""
+    if is_table(record["config"]["scenario"]):
+        return ""
     name = escape(f"{record['row']}, {record['column']}")
     config, layout = record["config"], record.get("layout")
     if record.get("run"):
@@ -88,7 +95,7 @@ def cell(place: Place, table: Table, metric: str) -> str:
     if not done:
         return f'<td class="wb-cell" data-state="{place.state}"><small>{word}</small>{acts}</td>'
     runs = [r for r in done if r.get("run")]
-    picture = faces(done[0], table.key)
+    picture = faces(done[0], table.key) or ("<small>Open</small>" if runs else "")
     if runs:
         run = escape(runs[0]["run"])
         picture = f'<button type="button" class="wb-open" data-open="{run}" title="Open this run in Invert">{picture}</button>'
