@@ -25,7 +25,6 @@ PACKAGES = {
     "gradio": "the interface",
     "plotly": "the live plots",
     "skimage": "image metrics",
-    "torchmetrics": "metrics",
     "safetensors": "weights",
     "diffusers": "the diffusion prior",
     "onnxruntime": "targets in ONNX files",

@@ -11,7 +11,7 @@ import workbench
 def versions() -> dict[str, str]:
     """Return the versions of Python, this package and the libraries that decide results."""
     found = {"workbench": workbench.__version__, "python": platform.python_version(), "machine": platform.machine()}
-    for package in ("torch", "torchvision", "numpy", "torchmetrics"):
+    for package in ("torch", "torchvision", "numpy", "scikit-image"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

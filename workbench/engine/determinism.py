@@ -11,9 +11,10 @@ import torch
 @contextmanager
 def deterministic() -> Iterator[None]:
     """Let torch choose deterministic algorithms inside; what cannot be had so only warns. Outside it is as it was."""
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    before = torch.get_deterministic_debug_mode()
+    # Does what torch.use_deterministic_algorithms does, which loads a compiler first, for seconds.
+    torch.set_deterministic_debug_mode("warn")
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        torch.set_deterministic_debug_mode(before)

@@ -13,8 +13,9 @@ from workbench.core.folding import fold
 from workbench.defenses import load_target
 from workbench.defenses.plan import under
 from workbench.defenses.store import load_classifier
+from workbench.engine.ceilings import ceiling_of
 from workbench.metrics.base import EvalContext
-from workbench.metrics.judge import Judgement, ceiling
+from workbench.metrics.judge import Judgement
 from workbench.priors import PRIORS, Prior, load_prior
 from workbench.priors.base import prior_problem
 from workbench.recognisers import Panel
@@ -97,7 +98,7 @@ class ModelCache:
 
     def ceiling(self, scenario: str) -> Judgement | None:
         context = self.evaluation(scenario)
-        return None if context is None else ceiling(context)
+        return None if context is None else ceiling_of(scenario, context)
 
     def truth(self, scenario: str, classes: list[int]) -> torch.Tensor | None:
         """Return one private image for each entry of `classes`, (N, C, H, W); None without the data."""

@@ -16,7 +16,7 @@ TRUTH = "each reconstruction with the picture that the client sent the activatio
     unit="dB",
     best="higher",
     compares=TRUTH,
-    source="torchmetrics",
+    source="10 log10 of 1 / MSE",
     order=8,
 )
 def recovered_psnr(judged: Judged) -> Tensor | None:
@@ -30,7 +30,7 @@ def recovered_psnr(judged: Judged) -> Tensor | None:
     unit="-1 to 1",
     best="higher",
     compares=TRUTH,
-    source="torchmetrics",
+    source="scikit-image",
     order=9,
 )
 def recovered_ssim(judged: Judged) -> Tensor | None:
