@@ -77,6 +77,7 @@ def test_random_samples_of_a_prior_are_nobody(judge):
     assert ((scores.argmax(1) == labels) & named(judge, images)).float().mean() <= 0.01
 
 
+@pytest.mark.slow
 def test_a_kept_gallery_is_the_one_that_is_made(judge):
     scenario = SCENARIOS["faces"]()
     strange = replace(judge.card, weights="another network")

@@ -142,6 +142,7 @@ def test_the_evaluator_is_measured_against_the_panel():
     assert (nobody.tpr, nobody.fnr, nobody.fpr, nobody.tnr) == (None, None, 1.0, 0.0)
 
 
+@pytest.mark.slow
 def test_fid_is_inceptions_and_only_with_weights(context, judged, tmp_path, monkeypatch):
     from torchvision.models import inception_v3
 

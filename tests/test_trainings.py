@@ -346,6 +346,7 @@ def test_a_training_waits_goes_stops_and_is_resumed(scheduler, store):
     assert int(store.training(again).losses().splitlines()[1].split(",")[0]) > reached
 
 
+@pytest.mark.slow
 def test_a_killed_worker_and_a_closed_application_leave_the_training_to_be_resumed(scheduler, store):
     run = scheduler.train(config(recipe=LONG))
     wait_for(lambda: store.training(run).progress().get("step", 0) > 250)

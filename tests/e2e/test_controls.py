@@ -30,7 +30,7 @@ def stop(page) -> None:
         until(lambda: state(page) == "stopped", seconds=600)
 
 
-@pytest.mark.parametrize("size", [(1440, 900), (1024, 768), (390, 844)])
+@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
 def test_the_page_stays_where_it_is(visit: Callable[..., Visit], served: Served, size: tuple[int, int]) -> None:
     page = visit(size=size).page
     page.add_init_script(SHIFTS)
@@ -170,6 +170,7 @@ def test_a_phone_shows_the_faces_first_and_reaches_every_tab(
     assert visited.faults == []
 
 
+@pytest.mark.slow
 def test_eight_tabs_of_one_browser_follow_a_run_and_each_can_stop_it(run: tuple[Visit, str], served: Served) -> None:
     first = run[0].page
     first.evaluate("run => import('/wb/assets/live/main.js').then(m => m.follow(run))", run[1])

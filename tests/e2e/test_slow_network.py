@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from .conftest import Visit
 from .test_interface import turn_to, until
 from .test_target_view import choose
 
 
+@pytest.mark.slow
 def test_each_tab_is_drawn_though_its_scripts_come_late(visit: Callable[..., Visit]) -> None:
     visited = visit(late=0.7)
     page = visited.page
