@@ -90,7 +90,10 @@ class Program(nn.Module):
         self.names = tuple(graph["held"])
         for name, (sizes, kind) in graph["held"].items():
             value = torch.zeros(sizes, dtype=KINDS[kind]) if tensors is None else tensors[name]
-            self.register_buffer(_own(name), value)
+            if value.is_floating_point():
+                self.register_parameter(_own(name), nn.Parameter(value, requires_grad=False))
+            else:
+                self.register_buffer(_own(name), value)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return (n, K)."""
@@ -101,7 +104,7 @@ class Program(nn.Module):
         return torch.cat([self._answered(f)[: len(p)] for f, p in zip(filled, parts, strict=True)])
 
     def _answered(self, images: Tensor) -> Tensor:
-        held: dict[str, Any] = {name: self.get_buffer(_own(name)) for name in self.names}
+        held: dict[str, Any] = {name: getattr(self, _own(name)) for name in self.names}
         held[self.image] = images
         for node in self.nodes:
             given = [_value(a, held, images.device) for a in node.given]

@@ -31,10 +31,13 @@ def from_elsewhere(scenario: str, target: str) -> bool:
         return False
 
 
-def first_look(scenario: str, target: str) -> str:
+def first_look(scenario: str, target: str, warned: bool = False) -> str:
     """Return what a target from elsewhere answers about its own people, as HTML; "" for one that was trained here.
 
     A service is not asked: it counts what it is asked.
+
+    Args:
+        warned: what is wrong is said elsewhere on the page.
     """
     if not from_elsewhere(scenario, target):
         return ""
@@ -44,7 +47,7 @@ def first_look(scenario: str, target: str) -> str:
         return f'<div class="wb-problem"><p>{escape(str(error))}</p></div>'
     if found is None:
         return '<p class="wb-note">The private photographs are not here, so that it cannot be asked about its own people.</p>'
-    warning = sanity_warning(scenario, target) or ""
+    warning = "" if warned else sanity_warning(scenario, target) or ""
     problem = f'<div class="wb-problem" role="alert"><p>{escape(warning)}</p></div>' if warning else ""
     return (
         f'{problem}<section class="wb-card-text" data-testid="first-look"><h2>Does it know its own people?</h2>'

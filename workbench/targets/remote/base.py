@@ -87,7 +87,14 @@ class RemoteCard:
                 "Choose the scenario that it was offered for."
             )
         if wanted.inside:
-            return f"{name} can only be asked, and this attack holds the model itself. Choose a black-box attack."
+            whole = (
+                " or bring the model itself, as torch.export writes it (docs/own-models.md)"
+                if name[:5] == "onnx:"
+                else ""
+            )
+            return (
+                f"{name} can only be asked, and this attack holds the model itself. Choose a black-box attack{whole}."
+            )
         if OFFERED.index(wanted) < OFFERED.index(self.access):
             most = f"its {self.k} best scores" if self.access is Access.TOP_K else "labels only"
             return f"{name} releases {most}, and this attack needs {wanted.label.lower()}. Choose one that needs less."

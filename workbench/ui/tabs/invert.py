@@ -220,8 +220,12 @@ def turn_here(app: App, panel: SettingsPanel) -> None:
     turned = app.pages["invert"].select(aimed, panel.inputs, panel.of(*panel.SHOWN), **LIGHT)
     # What was brought is asked about its own people before anybody attacks it.
     place = panel.of("scenario", "target")
-    turned.then(first_look, place, panel.controls["looked"], **QUIET)
-    panel.controls["target"].input(first_look, place, panel.controls["looked"], **QUIET)
+
+    def looked(scenario: str, target: str) -> str:
+        return first_look(scenario, target, warned=True)  # beside Run
+
+    turned.then(looked, place, panel.controls["looked"], **QUIET)
+    panel.controls["target"].input(looked, place, panel.controls["looked"], **QUIET)
     panel.controls["scenario"].input(lambda: "", None, panel.controls["looked"], **LIGHT)
 
     def learn(given: dict[Any, Any], request: gr.Request) -> gr.Tabs:
