@@ -9,13 +9,17 @@ import pytest
 import torch
 
 from workbench.analysis.protocol_costs import costs
+from workbench.core.records import TrainingConfig
 from workbench.federated.aggregate import aggregated
 from workbench.federated.checks import Reception
 from workbench.federated.fixed_point import decoded, encoded
 from workbench.federated.protocols.base import PROTOCOLS, Refused, TooFewLeft
+from workbench.federated.protocols.group import logarithm, minus, plus, times
+from workbench.federated.protocols.hybrid_alpha import Authority, encrypted
 from workbench.federated.protocols.masks import Masker, PairwiseMasks, stream
 from workbench.federated.secret_sharing import recovered, shared
 from workbench.federated.update import Update, flat, weighted_mean
+from workbench.trainings.start import training_problems
 
 NUMBERS = 3000
 VECTORS = {p: torch.randn(NUMBERS, generator=torch.Generator().manual_seed(p)) for p in range(5)}
@@ -23,7 +27,8 @@ every_protocol = pytest.mark.parametrize("key", PROTOCOLS.keys())
 
 
 def protocol(key: str):
-    if package := PROTOCOLS.entry(key).info.package:
+    info = PROTOCOLS.entry(key).info
+    if package := info.module or info.package:
         pytest.importorskip(package)
     return PROTOCOLS[key]()
 
@@ -31,8 +36,9 @@ def protocol(key: str):
 @every_protocol
 @pytest.mark.parametrize("gone", [frozenset(), frozenset({3})])
 def test_a_sum_is_the_plain_one_whoever_drops_out(key, gone):
-    summed = protocol(key).sum(VECTORS, gone)
-    plain = sum(VECTORS[p].double() for p in VECTORS if p not in gone)
+    vectors = {p: vector[:70] if PROTOCOLS.entry(key).info.most else vector for p, vector in VECTORS.items()}
+    summed = protocol(key).sum(vectors, gone)
+    plain = sum(vectors[p].double() for p in vectors if p not in gone)
     assert summed.left == [p for p in VECTORS if p not in gone]
     assert (summed.total - plain).abs().max() < 1e-4 and summed.sent > 0 < summed.received
 
@@ -117,6 +123,49 @@ def test_a_lost_round_changes_nothing_and_says_so():
     sent = updates()
     outcome = aggregated(Reception(sent[0].delta), sent, frozenset({0, 1}), "masks", 1)
     assert outcome.mean is None and "The round is lost" in outcome.refused[3]
+
+
+def test_a_third_party_gives_one_key_a_round_and_none_for_few():
+    pytest.importorskip("nacl")
+    authority = Authority(1, 3)
+    with pytest.raises(Refused, match="a key to the sum of 1; it gives none below 3"):
+        authority.key(frozenset({0}), 2, 1)
+    with pytest.raises(Refused, match="a key of round 2; this is round 1"):
+        authority.key(frozenset({0, 1, 2}), 2, 2)
+    authority.key(frozenset({0, 1, 2}), 2, 1)
+    with pytest.raises(Refused, match="has given its key of round 1 already"):
+        authority.key(frozenset({0, 1, 3}), 2, 1)
+    with pytest.raises(TooFewLeft, match="The round is lost"):
+        PROTOCOLS["hybrid-alpha"]().sum({p: v[:2] for p, v in VECTORS.items()}, frozenset({0, 1}))
+
+
+def test_a_ciphertext_alone_is_no_small_logarithm_and_its_key_opens_no_other_round():
+    pytest.importorskip("nacl")
+    numbers = torch.tensor([5, -3]).numpy()
+    here, there = Authority(1, 1), Authority(2, 1)
+    tags, points = encrypted(numbers, here.seed(0), here.public)
+    assert logarithm(points[0], 10**5) is None
+
+    def opened(authority: Authority) -> list[int | None]:
+        rows, pads = authority.key(frozenset({0}), 2, authority.round)
+        blinds = [plus(times(a, tags[0]), times(b, tags[1])) for a, b in rows[0]]
+        return [logarithm(minus(minus(c, b), times(u)), 10**5) for c, b, u in zip(points, blinds, pads, strict=True)]
+
+    assert opened(here) == [5, -3]
+    assert opened(there) == [None, None]
+
+
+@pytest.mark.parametrize("number", [0, 1, -1, 2**14, 2**14 + 1, -(2**15) - 1, 123456, -654321])
+def test_logarithms_are_found_on_either_side_of_nought(number):
+    pytest.importorskip("nacl")
+    assert logarithm(times(number), 10**6) == number
+
+
+def test_a_network_too_large_for_a_protocol_is_refused_before_it_starts():
+    pytest.importorskip("phe")
+    config = TrainingConfig("federated", "faces", target="cnn", recipe={"protocol": "paillier"})
+    assert "sums 100,000 numbers in some minutes" in training_problems(config)[0]
+    assert not training_problems(replace(config, recipe={"protocol": "masks"}))
 
 
 def test_the_plain_view_is_the_image_and_the_masked_one_is_noise():

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 
 from workbench.analysis.protocol_costs import costs
+from workbench.analysis.vertical_costs import Vertical, compared
 from workbench.commands.base import assignments, command
 from workbench.core.errors import UsageError
-from workbench.core.knobs import knobs_of
+from workbench.core.knobs import configure, knobs_of
 from workbench.core.paths import runs_dir
 from workbench.core.records import RunState, TrainingConfig
 from workbench.engine.model_cache import ModelCache, pick_device
@@ -29,9 +30,9 @@ from workbench.trainings.start import ensure_trainable
 from workbench.workers.scheduler import default_threads
 
 
-def knob_help() -> str:
+def knob_help(owner: type) -> str:
     """Return the knobs with their defaults, a line each."""
-    return "\n".join(f"  {name}={knob.default}  {knob.help}" for name, knob in knobs_of(FedAvg).items())
+    return "\n".join(f"  {name}={knob.default}  {knob.help}" for name, knob in knobs_of(owner).items())
 
 
 @command("federated", "Train a model among participants", order=4)
@@ -39,8 +40,8 @@ class Federated:
     @staticmethod
     def arguments(parser: argparse.ArgumentParser) -> None:
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
-        parser.epilog = f"knobs of --set:\n{knob_help()}"
-        parser.add_argument("what", choices=("train", "list", "remove", "costs"))
+        parser.epilog = f"knobs of --set:\n{knob_help(FedAvg)}\n\nof boost, on a table:\n{knob_help(Vertical)}"
+        parser.add_argument("what", choices=("train", "list", "remove", "costs", "boost"))
         parser.add_argument("--scenario")
         parser.add_argument("--arch", help="architecture that is trained (default: cnn)")
         parser.add_argument("--set", dest="knobs", action="append", default=[], metavar="KNOB=VALUE")
@@ -58,7 +59,7 @@ class Federated:
             return None
         if options.scenario is None:
             raise UsageError("Name the scenario with --scenario.")
-        return {"train": train, "remove": remove, "costs": protocol_costs}[options.what](options)
+        return {"train": train, "remove": remove, "costs": protocol_costs, "boost": boost}[options.what](options)
 
 
 def train(options: argparse.Namespace) -> int:
@@ -145,12 +146,32 @@ def protocol_costs(options: argparse.Namespace) -> None:
         return
     for row in rows:
         if row.problem:
-            print(f"{row.title:<22} {row.problem}")
+            print(f"{row.title:<36} {row.problem}")
             continue
         view = "nothing that can be read" if row.view is None else f"{row.view:.1f} dB"
+        numbers = max(row.measured for row in rows)
+        part = "" if row.measured == numbers else f" (scaled from {row.measured} of {numbers} numbers)"
         print(
-            f"{row.title:<22} {row.sent / 1e6:.2f} MB sent, {row.received / 1e6:.2f} MB received, {row.seconds:.2f} s, "
+            f"{row.title:<36} {row.sent / 1e6:.2f} MB sent, {row.received / 1e6:.2f} MB received, {row.seconds:.2f} s{part}, "
             f"sum off by {row.error:.1e}, one update as the server sees it: {view}"
+        )
+
+
+def boost(options: argparse.Namespace) -> None:
+    """Train boosted trees of two parties on a table, in the clear and under Paillier."""
+    rows = list(compared(options.scenario, configure(Vertical, assignments(options.knobs)), options.seed))
+    if options.json:
+        print(json.dumps([asdict(row) for row in rows]))
+        return
+    for row in rows:
+        print(
+            f"{row.title:<14} "
+            + (
+                row.problem
+                or f"accuracy {row.accuracy:.3f} (greater class {row.floor:.3f}), {row.seconds:.1f} s, "
+                f"{row.sent / 1e6:.2f} MB sent, {row.received / 1e6:.2f} MB received, "
+                f"{'the same trees' if row.same else 'OTHER TREES'}"
+            )
         )
 
 

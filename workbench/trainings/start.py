@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from workbench.defenses.plan import Plan, under
 from workbench.defenses.store import load_classifier, release_name, target_problem
 from workbench.defenses.store import weights_name as target_weights_name
 from workbench.defenses.training import defense_problem
+from workbench.federated.protocols.base import PROTOCOLS
 from workbench.federated.settings import Federation
 from workbench.federated.start import bytes_needed, first_model
 from workbench.federated.store import weights_name as federated_name
+from workbench.federated.update import weights_of
 from workbench.priors import PRIORS, Prior
 from workbench.priors.base import Setting, load_prior, prior_problem, weights_name
 from workbench.priors.training.loop import TrainingProgress, train
@@ -123,7 +126,7 @@ def _federated_training_problems(config: TrainingConfig, dataset: Scenario) -> l
     if config.defense != "none":
         problems.append("Participants train without the defenses of Target; leave the defense out.")
     if not problems:
-        first_model(federation, dataset)  # raises what stands in the way of this architecture
+        problems += sum_problems(federation, dataset)
     models = models_dir()
     free = shutil.disk_usage(models if models.is_dir() else models.parent).free
     if (needed := bytes_needed(federation)) > free:
@@ -132,6 +135,22 @@ def _federated_training_problems(config: TrainingConfig, dataset: Scenario) -> l
             "Choose fewer rounds or participants, or another folder with WORKBENCH_MODELS."
         )
     return problems
+
+
+def sum_problems(federation: Federation, dataset: Scenario) -> list[str]:
+    """Return why updates of this network cannot be summed as is asked, a sentence each; raises `Incompatible`."""
+    info = PROTOCOLS.entry(federation.setting.protocol).info
+    numbers = sum(value.numel() for value in weights_of(first_model(federation, dataset).state_dict()).values())
+    if info.package and find_spec(info.module or info.package) is None:
+        return [
+            f"{info.title} needs the package '{info.package}', which is not installed here. Run: pip install {info.package}"
+        ]
+    if info.most and numbers > info.most:
+        return [
+            f"{info.title} sums {info.most:,} numbers in some minutes, and {federation.arch} on {federation.scenario} has {numbers:,}. "
+            "Choose a smaller network, or another protocol: masks and CKKS sum millions."
+        ]
+    return []
 
 
 def overrides_for(recipe: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:

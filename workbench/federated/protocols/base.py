@@ -65,12 +65,16 @@ class ProtocolInfo(Info):
 
     Attributes:
         package: what has to be installed for it beside the workbench; "" for nothing.
+        module: the package's module, where it has another name.
+        most: numbers in an update that one round can sum in some minutes; 0 for any.
         hides: whether the server sees no single update, so that it cannot look at them either.
     """
 
     paper: str
     summary: str
     package: str = ""
+    module: str = ""
+    most: int = 0
     hides: bool = True
 
 

@@ -7,29 +7,17 @@ All participants hold one key, so none may see another's ciphertext.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from workbench.core.errors import DataMissing
 from workbench.federated.protocols.base import PROTOCOLS, ProtocolInfo, Refused, Summed, vectors_problem
+from workbench.federated.protocols.packages import package
 
 DEGREE, SLOTS, SCALE, PRIMES = 8192, 4096, 2.0**40, [60, 60]
 BOUND = 1e3  # 2⁶⁰ over the scale, less room for the sum of a hundred
-
-
-def tenseal() -> Any:
-    """Return the package; raises `DataMissing` where it is not installed."""
-    try:
-        return importlib.import_module("tenseal")
-    except ImportError:
-        raise DataMissing(
-            "CKKS needs the package 'tenseal', which is not installed here. Run: pip install tenseal"
-        ) from None
 
 
 @PROTOCOLS.register(
@@ -51,7 +39,7 @@ class CKKS:
         left = [number for number in sorted(vectors) if number not in gone]
         if problem := vectors_problem({p: vectors[p] for p in left}, BOUND):
             raise Refused(problem)
-        ts = tenseal()
+        ts = package("tenseal", "CKKS")
         symmetric = ts.ENCRYPTION_TYPE.SYMMETRIC  # who sends holds the key, and encrypts twice as fast with it
         key, server = (
             ts.context(ts.SCHEME_TYPE.CKKS, DEGREE, coeff_mod_bit_sizes=PRIMES, encryption_type=symmetric)

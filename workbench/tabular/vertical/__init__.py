@@ -1,0 +1,1 @@
+"""One model of two parties who hold different columns of the same records."""
