@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from workbench.analysis import vertical_costs
+from workbench.analysis.vertical_costs import Vertical
 from workbench.tabular.models.secure_boost import TwoParties, halves
+from workbench.tabular.scenarios.base import Records, Response
+from workbench.tabular.table import Column, DataTable
 from workbench.tabular.vertical.boosting import Boosting, SecureBoost
 from workbench.tabular.vertical.sums import LEVELS, Clear, Encrypted, whole
 
@@ -62,3 +68,14 @@ def test_three_classes_are_told_apart():
     classes = (FEATURES[:, 0] * 3).astype(np.int64)
     scores = TwoParties().fit(FEATURES, classes, 3, 0).scores(FEATURES)
     assert np.allclose(scores.sum(1), 1) and (scores.argmax(1) == classes).mean() > 0.95
+
+
+def test_both_ways_are_compared_on_a_table(monkeypatch):
+    pytest.importorskip("phe")
+    columns = (Column("a"), Column("b"), Column("ill", ("no", "yes")))
+    table = DataTable(columns, np.concatenate([FEATURES[:, :2], (FEATURES[:, :1] > 0.5)], 1).astype(float))
+    records = Records(table.rows(slice(0, 200)), table.rows(slice(200, 300)), "drawn here")
+    place = SimpleNamespace(records=records, response=Response("ill", ("no", "yes")))
+    monkeypatch.setattr(vertical_costs, "TABLES", {"x": lambda: place})
+    clear, hidden = vertical_costs.compared("x", Vertical(rows=40, trees=1, depth=1, bins=2, bits=512))
+    assert hidden.same and hidden.accuracy == clear.accuracy > clear.floor and hidden.sent > clear.sent

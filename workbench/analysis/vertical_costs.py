@@ -21,8 +21,8 @@ from workbench.tabular.vertical.sums import Clear, Encrypted, Sums
 class Vertical:
     """How the two are compared."""
 
-    rows: int = knob(500, 20, 100_000, log=True, help="Records that both parties have.")
-    trees: int = knob(3, 1, 100, help="Trees, one after the other.")
+    rows: int = knob(200, 20, 100_000, log=True, help="Records that both parties have.")
+    trees: int = knob(2, 1, 100, help="Trees, one after the other.")
     depth: int = knob(2, 1, 8, help="Splits between a tree's root and a leaf.")
     bins: int = knob(8, 1, 64, help="Thresholds on a number, at most.")
     bits: int = knob(

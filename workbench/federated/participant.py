@@ -47,7 +47,7 @@ class LocalTraining:
     private: PrivateSteps | None = None
 
     def batches(self, rows: int, rng: torch.Generator) -> Iterator[Tensor]:
-        """Yield the row numbers of each batch of one epoch: equal parts, since a batch norm cannot learn from a last batch of one."""
+        """Yield the row numbers (n,) of each batch of one epoch: equal parts, since a batch norm cannot learn from a last batch of one."""
         parts = max(1, math.ceil(rows / self.batch))
         if self.private is not None:
             yield from self.private.samples(rows, parts, rng)

@@ -79,7 +79,7 @@ class PrivateSteps:
     noise: float
 
     def samples(self, rows: int, steps: int, rng: torch.Generator) -> Iterator[Tensor]:
-        """Yield the row numbers of each of an epoch's steps: every image with probability 1 / steps, maybe none."""
+        """Yield the row numbers (n,) of each of an epoch's steps: every image with probability 1 / steps, maybe none."""
         for _ in range(steps):
             yield (torch.rand(rows, generator=rng) < 1 / steps).nonzero()[:, 0]
 

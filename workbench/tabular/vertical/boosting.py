@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.tabular.encoding import Features
 from workbench.tabular.table import Array
@@ -49,7 +50,7 @@ class Party:
         """Return for each of its splits which of some records go left."""
         return [rows[self._features[rows, column] <= cut] for column, cut in self.cuts]
 
-    def left(self, number: int, features: Features) -> Array:
+    def left(self, number: int, features: Features) -> NDArray[np.bool_]:
         """Return which records (N, D) go left at its split of this number, (N,) bool."""
         column, cut = self.cuts[number]
         return features[:, column] <= cut
