@@ -22,6 +22,7 @@ from workbench.targets.recipes import ClassifierRecipe, suited
 from workbench.targets.resuming import checkpoint_of
 from workbench.targets.training import train_classifier
 from workbench.trainings.estimates import training_estimate
+from workbench.trainings.execute import reports
 from workbench.trainings.start import resumable
 from workbench.workers.scheduler import Scheduler
 
@@ -126,3 +127,11 @@ def test_a_first_training_is_judged_by_images_timed_here(digits):
     list(train_classifier(digits, "mlp", recipe=replace(RECIPE, epochs=2)))
     assert read_card(NAME)["images"] == len(digits.private.train)
     assert NAME in training_estimate(TrainingConfig("target", "digits", target="mlp")).basis
+
+
+@pytest.mark.usefixtures("models")
+def test_a_judges_two_phases_are_counted_as_one_training(digits, monkeypatch):
+    recipe = replace(RECIPE, epochs=3, everything=True)
+    monkeypatch.setattr("workbench.trainings.execute.recipe_for", lambda *given: recipe)
+    told = list(reports(TrainingConfig("target", "digits", target="mlp"), torch.device("cpu")))
+    assert [(r.step, r.total) for r in told] == [(k, 6) for k in range(1, 7)]

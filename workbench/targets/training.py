@@ -23,6 +23,8 @@ from workbench.targets.recipes import ClassifierRecipe, recipe_for
 from workbench.targets.resuming import EpochCheckpoint, checkpoint_of
 from workbench.targets.store import built_as, classifier_name, shipped_body
 
+LEARNING, EVERYTHING = "training images", "all private images"  # phases; the second, of evaluators alone
+
 
 @dataclass(frozen=True)
 class EpochProgress:
@@ -279,7 +281,7 @@ def train_classifier(
             recipe,
             flips=flips,
             check=split.heldout,
-            phase="training images",
+            phase=LEARNING,
             shaping=shaping,
             checkpoint=checkpoint,
         )
@@ -288,9 +290,7 @@ def train_classifier(
         if checkpoint is not None:
             checkpoint.turn(1, measured)
         model = fresh()
-        yield from fit(
-            model, split.all, recipe, flips=flips, check=split.all, phase="all private images", checkpoint=checkpoint
-        )
+        yield from fit(model, split.all, recipe, flips=flips, check=split.all, phase=EVERYTHING, checkpoint=checkpoint)
         measured["all_accuracy"] = accuracy(model, split.all)
     tensors = {k: v for k, v in model.state_dict().items()}
     defended = (

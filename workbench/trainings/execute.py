@@ -29,6 +29,7 @@ from workbench.runs.training_folder import TrainingFolder
 from workbench.scenarios import SCENARIOS
 from workbench.targets.recipes import recipe_for
 from workbench.targets.resuming import checkpoint_of
+from workbench.targets.training import EVERYTHING
 from workbench.trainings.staging import discard, promote, staged_name
 from workbench.trainings.start import alone, train_prior, trained_name
 
@@ -122,7 +123,9 @@ def _target_reports(config: TrainingConfig, device: torch.device) -> Iterator[Tr
             resume=config.resume,
         ):
             losses = {"loss": epoch.loss} | ({} if math.isnan(epoch.accuracy) else {"accuracy": epoch.accuracy})
-            yield TrainingProgress(epoch.epoch, epoch.total, losses, time.monotonic() - start)
+            before = epoch.total if epoch.phase == EVERYTHING else 0  # epochs of the phase before
+            whole = epoch.total * (2 if recipe.everything else 1)
+            yield TrainingProgress(before + epoch.epoch, whole, losses, time.monotonic() - start)
 
 
 def _federated_reports(config: TrainingConfig, device: torch.device) -> Iterator[TrainingProgress]:
