@@ -8,7 +8,7 @@ export const unrun = layer => layer.psnr == null && !going(layer);
 
 /** The judges' word in few letters; "" where no judge can say no. */
 export function recognised({recognised: yes, n}) {
-  return yes == null ? "" : `judged ${yes} of ${n}`;
+  return yes == null ? "" : `judged ${yes}/${n}`;
 }
 
 /** A layer's figures in a sentence. */

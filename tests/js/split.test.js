@@ -11,7 +11,7 @@ test("a layer's figures are told with the floor and the judges' word", () => {
     figures(done),
     /^PSNR 31\.3 dB \(a random sample of the prior: 9\.9\); SSIM 0\.90; A: 4 of 5 recognised/,
   );
-  assert.equal(recognised(done), "judged 4 of 5");
+  assert.equal(recognised(done), "judged 4/5");
   assert.equal(recognised({...done, recognised: null}), "");
   assert.match(figures({...done, accuracy: 0.83}), /still knows 83 %/);
   assert.equal(figures({state: "failed", reason: "No."}), "No.");
