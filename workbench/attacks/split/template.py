@@ -5,9 +5,12 @@ The deepest cut of a recogniser is its embedding, which is what databases of fac
 the distance of embeddings; Mai, Cao, Yuen and Jain, IEEE TPAMI 2019, https://arxiv.org/abs/1703.00832, ask whether the result
 passes for the person. Here the search is over the latents of a prior of other people's faces, white-box.
 
-It begins at the prior's most ordinary face and minimises 1 - cosine. The recogniser looks at a randomly moved, mirrored and lit
-view in each step: a pattern that convinces it in one exact place is no face, and without views the cosine comes to 0.99 of
-pictures in which other recognisers see nobody.
+It begins at the prior's most ordinary face and minimises 1 - cosine. Each step goes the same length along the gradient, of
+which those before are remembered, and not, as Adam's, equally far along every latent: latents have equal spread, but some
+change a picture little, and turned as far as the others they draw what convinces one recogniser alone. Of six people of
+`faces` twenty such steps come as near by another recogniser (mean cosine .39) as forty of Adam's (.38). The recogniser looks
+at a randomly moved, mirrored and lit view in each step: a pattern that convinces it in one exact place is no face, and without
+views the cosine comes to 0.99 of pictures in which other recognisers see nobody.
 """
 
 from __future__ import annotations
@@ -49,10 +52,11 @@ class Template:
     layer: str = layer_knob("embedding")
     steps: int = knob(60, 1, 5000, log=True, help="Gradient steps.", unit="steps")
     lr: float = knob(
-        0.12, 1e-4, 1.0, log=True, live=True, help="Adam's step size in latents; half a cosine to nothing."
+        1.0, 1e-3, 20.0, log=True, live=True, help="Length of a step in latents; half a cosine to nothing."
     )
+    memory: float = knob(0.8, 0.0, 0.99, help="Share of the direction before that a step keeps.")
     ordinary: float = knob(
-        0.1, 0.0, 10.0, live=True, help="Weight of the squared latent: how ordinary a face is to be."
+        0.02, 0.0, 10.0, live=True, help="Weight of the squared latent: how ordinary a face is to be."
     )
     shake: float = knob(0.06, 0.0, 0.5, help="Share of the side by which a view is moved and scaled at most.")
     light: float = knob(0.2, 0.0, 0.9, help="Share by which a view's light and contrast are changed at most.")
@@ -75,15 +79,15 @@ class Template:
         with torch.no_grad():
             yield Frame(0, self.steps, Images(prior.decode(z, ctx.classes), z))
         z = z.requires_grad_()
-        optimiser = torch.optim.Adam([z], self.lr, (0.9, 0.99))
+        heading = torch.zeros_like(z)
         for step in range(self.steps):
             far = apart(views(view, prior.decode(z, ctx.classes), streams))
             loss = far + ctx.live(self, "ordinary") * z.pow(2).mean(1)
-            optimiser.param_groups[0]["lr"] = ctx.live(self, "lr") * (1 + math.cos(math.pi * step / self.steps)) / 2
-            (z.grad,) = torch.autograd.grad(loss.sum(), z)
-            optimiser.step()
+            length = ctx.live(self, "lr") * (1 + math.cos(math.pi * step / self.steps)) / 2
+            (slope,) = torch.autograd.grad(loss.sum(), z)
             with torch.no_grad():
-                z.copy_(prior.project(z))
+                heading = self.memory * heading + (1 - self.memory) * F.normalize(slope)
+                z.copy_(prior.project(z - length * F.normalize(heading)))
                 if step + 1 == self.steps or ctx.due(step + 1):
                     ensure_finite(step + 1, latents=z, apart=far)
                     images, losses = prior.decode(z, ctx.classes), {"1 - cosine of the last view": far}
