@@ -51,7 +51,7 @@ EXPORT = "Export it anew: torch.export.save(torch.export.export(model.eval(), (i
 
 
 @dataclass(frozen=True)
-class Node:
+class Operation:
     """One operation.
 
     Attributes:
@@ -234,7 +234,7 @@ def _program(module: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Pat
     return Program(plain, held, str(path)).eval()
 
 
-def _node(told: Mapping[str, Any], path: str) -> Node:
+def _node(told: Mapping[str, Any], path: str) -> Operation:
     call = _operation(str(told["target"]), path)
     given, named = [], {}
     for part in told["inputs"]:
@@ -243,7 +243,7 @@ def _node(told: Mapping[str, Any], path: str) -> Node:
             named[str(part["name"])] = part["arg"]
         else:
             given.append(part["arg"])
-    return Node(call, given, named, [_made(out) for out in told["outputs"]])
+    return Operation(call, given, named, [_made(out) for out in told["outputs"]])
 
 
 def _operation(target: str, path: str) -> Callable[..., Any]:
