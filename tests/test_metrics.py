@@ -16,6 +16,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio, structural_si
 
 from workbench.core.intervals import mean_interval, share_interval, wilson
 from workbench.core.weights import save_weights
+from workbench.engine.ceilings import ceiling_of
 from workbench.engine.judging import reach_of, verdict_json
 from workbench.metrics import METRICS, EvalContext, Judged
 from workbench.metrics.accuracy import hits
@@ -280,7 +281,7 @@ def test_judging_leaves_the_evaluator_and_the_global_generator_alone(faces):
 
 def test_real_faces_score_above_noise_in_every_metric(faces):
     labels = faces.private.heldout.labels
-    real = ceiling(faces)
+    real = ceiling_of("faces", faces)
     noise = judge(torch.rand(len(labels), 1, 64, 64, generator=torch.Generator().manual_seed(0)), labels, faces)
     assert real.overall["acc@1"] >= 0.99 and noise.overall["acc@1"] < 0.2
     for entry in METRICS:

@@ -16,6 +16,7 @@ from workbench.core.errors import UsageError
 from workbench.core.paths import ROOT
 
 
+@pytest.mark.slow
 def test_every_skeleton_is_found_by_its_entry_point_and_passes_its_own_tests(tmp_path, capsys):
     """As after `pip install -e`: the folder is on the path, and its metadata name the entry point."""
     paths = []
