@@ -164,6 +164,17 @@ def visit(served: Served, chromium: object) -> Iterator[Callable[..., Visit]]:
         page.get_by_test_id("preset-eight-faces").wait_for()
         return visited
 
+    go.contexts = contexts
     yield go
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(autouse=True)
+def _closed_after_its_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Close what a test itself opened; pages go on drawing, and take the next test's time. What a module opened stays."""
+    contexts = request.getfixturevalue("visit").contexts if "visit" in request.fixturenames else []
+    before = len(contexts)
+    yield
+    while len(contexts) > before:
+        contexts.pop().close()
