@@ -38,6 +38,8 @@ export class Enlarged {
     const close = button("Close", () => this.box.close());
     const back = button("← Before", () => this.by(-1));
     const forth = button("Next →", () => this.by(1));
+    forth.autofocus = true; // else a strip that scrolls has the focus, and takes it along when it is drawn anew
+    this.forth = forth;
     const bar = make("div", "wb-enlarged-bar");
     bar.append(back, forth, close);
     this.box.append(this.body, bar);
@@ -130,6 +132,8 @@ export class Enlarged {
     );
     side.append(found.judges.length ? words : make("p", "wb-note", "This run was not judged."));
     this.body.className = "wb-enlarged-body";
+    const held = this.body.contains(document.activeElement);
     this.body.replaceChildren(main, side);
+    if (held) this.forth.focus();
   }
 }
