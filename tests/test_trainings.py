@@ -110,6 +110,7 @@ def test_a_stopped_training_is_resumed_where_it_was(store):
     assert read_card(NAME)["finished"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("models", "quick_reports")
 def test_stopping_between_checkpoints_loses_nothing(store):
     carried_out(store, config(), StopAt(1))

@@ -12,7 +12,7 @@ def axe():
     return pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_no_tab_breaks_an_accessibility_rule(visit, axe, theme):
     page = visit(f"?__theme={theme}").page
     found = []

@@ -283,7 +283,9 @@ def test_a_run_is_run_again_once_by_a_double_click(shown: dict, served: Served) 
     assert {path.parent for path in served.runs.glob("*/run.json")} - before == {served.runs / run_of(page)}
 
 
-@pytest.mark.parametrize(("size", "theme"), [((1440, 900), "light"), ((1024, 768), "dark")])
+@pytest.mark.parametrize(
+    ("size", "theme"), [((1440, 900), "light"), pytest.param((1024, 768), "dark", marks=pytest.mark.slow)]
+)
 def test_every_tab_is_quiet_and_fits(visit: Callable[..., Visit], size: tuple[int, int], theme: str) -> None:
     visited = visit(f"?__theme={theme}", size)
     page = visited.page

@@ -173,7 +173,7 @@ def test_judge_tells_the_accuracy_for_a_thousand_queries(told: dict) -> None:
     assert re.search(r"[\d,]+ queries, [\d,]+ a class", told["judged"]) and "1,000 queries a class" in told["judged"]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_no_accessibility_rule_is_broken_where_a_run_is_shown(
     told: dict, visit: Callable[..., Visit], theme: str
 ) -> None:

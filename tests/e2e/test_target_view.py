@@ -42,6 +42,7 @@ def test_a_defense_is_shown_beside_none(looking: Visit) -> None:
     assert looking.faults == []
 
 
+@pytest.mark.slow
 def test_a_defended_target_is_trained_here_and_attacked(looking: Visit, served: Served) -> None:
     page = looking.page
     choose(page, "target-arch", "Softmax regression")
