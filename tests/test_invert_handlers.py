@@ -298,6 +298,7 @@ def test_a_target_handed_over_keeps_the_attack_of_its_scenario(do: InvertHandler
 
 def test_a_fork_goes_on_from_a_frame_of_a_run_that_is_there(do: InvertHandlers) -> None:
     run = do.start(GMI, "me")["run"]["value"]
+    (do.store.folder(run).path / "frames" / "000004.safetensors").write_bytes(b"")
     fork = do.fork({"run": run, "frame": 4}, "me")["run"]["value"]
     assert do.store.folder(fork).config().fork.frame == 4
     with pytest.raises(UsageError, match="Frame"):

@@ -306,6 +306,22 @@ def test_a_fork_goes_on_from_the_frame(store, cache):
     assert torch.allclose(fork.tensors(0)["latents"], first.tensors(frame)["latents"])
 
 
+def test_a_fork_that_waits_outlives_the_frame_it_goes_on_from(store, cache):
+    config = default_config("digits", "gmi", classes=[0, 1], knobs={"steps": 3}, device="cpu")
+    first = start(store, config)
+    execute(config, first, cache, fps=1000)
+    wanted = first.tensors(1)["latents"]
+    fork = start(store, replace(config, fork=Fork(first.id, 1)))
+    (first.path / "frames" / "000001.safetensors").unlink()  # as a long run does with its old ones
+    assert execute(fork.config(), fork, cache, runs=store.root) is RunState.FINISHED
+    assert torch.allclose(fork.tensors(0)["latents"], wanted)
+    repeated = store.create(fork.config(), shape=(1, 32, 32), again=fork.id)
+    assert torch.equal(repeated.start()["latents"], fork.start()["latents"])
+    with pytest.raises(StoreError, match="no frame 1"):
+        start(store, replace(config, fork=Fork(first.id, 1)))
+    assert {path.parent.name for path in store.root.glob("*/run.json")} == {first.id, fork.id, repeated.id}
+
+
 def test_a_fork_outside_the_store_finds_the_run_that_it_goes_on_from(store, cache, tmp_path):
     config = default_config("digits", "gmi", classes=[0, 1], knobs={"steps": 3}, device="cpu")
     first = start(store, config)

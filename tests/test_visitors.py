@@ -136,6 +136,7 @@ def test_what_the_live_view_asks_for_is_refused_to_who_may_only_watch(app):
 
 def test_going_on_from_anothers_run_by_its_view_is_refused(app):
     run, do = app.submit(CONFIG, asking(ANNA)), InvertHandlers(app.catalog, app.store, app)
+    (app.store.folder(run).path / "frames" / "000000.safetensors").write_bytes(b"")
     with pytest.raises(NotYours):
         do.fork({"run": run, "frame": 0}, asking(BEN))
     assert do.fork({"run": run, "frame": 0}, asking(ANNA))["run"]["value"] != run

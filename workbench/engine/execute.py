@@ -108,7 +108,7 @@ class _Execution:
 
     def _attack(self, on_frame: OnFrame | None) -> _Ending:
         self._file_start()
-        run = self.run = experiment_of(self.config, self.cache, self.runs)
+        run = self.run = experiment_of(self.config, self.cache, self.runs, self.folder)
         if run.origin:
             self._file(**run.origin)
         recorder = self.recorder = Recorder(self.folder, run.layout, run.plane, fps=self.fps)

@@ -88,8 +88,8 @@ class ImageExperiment:
         return conclude(self.run, folder, self.cache, last, seconds)
 
 
-def experiment_of(config: RunConfig, cache: ModelCache, runs: Path | None) -> Experiment:
+def experiment_of(config: RunConfig, cache: ModelCache, runs: Path | None, folder: RunFolder) -> Experiment:
     """Return a configuration with everything in place of its names; raises what `resolve` or `inquiry_of` do."""
     if is_table(config.scenario):
         return TableExperiment(inquiry_of(config))
-    return ImageExperiment(resolve(config, cache, runs), cache)
+    return ImageExperiment(resolve(config, cache, runs, folder), cache)

@@ -97,11 +97,14 @@ class Resolved:
         return len(self.labels)
 
 
-def resolve(config: RunConfig, cache: ModelCache, runs: Path | None = None) -> Resolved:
+def resolve(
+    config: RunConfig, cache: ModelCache, runs: Path | None = None, folder: RunFolder | None = None
+) -> Resolved:
     """Look up what `config` names; the target itself is not loaded.
 
     Args:
         runs: the folder in which the run that this one forks from lies; None if nobody begins, and then `start` is None.
+        folder: the run's own, which may keep the frame that it begins from.
 
     Raises:
         UnknownName, KnobError, UsageError, DataMissing, WeightsCorrupt, Incompatible.
@@ -129,7 +132,7 @@ def resolve(config: RunConfig, cache: ModelCache, runs: Path | None = None) -> R
         layout=SheetLayout.of(len(labels), scenario.input_shape),
         plane=plane,
         space="" if drawn_by is None else ("pixels" if prior is None else drawn_by.space),
-        start=None if config.fork is None or runs is None else start_of(config, config.fork, cache, runs),
+        start=None if config.fork is None or runs is None else start_of(config, config.fork, cache, runs, folder),
         truth=pictures_of(scenario, labels, config.restarts) if entry.info.recovers is Recovers.PICTURE else None,
     )
 
@@ -160,7 +163,7 @@ def _prior_name(config: RunConfig) -> str | None:
     return weights_name(config.scenario, config.prior, config.target, Plan.of(config.defense).trained_under)
 
 
-def start_of(config: RunConfig, fork: Fork, cache: ModelCache, runs: Path) -> Tensor:
+def start_of(config: RunConfig, fork: Fork, cache: ModelCache, runs: Path, folder: RunFolder | None = None) -> Tensor:
     """Return what a fork begins from: latents (N, D), or images (N, C, H, W) in [0, 1] for an attack on pixels.
 
     Raises:
@@ -168,7 +171,8 @@ def start_of(config: RunConfig, fork: Fork, cache: ModelCache, runs: Path) -> Te
         StoreError: the run or the frame is gone.
     """
     source = RunFolder(runs / fork.run)
-    frame, origin = source.tensors(fork.frame), source.config()
+    kept = folder.start() if folder is not None else None
+    frame, origin = kept or source.tensors(fork.frame), source.config()
     latents, images = frame.get("latents"), frame.get("images")
     begun = latents if latents is not None else images
     if begun is None or len(begun) != len(labels_of(config)) or origin.scenario != config.scenario:

@@ -17,6 +17,7 @@
     frames/latest              the newest frame's number is the last line
     frames/000012.safetensors  of images: latents, or images of an attack on pixels; confidence; cloud (M, 3) in the
                                plane with cloud_of (M,), the candidate each point belongs to
+    start.safetensors    of a fork: the frame that it begins from, kept here because a run drops frames as it goes on
     result.safetensors   labels and, of images, images and latents of the end
 
 Curves and path only ever grow, so that a viewer needs no more than what was added since it looked.
@@ -38,7 +39,7 @@ from workbench.core.errors import DamagedRun, StoreError
 from workbench.core.records import RunConfig
 from workbench.runs.job_folder import JobFolder
 
-FRAMES = "frames"
+FRAMES, START = "frames", "start.safetensors"
 PICTURES = (".jpg", ".webp")  # of a frame, as it is written and as it was once
 
 
@@ -119,11 +120,30 @@ class RunFolder(JobFolder):
 
     def tensors(self, frame: int) -> dict[str, Tensor]:
         """Return what a frame holds: of images, `latents` (N, D) or `images` (N, C, H, W) in [0, 1], `confidence` (N,)."""
+        return _tensors(self._frame(frame))
+
+    def _frame(self, frame: int) -> bytes:
         try:
-            held = load((self.path / FRAMES / f"{frame:06d}.safetensors").read_bytes())
+            return (self.path / FRAMES / f"{frame:06d}.safetensors").read_bytes()
         except OSError:
             raise StoreError(f"Run {self.id} has no frame {frame}.") from None
-        return {k: v.float() / 255 if v.dtype == torch.uint8 else v for k, v in held.items()}
+
+    def begin_from(self, source: RunFolder, frame: int) -> None:
+        """Keep a frame of another run as what this one begins from; raises `StoreError` if it is gone."""
+        (self.path / START).write_bytes(source._frame(frame))
+
+    def begin_as(self, repeated: RunFolder) -> bool:
+        """Begin from what another run began from; returns whether that was kept."""
+        if kept := (repeated.path / START).is_file():
+            (self.path / START).write_bytes((repeated.path / START).read_bytes())
+        return kept
+
+    def start(self) -> dict[str, Tensor] | None:
+        """Return the frame that this run begins from, as `tensors` has it, if it is kept here."""
+        try:
+            return _tensors((self.path / START).read_bytes())
+        except FileNotFoundError:
+            return None
 
     def result(self) -> dict[str, Tensor]:
         """Return `labels` (N,) and what the payload's result holds: `images` (N, C, H, W) in [0, 1], `latents` (N, D)."""
@@ -140,3 +160,8 @@ def run_folders(root: Path) -> Iterator[RunFolder]:
     for path in sorted(root.iterdir()) if root.is_dir() else ():
         if (path / "run.json").is_file():
             yield RunFolder(path)
+
+
+def _tensors(data: bytes) -> dict[str, Tensor]:
+    """Return what a recorded frame holds; pictures were kept as bytes."""
+    return {k: v.float() / 255 if v.dtype == torch.uint8 else v for k, v in load(data).items()}

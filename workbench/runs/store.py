@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import DamagedRun, StoreError
-from workbench.core.records import RunConfig, RunState, TrainingConfig
+from workbench.core.records import Fork, RunConfig, RunState, TrainingConfig
 from workbench.runs.run_folder import RunFolder
 from workbench.runs.run_index import COLUMNS, RunIndex, RunPage, RunSummary
 from workbench.runs.training_folder import TrainingFolder
@@ -89,11 +89,13 @@ class RunStore:
             fields: more fields of its manifest, such as `again`, the run that it repeats.
 
         Raises:
-            StoreError: it cannot be written.
+            StoreError: it cannot be written, or the frame that it is to begin from is gone.
         """
         folder = RunFolder(new_path(self.root, config.attack))
         with whole_or_nothing(folder.path):
             RunFolder.fresh(folder.path, config, shape, created=time.time(), state=state.value, **fields)
+            if config.fork is not None:
+                self._keep_start(folder, config.fork, fields.get("again", ""))
             self._file_new(folder, owner)
         return folder
 
@@ -108,6 +110,11 @@ class RunStore:
             TrainingFolder.fresh(folder.path, config, created=time.time(), **fields)
             self._file_new(folder, owner)
         return folder
+
+    def _keep_start(self, folder: RunFolder, fork: Fork, again: str) -> None:
+        """Keep what a run begins from before it waits: the one that it goes on from may drop the frame meanwhile."""
+        if not (again and folder.begin_as(self.folder(again))):
+            folder.begin_from(self.folder(fork.run), fork.frame)
 
     def _file_new(self, folder: RunFolder | TrainingFolder, owner: str) -> None:
         if owner:
