@@ -81,14 +81,16 @@ class ProtocolInfo(Info):
 PROTOCOLS: Registry[type[Aggregation], ProtocolInfo] = Registry("protocol", "workbench.federated.protocols")
 
 
-def vectors_problem(vectors: Mapping[int, Tensor], bound: float) -> str | None:
-    """Return what a participant's own software finds wrong with its vector (n,) before it hides it, or None.
+def those_left(vectors: Mapping[int, Tensor], gone: frozenset[int], bound: float) -> list[int]:
+    """Return who are left, in order, once each one's own software has looked at its vector (n,) before it hides it.
 
-    Nobody can look afterwards.
+    Raises:
+        Refused: numbers that are not finite, or beyond ±`bound`; nobody can look afterwards.
     """
-    for number, vector in vectors.items():
-        if not torch.isfinite(vector).all():
-            return f"Participant {number} has NaN or infinite numbers in its update, which cannot be encoded."
-        if vector.abs().max() > bound:
-            return f"Participant {number} has numbers beyond ±{bound:g} in its update, which the code cuts off."
-    return None
+    left = [number for number in sorted(vectors) if number not in gone]
+    for number in left:
+        if not torch.isfinite(vectors[number]).all():
+            raise Refused(f"Participant {number} has NaN or infinite numbers in its update, which cannot be encoded.")
+        if vectors[number].abs().max() > bound:
+            raise Refused(f"Participant {number} has numbers beyond ±{bound:g} in its update, which the code cuts off.")
+    return left

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workbench.federated.protocols.base import PROTOCOLS, ProtocolInfo, Refused, Summed, vectors_problem
+from workbench.federated.protocols.base import PROTOCOLS, ProtocolInfo, Summed, those_left
 from workbench.federated.protocols.packages import package
 
 DEGREE, SLOTS, SCALE, PRIMES = 8192, 4096, 2.0**40, [60, 60]
@@ -36,9 +36,7 @@ class CKKS:
         self, vectors: Mapping[int, Tensor], gone: frozenset[int] = frozenset(), *, round_: int = 1, seed: int = 0
     ) -> Summed:
         """Return the sum of vectors (n,), about 1e-8 off for each number of size 1."""
-        left = [number for number in sorted(vectors) if number not in gone]
-        if problem := vectors_problem({p: vectors[p] for p in left}, BOUND):
-            raise Refused(problem)
+        left = those_left(vectors, gone, BOUND)
         ts = package("tenseal", "CKKS")
         symmetric = ts.ENCRYPTION_TYPE.SYMMETRIC  # who sends holds the key, and encrypts twice as fast with it
         key, server = (

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from workbench.federated.protocols.base import PROTOCOLS, ProtocolInfo, Refused, Summed, TooFewLeft, vectors_problem
+from workbench.federated.protocols.base import PROTOCOLS, ProtocolInfo, Refused, Summed, TooFewLeft, those_left
 from workbench.federated.protocols.group import ORDER, logarithm, minus, plus, scalar, times
 
 BOUND, LEVELS = 8.0, 2**16  # levels in 1: each number is off by 7.6e-6 at most
@@ -107,9 +107,7 @@ class HybridAlpha:
         self, vectors: Mapping[int, Tensor], gone: frozenset[int] = frozenset(), *, round_: int = 1, seed: int = 0
     ) -> Summed:
         """Return the sum of vectors (n,), each number 7.6e-6 off at most for each who is left."""
-        left = [number for number in sorted(vectors) if number not in gone]
-        if problem := vectors_problem({p: vectors[p] for p in left}, BOUND):
-            raise Refused(problem)
+        left = those_left(vectors, gone, BOUND)
         authority = Authority(round_, max(2, int(np.ceil(self.threshold * len(vectors)))))
         length = len(next(iter(vectors.values())))
         sent = {

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from torch import Tensor
 
 from workbench.federated.fixed_point import CLIP, Integers, decoded, encoded
-from workbench.federated.protocols.base import PROTOCOLS, ProtocolInfo, Refused, Summed, TooFewLeft, vectors_problem
+from workbench.federated.protocols.base import PROTOCOLS, ProtocolInfo, Refused, Summed, TooFewLeft, those_left
 from workbench.federated.secret_sharing import recovered, shared
 
 KEY, SHARE = 32, 66  # bytes of a public key, of which each has two, and of a share
@@ -149,9 +149,7 @@ class PairwiseMasks:
         self, vectors: Mapping[int, Tensor], gone: frozenset[int] = frozenset(), *, round_: int = 1, seed: int = 0
     ) -> Summed:
         """Return the sum of vectors (n,), each number within half a level of the code for each who is left."""
-        if problem := vectors_problem({p: v for p, v in vectors.items() if p not in gone}, CLIP):
-            raise Refused(problem)
-        needed, left = self.needed(len(vectors)), frozenset(vectors) - gone
+        needed, left = self.needed(len(vectors)), frozenset(those_left(vectors, gone, CLIP))
         people = {p: Masker(p, round_, needed) for p in sorted(vectors)}
         keys = {p: person.public for p, person in people.items()}
         bytes_shared = 0

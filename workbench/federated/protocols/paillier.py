@@ -15,7 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from workbench.federated.fixed_point import CLIP, Integers, decoded, encoded
-from workbench.federated.protocols.base import PROTOCOLS, ProtocolInfo, Refused, Summed, vectors_problem
+from workbench.federated.protocols.base import PROTOCOLS, ProtocolInfo, Summed, those_left
 from workbench.federated.protocols.packages import package
 
 SLOT = 32  # bits: 22 of the code, ten for the sum of up to 1,024 participants
@@ -47,9 +47,7 @@ class Paillier:
         self, vectors: Mapping[int, Tensor], gone: frozenset[int] = frozenset(), *, round_: int = 1, seed: int = 0
     ) -> Summed:
         """Return the sum of vectors (n,), each number within half a level of the code for each who is left."""
-        left = [number for number in sorted(vectors) if number not in gone]
-        if problem := vectors_problem({p: vectors[p] for p in left}, CLIP):
-            raise Refused(problem)
+        left = those_left(vectors, gone, CLIP)
         public, private = package("phe", "Paillier").generate_paillier_keypair(n_length=self.bits)
         added: list[int] = []
         for p in left:
