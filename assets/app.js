@@ -6,7 +6,7 @@
 
 import {listenToErrors} from "./page/gradio-errors.js";
 import {listenToKeys} from "./page/keys.js";
-import {listenToTabs} from "./page/tabs.js";
+import {listenToTabs, showChosenTab} from "./page/tabs.js";
 import {watchMachine} from "./page/machine.js";
 import {listenToSize} from "./page/size.js";
 import {restoreTheme, turnTheme} from "./page/theme.js";
@@ -51,4 +51,5 @@ when(["#wb-device"], () => {
   restoreTheme();
   listenToSize(document.querySelectorAll("#header [data-size]"));
 });
+when(["#tabs [role=tablist] [role=tab]"], showChosenTab);
 when([".wb-live[data-ready]", ".wb-class", ".wb-knob"], () => document.body.classList.add("wb-there"), LONGEST_MS);

@@ -16,3 +16,11 @@ export function listenToTabs() {
     next.click();
   });
 }
+
+/** Keeps the chosen tab in view where the line of tabs scrolls, whoever chose it. */
+export function showChosenTab() {
+  const line = document.querySelector("#tabs [role=tablist]");
+  const chosen = () => line.querySelector("[aria-selected=true]");
+  const show = () => chosen()?.scrollIntoView({inline: "nearest", block: "nearest"});
+  new MutationObserver(show).observe(line, {subtree: true, attributeFilter: ["aria-selected"]});
+}

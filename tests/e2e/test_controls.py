@@ -159,6 +159,10 @@ def test_a_phone_shows_the_faces_first_and_reaches_every_tab(
         assert box["x"] + box["width"] <= 390, f"{title} is out of reach"
         turn_to(page, title)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{title} scrolls sideways"
+    page.evaluate("[...document.querySelectorAll('#tabs [role=tab]')].find(tab => tab.innerText === 'Data').click()")
+    chosen = page.locator("#tabs").get_by_role("tab", name="Data", exact=True)
+    until(lambda: (box := chosen.bounding_box())["x"] + box["width"] <= 390, why="the chosen tab is out of view")
+    turn_to(page, "Invert")
     head = [
         b
         for b in page.evaluate("""[...document.querySelectorAll('.wb-head > *, #tabs .tab-container [role=tab]')].map(e => {
