@@ -83,7 +83,9 @@ def test_what_changed_against_the_run_it_comes_from(store: RunStore, ran: RunFol
     assert found is not None and found["run"] == ran.id and found["settings"] == [["seed", "0", "4"]]
     assert ["torch", ran.manifest()["versions"]["torch"], "9.9"] in found["versions"]
     assert ["recognised", "1 of 2", "2 of 2"] in found["figures"]
-    gone = record(store, replace(CONFIG, fork=Fork("1125-000000-gone-abcd", 3)), [True, True])
+    parent = record(store, CONFIG, [True, True])
+    gone = record(store, replace(CONFIG, fork=Fork(parent.id, 3)), [True, True])
+    store.delete(parent.id)
     assert "not here any more" in changes_of(gone)["problem"] and "forked from" in report_html(gone)
     forged = record(store, CONFIG, [True, True], again="../../etc")
     assert "not here any more" in changes_of(forged)["problem"]
