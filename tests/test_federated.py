@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -16,7 +17,7 @@ from workbench.defenses.store import load_classifier, target_problem
 from workbench.engine.compatibility import problems
 from workbench.engine.model_cache import ModelCache
 from workbench.engine.presets import default_config
-from workbench.federated import averaging
+from workbench.federated.answering import Answering
 from workbench.federated.averaging import train_federated
 from workbench.federated.checks import Reception
 from workbench.federated.faults import FAULTS
@@ -24,7 +25,7 @@ from workbench.federated.settings import Federation, federation_of
 from workbench.federated.splits.base import SPLITS
 from workbench.federated.start import bytes_needed, shares
 from workbench.federated.store import chosen, federations, folder_of, forget, model_of, rounds_done, update_of
-from workbench.federated.update import Update, flat, plus, unflat, weighted_mean, weights_of
+from workbench.federated.update import State, Update, flat, plus, unflat, weighted_mean, weights_of
 from workbench.runs.control import RunControl
 from workbench.runs.store import RunStore
 from workbench.scenarios import SCENARIOS, Labelled
@@ -187,10 +188,24 @@ def test_of_two_updates_nobody_says_which_is_too_long():
     assert "another architecture" in other[0]
 
 
-def test_a_first_round_of_which_nothing_can_be_taken_ends_the_training(few, monkeypatch):
-    monkeypatch.setattr(averaging._Training, "sent", lambda self, p, r: Update(p, r, 1, {"x": torch.zeros(1)}))
+def test_a_first_round_of_which_nothing_can_be_taken_ends_the_training(few):
+    def other(round_: int, participants: Sequence[int], weights: State) -> list[Update]:
+        return [Update(p, round_, 1, {"x": torch.zeros(1)}) for p in participants]
+
     with pytest.raises(NotFinite, match="Nobody's update could be taken"):
-        list(train_federated(federation()))
+        list(train_federated(federation(), ask=other))
+
+
+def test_a_round_goes_on_without_those_who_do_not_answer(few):
+    fed = federation()
+    here = Answering(fed, SCENARIOS["digits"]())
+
+    def two_of_three(round_: int, participants: Sequence[int], weights: State) -> list[Update]:
+        return here.ask(round_, participants[:2], weights)
+
+    reports = list(train_federated(fed, ask=two_of_three))
+    assert [p.refused for p in reports[-1].participants] == ["", "", "Participant 2 dropped out."]
+    assert reports[-1].accuracy > reports[0].accuracy
 
 
 # As a training, and as a target

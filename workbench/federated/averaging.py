@@ -9,7 +9,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -18,13 +18,11 @@ from torch import Tensor
 from workbench.core.errors import NotFinite
 from workbench.core.knobs import values_of
 from workbench.core.rounds import GLOBAL
-from workbench.federated.aggregate import aggregated
+from workbench.federated.aggregate import GONE, aggregated
+from workbench.federated.answering import Answering, Ask, asked, gone
 from workbench.federated.checks import Reception
-from workbench.federated.faults import FAULTS
-from workbench.federated.participant import generator, local_update
-from workbench.federated.privacy import epsilon, noised
+from workbench.federated.privacy import epsilon
 from workbench.federated.settings import Federation
-from workbench.federated.start import first_model, local_rate, local_training, shares
 from workbench.federated.store import forget, model_of, rounds_done, save_model, update_of
 from workbench.federated.update import State, Update, plus, weights_of
 from workbench.scenarios import SCENARIOS, Labelled, Scenario
@@ -69,12 +67,13 @@ class RoundReport:
 
 
 def train_federated(
-    federation: Federation, *, device: torch.device | str = "cpu", resume: bool = False
+    federation: Federation, *, device: torch.device | str = "cpu", resume: bool = False, ask: Ask | None = None
 ) -> Iterator[RoundReport]:
     """Train, keep and report every round; closing it after a round leaves all there is to go on from.
 
     Args:
         resume: go on after the last complete round; otherwise what there was of this training is deleted first.
+        ask: how participants are asked that run elsewhere; in this process if None.
 
     Raises:
         UnknownName, DataMissing, Incompatible.
@@ -82,7 +81,7 @@ def train_federated(
     """
     begun = time.monotonic()
     scenario = SCENARIOS[federation.scenario]()
-    training = _Training(federation, scenario, device)
+    training = _Training(federation, scenario, device, ask)
     done = rounds_done(federation) if resume else -1
     if done < 0:
         forget(federation)
@@ -97,17 +96,18 @@ def train_federated(
 
 
 class _Training:
-    """The server with its participants, all in this process."""
+    """The server of one training."""
 
-    def __init__(self, federation: Federation, scenario: Scenario, device: torch.device | str) -> None:
+    def __init__(
+        self, federation: Federation, scenario: Scenario, device: torch.device | str, ask: Ask | None = None
+    ) -> None:
         self.federation, self.scenario, self.setting = federation, scenario, federation.setting
         self.heldout = scenario.private.heldout
-        self.shares = shares(federation, scenario.private.train)
-        self.how = local_training(federation, scenario)
-        self.model = first_model(federation, scenario).to(device)
+        self.here = Answering(federation, scenario, device)
+        self.ask = ask or self.here.ask
+        self.shares, self.model = self.here.shares, self.here.model
         self.weights: State = weights_of(self.model.state_dict())
         self.reception = Reception(self.weights)
-        self.last: dict[int, Update] = {}
 
     def start(self) -> None:
         """Keep the first weights."""
@@ -126,48 +126,24 @@ class _Training:
                     delta = update_of(self.federation, earlier, said["number"])
                     update = Update(said["number"], earlier, said["examples"], delta)
                     self.reception.taken[update.digest] = (update.participant, earlier)
-                    self.last[update.participant] = update
+                    self.here.last[update.participant] = update
 
     def asked(self, round_: int) -> list[int]:
-        """Return whom the server asks in a round, at least one of those who hold an image."""
-        holding = [p for p, share in enumerate(self.shares) if len(share)]
-        count = max(1, round(self.setting.participation * len(holding)))
-        drawn = torch.randperm(len(holding), generator=generator(self.federation.seed, round_, 10**6))[:count]
-        return sorted(holding[i] for i in drawn.tolist())
-
-    def gone(self, round_: int, asked: int) -> frozenset[int]:
-        """Return which of those asked drop out, by their place among them."""
-        count = int(self.setting.dropped * asked)
-        return frozenset(
-            torch.randperm(asked, generator=generator(self.federation.seed, round_, 10**7))[:count].tolist()
-        )
-
-    def sent(self, participant: int, round_: int) -> Update:
-        """Return what a participant answers."""
-        how = replace(self.how, lr=local_rate(self.setting, round_))
-        update = local_update(
-            self.model, self.weights, self.shares[participant], how, participant=participant, round_=round_
-        )
-        if self.setting.privacy == "client":
-            asked = len(self.asked(round_))
-            update = noised(
-                update,
-                self.setting.bound,
-                self.setting.noise,
-                asked - len(self.gone(round_, asked)),
-                generator(self.federation.seed, round_, participant, 10**8),
-            )
-        if participant == 0 and self.setting.fault != "none":
-            update = FAULTS[self.setting.fault].spoil(update, self.last.get(participant))
-        return update
+        """Return whom the server asks in a round."""
+        return asked(self.setting, self.federation.seed, self.here.holding, round_)
 
     def round(self, round_: int) -> list[Participation]:
         """Ask, check, average and keep; the old weights stay where every update is refused."""
-        updates = [self.sent(participant, round_) for participant in self.asked(round_)]
-        outcome = aggregated(self.reception, updates, self.gone(round_, len(updates)), self.setting.protocol, round_)
+        wanted = self.asked(round_)
+        updates = self.ask(round_, wanted, self.weights)
+        lost = gone(self.setting, self.federation.seed, round_, len(wanted))
+        away = {wanted[place] for place in lost}
+        places = frozenset(place for place, update in enumerate(updates) if update.participant in away)
+        outcome = aggregated(self.reception, updates, places, self.setting.protocol, round_)
         refused = outcome.refused
-        self.last |= {update.participant: update for update in updates if update.participant not in refused}
         participants = [self._kept(update, round_, refused.get(update.participant, "")) for update in updates]
+        participants += [self._silent(number) for number in wanted if number not in {u.participant for u in updates}]
+        participants.sort(key=lambda p: p.number)
         if outcome.mean is not None:
             self.weights = plus(self.weights, outcome.mean)
         elif round_ == 1:
@@ -204,8 +180,8 @@ class _Training:
 
     def _kept(self, update: Update, round_: int, refused: str) -> Participation:
         """Keep the model that a participant sent, if it is one, and return how it fared."""
-        held = self.shares[update.participant].labels.unique().tolist()
-        number, examples = update.participant, len(self.shares[update.participant])
+        number = update.participant
+        held, examples = self._held(number)
         if refused:
             return Participation(number, examples, held, refused=refused)
         own = plus(self.weights, update.delta)
@@ -214,6 +190,15 @@ class _Training:
             round_, f"participant:{number}", own, {"heldout_accuracy": reached, "examples": examples, "classes": held}
         )
         return Participation(number, examples, held, reached)
+
+    def _silent(self, number: int) -> Participation:
+        """Return how a participant fared that did not answer."""
+        held, examples = self._held(number)
+        return Participation(number, examples, held, refused=GONE.format(number))
+
+    def _held(self, number: int) -> tuple[list[int], int]:
+        """Return the classes of which a participant holds images, and how many images that is."""
+        return self.shares[number].labels.unique().tolist(), len(self.shares[number])
 
     @torch.no_grad()
     def _accuracy(self, weights: State, data: Labelled | None = None) -> float:

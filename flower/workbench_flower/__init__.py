@@ -1,0 +1,1 @@
+"""The workbench's federated averaging as server and client apps of Flower."""
