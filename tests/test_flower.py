@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -53,6 +54,18 @@ def process(words: list[str], env: dict[str, str], log: Path) -> Iterator[None]:
                 running.wait(10)
 
 
+def until_there(port: int, seconds: float = 300) -> None:
+    """Wait until something listens on a port."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            return
+        except OSError:
+            assert time.monotonic() < end, f"nothing listens on port {port} after {seconds} s"
+            time.sleep(0.2)
+
+
 @pytest.fixture
 def env(tmp_path) -> dict[str, str]:
     return {
@@ -69,17 +82,19 @@ def env(tmp_path) -> dict[str, str]:
 
 @pytest.mark.timeout(900)
 def test_two_machines_come_to_the_weights_of_the_loop(env, tmp_path, monkeypatch):
-    link = f"127.0.0.1:{free_port()}"
+    port = free_port()
+    link = f"127.0.0.1:{port}"
     (tmp_path / "flower").mkdir()
     (tmp_path / "flower" / "config.toml").write_text(
         f'[superlink]\ndefault = "here"\n[superlink.here]\naddress = "{link}"\ninsecure = true\n'
     )
-    server = ["flower-superlink", "--insecure", "--port", link.partition(":")[2]]
+    server = ["flower-superlink", "--insecure", "--port", str(port)]
     knobs = " ".join(f"{name}={value}" for name, value in KNOBS.items())
     with ExitStack() as running:
         running.enter_context(
             process([*server, "--disable-runtime-dependency-installation"], env, tmp_path / "server.log")
         )
+        until_there(port)
         for number in range(2):
             node = ["flower-supernode", "--insecure", "--superlink", link, "--port", str(free_port())]
             running.enter_context(

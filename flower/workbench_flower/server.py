@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from logging import INFO, WARNING
 
@@ -11,13 +11,15 @@ from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.common.logger import log
 from flwr.serverapp import Grid, ServerApp
 
-from workbench.core.errors import Failure
+from workbench.core.errors import Failure, UsageError
 from workbench.federated.answering import Answering
 from workbench.federated.averaging import train_federated
 from workbench.federated.settings import Federation
 from workbench.federated.update import State, Update
 from workbench.scenarios import SCENARIOS
 from workbench_flower.wire import federation_of, question, update_in
+
+TRIES = 3  # of a node that fails
 
 app = ServerApp()
 
@@ -36,10 +38,32 @@ def main(grid: Grid, context: Context) -> None:
                 log(WARNING, participant.refused)
 
 
+def answers(
+    grid: Grid, questions: Mapping[int, RecordDict], kind: str, round_: int, seconds: float
+) -> Iterator[tuple[int, RecordDict]]:
+    """Yield what nodes answer in time, each with its node; one that fails is asked again, for an app may start too slowly.
+
+    Args:
+        questions: by node, what it is asked.
+        kind: Flower's type of message, "query" or "train".
+        seconds: how long to wait for each try.
+    """
+    left = sorted(questions)
+    for _ in range(TRIES):
+        asked = [Message(questions[node], node, kind, group_id=str(round_)) for node in left]
+        left = []
+        for answer in grid.send_and_receive(asked, timeout=seconds) if asked else ():
+            node = answer.metadata.src_node_id
+            if answer.has_error():
+                log(WARNING, "Node %s fails: %s", node, answer.error.reason)
+                left.append(node)
+            else:
+                yield node, answer.content
+
+
 def participants(grid: Grid, wanted: Sequence[int], seconds: float) -> dict[int, int]:
     """Return the node of each participant, as soon as all are there; raises `Failure` where they are not in time."""
     found: dict[int, int] = {}
-    asked: set[int] = set()
     end = time.monotonic() + seconds
     while missing := sorted(set(wanted) - set(found)):
         if time.monotonic() > end:
@@ -47,16 +71,14 @@ def participants(grid: Grid, wanted: Sequence[int], seconds: float) -> dict[int,
                 f"Of {len(wanted)} participants {len(missing)} did not come in {seconds:g} s. Start one node for each: "
                 f"flower-supernode --node-config 'partition-id={missing[0]}'"
             )
-        new = sorted(set(grid.get_node_ids()) - asked)
-        asked |= set(new)
-        questions = [Message(RecordDict({"who": ConfigRecord({})}), node, "query") for node in new]
-        for answer in grid.send_and_receive(questions, timeout=max(1.0, end - time.monotonic())) if new else ():
-            if answer.has_error():
-                log(WARNING, "A node does not say who it is: %s", answer.error.reason)
-                continue
-            number, node = int(answer.content["said"]["participant"]), answer.metadata.src_node_id
+        new = set(grid.get_node_ids()) - set(found.values())
+        questions = {node: RecordDict({"who": ConfigRecord({})}) for node in new}
+        for node, content in answers(grid, questions, "query", 0, max(1.0, end - time.monotonic())):
+            number = int(content["said"]["participant"])
             if found.setdefault(number, node) != node:
-                log(WARNING, "Two nodes say that they are participant %s; the first is asked.", number)
+                raise UsageError(
+                    f"Two nodes say that they are participant {number}. Give each a partition-id of its own."
+                )
         time.sleep(0.2)
     return found
 
@@ -78,13 +100,6 @@ class Asking:
     def ask(self, round_: int, participants: Sequence[int], weights: State) -> list[Update]:
         """Return what came back in time, in the order of the participants."""
         told = question(self.federation, round_, weights)
-        questions = [Message(told, self.nodes[p], "train", group_id=str(round_)) for p in participants]
-        of_node = {self.nodes[p]: p for p in participants}
-        updates = []
-        for answer in self.grid.send_and_receive(questions, timeout=self.seconds):
-            participant = of_node[answer.metadata.src_node_id]
-            if answer.has_error():
-                log(WARNING, "Participant %s: %s", participant, answer.error.reason)
-                continue
-            updates.append(update_in(answer.content, participant))
-        return sorted(updates, key=lambda update: update.participant)
+        number = {self.nodes[p]: p for p in participants}
+        back = answers(self.grid, dict.fromkeys(number, told), "train", round_, self.seconds)
+        return sorted((update_in(content, number[node]) for node, content in back), key=lambda u: u.participant)
