@@ -271,6 +271,24 @@ def test_the_papers_own_networks_have_the_published_names(net):
         ]
 
 
+@pytest.mark.parametrize(
+    ("net", "name", "shape"),
+    [
+        ("mcnn", "feature.8.weight", [256, 128, 5, 5]),
+        ("mcnn-bido", "layer3.0.weight", [256, 128, 5, 5]),
+        ("scnn", "feature.14.weight", [512, 256, 3, 3]),
+    ],
+)
+def test_the_papers_networks_of_digits_are_recognised_by_their_weights(net, name, shape):
+    with torch.random.fork_rng():
+        given = build(net, 5, 1).eval()
+    weights = given.state_dict()
+    assert list(weights[name].shape) == shape and weights["fc_layer.weight"].shape == (5, shape[0])
+    assert matched(weights, 5).net == net
+    with torch.no_grad():
+        assert given(torch.rand(2, 1, 32, 32)).shape == (2, 5)
+
+
 def test_what_was_brought_is_attacked_white_box_under_the_scaling_it_wants(tmp_path, toy, models, capsys):
     """Trained on digits from 0 to 255 less 128: brought without a word, it is asked as it wants to be."""
     data, spec = SCENARIOS["digits"]().private.train, InputSpec.of("insightface")

@@ -16,18 +16,26 @@ from workbench.metrics import METRICS
 from workbench.metrics.base import EvalContext, Judged
 from workbench.recognisers import Panel
 from workbench.recognisers.evaluator import Evaluator
-from workbench.scenarios import Labelled, Split
-from workbench.targets import TargetView
+from workbench.scenarios import Labelled, Scenario, Split
+from workbench.targets import Classifier, TargetView
+from workbench.targets.training import ClassifierRecipe, DefenseSetting, fit
 
 CASES = [((1, 28, 28), 2), ((3, 32, 32), 10), ((3, 64, 64), 1000), ((1, 128, 128), 5)]
 LARGE = [((3, 256, 256), 3)]  # takes every attack a second or more
-each_case = pytest.mark.parametrize(
-    ("shape", "classes"),
-    [
-        pytest.param(s, k, id=f"{s[0]}x{s[1]}x{s[2]} of {k}", marks=[pytest.mark.slow] if (s, k) in LARGE else [])
-        for s, k in CASES + LARGE
-    ],
-)
+
+
+def of(slow: list[tuple[tuple[int, int, int], int]]) -> pytest.MarkDecorator:
+    """Return what runs a test for every case, those of `slow` only where slow tests are asked for."""
+    return pytest.mark.parametrize(
+        ("shape", "classes"),
+        [
+            pytest.param(s, k, id=f"{s[0]}x{s[1]}x{s[2]} of {k}", marks=[pytest.mark.slow] if (s, k) in slow else [])
+            for s, k in CASES + LARGE
+        ],
+    )
+
+
+each_case, each_small_case = of(LARGE), of(CASES[2:] + LARGE)
 FEWEST = {"steps": 2, "queries": 40, "images": 40, "pool": 10, "inner": 1, "tuning": 1, "samples": 10, "epochs": 1}
 
 
@@ -116,3 +124,44 @@ def test_an_output_defense_takes_it(key, shape, classes):
     with torch.no_grad():
         answers = released(images)
     assert answers.shape == (6, classes) and not torch.isnan(answers).any()
+
+
+# What needs nothing but the private images; the others' public images and priors have tests of their own.
+LEARNING = [e.key for e in DEFENSES if e.info.stage == "training" and not e.info.needs]
+
+
+def drawn(shape: tuple[int, int, int], classes: int) -> type[Scenario]:
+    """Return a scenario of noise: two images of each of twelve classes at most, of `classes` there are."""
+
+    class Drawn(Scenario):
+        key, title, summary = "drawn", "Drawn", ""
+        input_shape, class_names = shape, tuple(map(str, range(classes)))
+        private_source = public_source = "made up"
+
+        def load_private(self) -> Split:
+            labels = torch.linspace(0, classes - 1, min(classes, 12)).long().repeat_interleave(2)
+            images = torch.rand(len(labels), *shape, generator=torch.Generator().manual_seed(0))
+            return Split(Labelled(images, labels), Labelled(images[::2], labels[::2]))
+
+    return Drawn
+
+
+@each_small_case
+@pytest.mark.parametrize("key", LEARNING)
+def test_a_training_defense_takes_it(key, shape, classes):
+    place, defense = drawn(shape, classes)(), DEFENSES[key]()
+    arch = next(a for a in ("mlp", "resnet") if defense.problem(a) is None)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model, shaping = (
+            defense.build(Classifier(arch, shape, classes)),
+            defense.shaping(DefenseSetting(place, arch)),
+        )
+        list(shaping.prepare(model))
+        before = {k: v.clone() for k, v in model.named_parameters() if v.requires_grad}
+        recipe = shaping.recipe(ClassifierRecipe(epochs=1, batch=12))
+        list(fit(model, shaping.data(place.private.train), recipe, flips=False, shaping=shaping))
+    with torch.no_grad():
+        answers = model.eval()(place.private.heldout.images)
+    assert answers.shape == (len(place.private.heldout), classes) and torch.isfinite(answers).all()
+    assert any(not torch.equal(v, before[k]) for k, v in model.named_parameters() if k in before)
