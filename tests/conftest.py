@@ -38,6 +38,12 @@ FEW = {
 }  # what is enough against the known-answer victim
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep files in their order where several processes share them: the browser's, in a row, start one application each."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
 def class_attacks() -> list[str]:
     """Return the keys of the attacks that recover what a class looks like, which the known-answer victim is one of."""
     return [entry.key for entry in ATTACKS if entry.info.recovers is Recovers.CLASS]

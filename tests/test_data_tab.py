@@ -169,6 +169,7 @@ def test_one_button_queues_what_is_missing_once(mine):
     assert train_missing(app, mine, "mlp", None) == [] and untrained(app, mine, "mlp") == []
 
 
+@pytest.mark.slow
 def test_the_way_ends_in_an_attack_that_fits(mine):
     for config in untrained(desk(), mine, "mlp"):
         list(reports(config, torch.device("cpu")))

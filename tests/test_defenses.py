@@ -849,6 +849,9 @@ def test_the_target_falls_for_its_triggers_and_an_undefended_one_does_not():
 LEARNT = [k for k in OUTPUTS if DEFENSES[k].learns]
 
 
+FEW_STEPS = 120  # of the defender's inversion network, which is enough for stripes
+
+
 @pytest.fixture(scope="module")
 def undefended():
     return trained("none")[0]
@@ -857,7 +860,9 @@ def undefended():
 @pytest.fixture(scope="module", params=LEARNT)
 def surrounded(request, undefended):
     """Train what is put around the undefended toy; return its key."""
-    list(train_target(Stripes(), "mlp", defense=request.param))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workbench.defenses.wen.STEPS", FEW_STEPS)
+        list(train_target(Stripes(), "mlp", defense=request.param))
     return request.param
 
 
@@ -937,7 +942,8 @@ def test_the_purifier_swaps_labels_of_marked_members_only():
     assert guard.labels(asked).tolist() == [1, 1, 0]
 
 
-def test_adversarial_noise_stays_within_its_budget_and_raises_the_error(undefended):
+def test_adversarial_noise_stays_within_its_budget_and_raises_the_error(undefended, monkeypatch):
+    monkeypatch.setattr("workbench.defenses.wen.STEPS", FEW_STEPS)
     list(train_target(Stripes(), "mlp", defense="wen(budget=0.3)"))
     guard, x = load_target("stripes", "mlp", "wen(budget=0.3)"), Stripes().private.heldout.images
     honest = undefended(x).softmax(1)

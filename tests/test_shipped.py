@@ -602,6 +602,7 @@ def test_only_a_recipe_of_this_version_and_architecture_is_followed(card, follow
     assert found == (ClassifierRecipe(epochs=7, seed=2) if followed else today)
 
 
+@pytest.mark.slow
 def test_a_prior_is_rebuilt_by_its_cards_recipe(models):
     few = ["--set", "vae_steps=2", "--set", "gan_steps=1", "--set", "batch=4"]
     same = ["train", "prior", "--scenario", "digits", "--prior", "gan", "--device", "cpu", "--threads", "1"]

@@ -119,7 +119,7 @@ def test_stopping_between_checkpoints_loses_nothing(store):
 
 
 @pytest.mark.usefixtures("quick_reports")
-@pytest.mark.parametrize("end", ["fails", "is stopped"])
+@pytest.mark.parametrize("end", ["fails", pytest.param("is stopped", marks=pytest.mark.slow)])
 def test_the_weights_before_stay_when_a_training(end, store, models, monkeypatch):
     carried_out(store, config())
     before = read_card(NAME)["sha256"]
@@ -364,7 +364,10 @@ def test_a_killed_worker_and_a_closed_application_leave_the_training_to_be_resum
 # Tuned to a defended target
 
 
-@pytest.mark.parametrize(("shipped", "said"), [(True, "tuned to the undefended target"), (False, "plain GAN")])
+@pytest.mark.parametrize(
+    ("shipped", "said"),
+    [(True, "tuned to the undefended target"), pytest.param(False, "plain GAN", marks=pytest.mark.slow)],
+)
 def test_a_prior_for_a_defended_target_starts_from_the_undefended_ones(shipped, said, models):
     wanted = ["prior-gan", "target-resnet-mid", *(["prior-conditional-gan-for-resnet"] if shipped else [])]
     (models / "digits").mkdir()

@@ -41,7 +41,7 @@ export class Posterior {
       known.append(make("dt", "", name), make("dd", name === response ? "wb-attr-true" : "", value));
     }
     const left = make("div");
-    left.append(make("h3", "", "What the attacker knows of"), whose, known);
+    left.append(make("h2", "", "What the attacker knows of"), whose, known);
     this.bars = make("div", "wb-attr-bars");
     this.rows = values.map((value, v) => this.bar(value, v === one.truth));
     this.note = make("p", "wb-note");
@@ -58,7 +58,7 @@ export class Posterior {
       this.slider,
     );
     const right = make("div");
-    right.append(make("h3", "", `How likely each ${sensitive} is`), this.bars, steps, this.note);
+    right.append(make("h2", "", `How likely each ${sensitive} is`), this.bars, steps, this.note);
     const both = make("div", "wb-attr-record");
     both.append(left, right);
     this.box.replaceChildren(both);

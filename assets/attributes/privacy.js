@@ -42,7 +42,7 @@ export class Privacy {
     this.box.hidden = sensitive == null;
     if (sensitive == null) return;
     this.box.replaceChildren(
-      make("h3", "", "Privacy against use"),
+      make("h2", "", "Privacy against use"),
       make("p", "wb-note", "Training at ten privacy budgets …"),
     );
     try {
@@ -77,7 +77,7 @@ export class Privacy {
       `Linear dosing model by the functional mechanism, mean of ${draws} trainings at each budget; ` +
       "the red line is what the marginals tell. A simulation, no clinical advice.";
     this.box.replaceChildren(
-      make("h3", "", "Privacy against use"),
+      make("h2", "", "Privacy against use"),
       make("p", "", said),
       plots,
       make("p", "wb-note", note),

@@ -29,6 +29,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-features=SpareRendererForSitePerProcess",  # a process that waits for a next page takes a second here
 ]
 STARTING = 300  # seconds after which something is wrong, however busy the machine
 
@@ -142,7 +143,7 @@ def visit(served: Served, chromium: object) -> Iterator[Callable[..., Visit]]:
     """Return a function that opens the application in a browser context of its own."""
     contexts = []
 
-    def go(query: str = "", size: tuple[int, int] = (1440, 900), late: float = 0) -> Visit:
+    def go(query: str = "", size: tuple[int, int] = (1440, 900), late: float = 0, script: str = "") -> Visit:
         context = chromium.new_context(viewport={"width": size[0], "height": size[1]})
         contexts.append(context)
         visited = Visit(context.new_page())
@@ -158,6 +159,8 @@ def visit(served: Served, chromium: object) -> Iterator[Callable[..., Visit]]:
                 None if r.url.startswith((served.url, "data:", "blob:")) else faults.append(f"outside request: {r.url}")
             ),
         )
+        if script:
+            page.add_init_script(script)
         if late:  # each script comes so many seconds after it was asked for
             page.route("**/wb/assets/**/*.js", lambda route: (time.sleep(late), route.continue_()))
         page.goto(f"{served.url}/{query}")

@@ -11,16 +11,27 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Served, Visit
-from tests.e2e.test_interface import until
+from tests.e2e.test_interface import turn_to, until
 from tests.e2e.test_target_elsewhere import pick
 from workbench.engine.presets import default_config
 
 
-@pytest.fixture
-def settled(visit: Callable[..., Visit]) -> Visit:
+def opened(visit: Callable[..., Visit]) -> Visit:
     visited = visit()
     visited.page.locator("#knob-steps").wait_for()
     return visited
+
+
+@pytest.fixture
+def settled(visit: Callable[..., Visit]) -> Visit:
+    """A page of the test's own."""
+    return opened(visit)
+
+
+@pytest.fixture(scope="module")
+def resting(visit: Callable[..., Visit]) -> Visit:
+    """A page that each test leaves with attack and tab as it found them."""
+    return opened(visit)
 
 
 def seed(page) -> str:
@@ -33,15 +44,15 @@ def type_seed(page, text: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "says"), [("-3", "Seed -3 is out of range"), ("1.5", "Seed 1.5 is not a whole")])
-def test_a_seed_that_is_none_greys_run_out_with_a_sentence(settled: Visit, text: str, says: str) -> None:
-    page = settled.page
+def test_a_seed_that_is_none_greys_run_out_with_a_sentence(resting: Visit, text: str, says: str) -> None:
+    page = resting.page
     type_seed(page, text)
     page.locator("#problem .wb-problem", has_text=says).wait_for()
     until(lambda: page.locator("#run-button").is_disabled(), why="Run is offered")
     type_seed(page, "7")
     until(lambda: page.locator("#run-button").is_enabled(), why="Run is not offered again")
     until(lambda: not page.locator("#problem .wb-problem").count(), why="the reason outlived its cause")
-    assert settled.faults == []
+    assert resting.faults == []
 
 
 def test_what_is_missing_is_trained_by_a_click(settled: Visit) -> None:
@@ -57,13 +68,15 @@ def test_what_is_missing_is_trained_by_a_click(settled: Visit) -> None:
     assert settled.faults == []
 
 
-def test_headings_in_the_menu_of_attacks_pick_nothing(settled: Visit) -> None:
-    page = settled.page
-    page.get_by_label("Attack", exact=True).click()
+def test_headings_in_the_menu_of_attacks_pick_nothing(resting: Visit) -> None:
+    page = resting.page
+    usual = page.get_by_label("Attack", exact=True)
+    usual.click()
     headings = page.get_by_role("option", name="— ").all_inner_texts()
     assert len(headings) >= 4 and "White-box" in headings[0] and "Label only" in headings[-1]
     page.get_by_role("option", name="— Label only —").dispatch_event("mousedown")
-    until(lambda: page.get_by_label("Attack", exact=True).input_value() == "PPA (ppa)", why="a heading was picked")
+    page.keyboard.press("Escape")
+    until(lambda: usual.input_value() == "PPA (ppa)", why="a heading was picked")
 
 
 def test_settings_come_back_from_a_file_and_a_forged_one_loses_nothing(settled: Visit, tmp_path: Path) -> None:
@@ -100,8 +113,8 @@ def test_the_settings_used_last_are_there_in_a_new_tab_and_defaults_put_them_bac
     fresh.close()
 
 
-def test_the_class_grid_is_one_stop_of_the_tab_key(settled: Visit) -> None:
-    page = settled.page
+def test_the_class_grid_is_one_stop_of_the_tab_key(resting: Visit) -> None:
+    page = resting.page
     grid = page.get_by_role("group", name="Classes attacked")
     assert grid.locator("[tabindex='0']").count() == 1
     grid.locator("[tabindex='0']").focus()
@@ -117,8 +130,8 @@ def test_the_class_grid_is_one_stop_of_the_tab_key(settled: Visit) -> None:
     assert not grid.locator(":focus").count()
 
 
-def test_arrow_keys_go_through_the_tabs_and_the_help_names_them_all(settled: Visit) -> None:
-    page = settled.page
+def test_arrow_keys_go_through_the_tabs_and_the_help_names_them_all(resting: Visit) -> None:
+    page = resting.page
     tabs = page.locator("#tabs [role=tab]:visible").all_inner_texts()
     page.locator("#tabs").get_by_role("tab", name="Invert", exact=True).focus()
     page.keyboard.press("ArrowRight")
@@ -128,10 +141,12 @@ def test_arrow_keys_go_through_the_tabs_and_the_help_names_them_all(settled: Vis
     page.locator("#wb-help").click()
     said = page.get_by_role("dialog", name="Help").locator("dt").all_inner_texts()
     assert set(tabs) <= set(said), "the help leaves a tab out"
+    page.keyboard.press("Escape")
+    turn_to(page, "Invert")
 
 
-def test_the_first_stop_of_the_tab_key_skips_to_the_run(settled: Visit) -> None:
-    page = settled.page
+def test_the_first_stop_of_the_tab_key_skips_to_the_run(resting: Visit) -> None:
+    page = resting.page
     link = page.get_by_role("link", name="Skip to the run")
     link.focus()
     box = link.bounding_box()

@@ -95,6 +95,7 @@ def test_the_reach_is_searched_once(looking: Visit, visit: Callable[..., Visit])
     until(lambda: "PSNR" in (text := page.get_by_test_id("reach-sum").inner_text()) and "of 2" in text)
 
 
+@pytest.mark.slow
 def test_a_training_is_queued_listed_stopped_and_can_be_resumed(looking: Visit) -> None:
     page = looking.page
     page.locator(".wb-training summary").click()

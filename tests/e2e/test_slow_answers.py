@@ -76,6 +76,7 @@ def test_two_knobs_turned_at_once_both_reach_the_run(going: Visit, served: Serve
     until(lambda: turned() == wanted, why="not both knobs reached the run")
 
 
+@pytest.mark.slow
 def test_the_last_of_two_picks_is_shown(visit: Callable[..., Visit]) -> None:
     page = visit().page
     with held(page) as kept:

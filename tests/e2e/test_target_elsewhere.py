@@ -79,6 +79,7 @@ def told(visit: Callable[..., Visit], served: Served) -> dict:
     """What one run showed from before its target was there to its end."""
     visited = visit()
     page, seen = visited.page, {}
+    usual = until(lambda: page.get_by_label("Attack", exact=True).input_value())
     pick(page, "Scenario", "Digits")
     page.get_by_role("group", name="Classes attacked").get_by_label("four").wait_for()
     pick(page, "Attack", "BREP-MI")
@@ -114,7 +115,7 @@ def told(visit: Callable[..., Visit], served: Served) -> dict:
     seen["kept"] = step(page)
     late = visit(f"?run={run_of(page)}").page
     seen["late"] = (
-        until(lambda: (text := late.get_by_label("Attack", exact=True).input_value()) != "GMI (gmi)" and text),
+        until(lambda: (text := late.get_by_label("Attack", exact=True).input_value()) != usual and text),
         rested(lambda: state(late)),
     )
     late.context.close()

@@ -9,6 +9,7 @@ same person.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ SIDE = 32  # pixels decide on images of this width
 THUMB = 16
 WAVES = 8  # frequencies across and down that the hash is made of
 NEAREST = 3  # public images that hash and thumbnail each name for a private one
+CHUNK = 1000  # images at a time, so that memory stays small
 SHIFT = 2  # of SIDE, in each direction: a sixteenth
 LEAST = 0.96  # correlation from which two images count as one; the highest of two that are not is 0.93 (digits)
 BLANK = 1e-3  # spread of grey levels below which an image shows nothing that could be compared
@@ -57,21 +59,21 @@ def closest(private: Tensor, public: Tensor) -> list[Pair]:
     if not len(private) or not len(public):
         return []
     own, others = small(private), small(public)
+    described = [(describe, describe(others)) for describe in (thumbnails, hashes)]
     named, likes = [], []
     for view in (own, own.flip(2)):
-        for describe in (thumbnails, hashes):
-            for rows in nearest(describe(view), describe(others)).T:
-                named.append(rows)
-                likes.append(likeness(view, others[rows]))
-    best = torch.stack(likes).max(0)
-    rows = torch.stack(named).gather(0, best.indices[None])[0]
+        rows = torch.cat([nearest(describe(view), known) for describe, known in described], 1)
+        named.append(rows)
+        likes += [likeness(part, others[of]) for part, of in zip(view.split(CHUNK), rows.split(CHUNK), strict=True)]
+    best = torch.cat(likes).view(2, len(own), -1).transpose(0, 1).flatten(1).max(1)
+    rows = torch.cat(named, 1).gather(1, best.indices[:, None])[:, 0]
     pairs = [Pair(i, *found) for i, found in enumerate(zip(rows.tolist(), best.values.tolist(), strict=True))]
     return sorted(pairs, key=lambda pair: -pair.likeness)
 
 
 def small(images: Tensor) -> Tensor:
     """Return the mean of the channels of (n, C, H, W), averaged down to (n, 32, 32)."""
-    return torch.cat([adaptive_avg_pool2d(part.float().mean(1), SIDE) for part in images.split(1000)])
+    return torch.cat([adaptive_avg_pool2d(part.float().mean(1), SIDE) for part in images.split(CHUNK)])
 
 
 def standard(pixels: Tensor) -> Tensor:
@@ -101,11 +103,15 @@ def nearest(own: Tensor, others: Tensor) -> Tensor:
 
 
 def likeness(a: Tensor, b: Tensor) -> Tensor:
-    """Return the correlation (n,) of images a with b (n, 32, 32), row by row, at the shift that suits them best."""
+    """Return the correlations (n, k) of images a (n, 32, 32) with each of b (n, k, 32, 32), each at the shift that suits it."""
     inner, reach = SIDE - 2 * SHIFT, range(2 * SHIFT + 1)
-    middle = standard(b[:, SHIFT:-SHIFT, SHIFT:-SHIFT].flatten(1))
-    shifted = (standard(a[:, i : i + inner, j : j + inner].flatten(1)) for i in reach for j in reach)
-    return torch.stack([(window * middle).sum(1) for window in shifted]).amax(0)
+    count, each = b.shape[:2]
+    middle = standard(b[..., SHIFT:-SHIFT, SHIFT:-SHIFT].reshape(count * each, -1)).view(count, each, -1)
+    best = torch.full((count, each), -1.0)
+    for i, j in itertools.product(reach, reach):
+        window = standard(a[:, i : i + inner, j : j + inner].flatten(1))
+        best = best.maximum((middle @ window[:, :, None])[..., 0])
+    return best
 
 
 def name_of(images: Tensor, row: int) -> str | None:

@@ -134,6 +134,11 @@ class Worker:
         self.store.update(run, state, **fields)
 
 
+def load_ahead() -> None:
+    """Load what an optimiser loads at its first step: torch's compiler, for two seconds, though nothing is compiled."""
+    import torch._dynamo  # noqa: F401
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m workbench.workers.worker")
     parser.add_argument("--runs", type=Path, required=True)
@@ -147,6 +152,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     worker = Worker(RunStore(options.runs), ModelCache(options.device), options.fps)
     threading.Thread(target=worker.listen, name="commands", daemon=True).start()
+    threading.Thread(target=load_ahead, name="load ahead", daemon=True).start()
     status = worker.work()
     # Everything is on record. Taking torch and its libraries down in order takes seconds and brings nothing.
     sys.stderr.flush()
