@@ -161,3 +161,21 @@ def test_a_module_is_bundled_with_what_it_imports_and_nothing_else_is(tmp_path: 
     (tmp_path / "a.js").write_text("export default 1;\n")
     with pytest.raises(ValueError, match=r"a\.js"):
         bundled("a.js", tmp_path)
+
+
+def test_a_run_on_a_table_is_reported_with_its_posteriors_and_baselines(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("WORKBENCH_RUNS", str(tmp_path / "runs"))
+    run = ["run", "--scenario", "fivethirtyeight", "--attack", "csmia", "--set", "sensitive=infidelity"]
+    assert main([*run, "--classes", "0-1", "--out", str(tmp_path / "run")]) == 0
+    assert main(["report", str(tmp_path / "run"), "--out", str(tmp_path / "out")]) == 0
+    written = {path.suffix: path for path in (tmp_path / "out").iterdir()}
+    assert set(written) == {".html", ".json"}, "there is no picture to make a film of"
+    page, run = written[".html"].read_text(), json.loads((tmp_path / "run" / "run.json").read_text())
+    markup = re.sub(r"<script.*?</script>", "", page, flags=re.S)
+    assert not re.findall(r"<\w[^>]*\s(?:src|href|action)\s*=", markup)
+    assert f"{run['metrics']['mcc']:.3f}" in markup and "Imputation" in markup and "not judged" not in markup
+    folder = RunFolder(tmp_path / "run")
+    scene, shares = folder.scene(), folder.tensors(folder.frames()[-1])["shares"]
+    for watched, posterior in zip(scene["candidates"], shares, strict=True):
+        assert f"in truth {scene['values'][watched['truth']]}" in markup
+        assert all(f"{100 * share:.0f} %" in markup for share in posterior.tolist())

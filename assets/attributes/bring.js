@@ -61,10 +61,12 @@ export class Bring {
   async busily(work) {
     if (this.open.disabled) return;
     this.open.disabled = true;
+    this.words.classList.remove("wb-problem");
     try {
       await work();
     } catch (error) {
       say(this.words, error.message);
+      this.words.classList.add("wb-problem");
     } finally {
       this.open.disabled = false;
     }

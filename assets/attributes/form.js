@@ -43,7 +43,11 @@ export class Form {
     }
     if (o.summary) this.box.append(make("p", "wb-note", o.summary));
     this.box.append(
-      make("p", o.synthetic ? "wb-attr-made-up" : "wb-note", `${o.records} private records: ${o.source}.`),
+      make(
+        "p",
+        o.synthetic ? "wb-attr-made-up" : "wb-note",
+        `${o.records.toLocaleString("en")} private records: ${o.source}.`,
+      ),
     );
     this.column = menu(
       o.sensitive.map(c => [c, c]),

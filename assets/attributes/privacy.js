@@ -3,6 +3,7 @@
 import {ask, describe, make} from "../dom.js";
 import {budget} from "./form.js";
 
+const TITLE = "Privacy against use, of the linear model";
 const SIZE = [280, 170];
 const EDGE = {left: 40, right: 12, top: 10, bottom: 26};
 const PLOTS = [
@@ -41,10 +42,7 @@ export class Privacy {
     this.sensitive = sensitive;
     this.box.hidden = sensitive == null;
     if (sensitive == null) return;
-    this.box.replaceChildren(
-      make("h2", "", "Privacy against use"),
-      make("p", "wb-note", "Training at ten privacy budgets …"),
-    );
+    this.box.replaceChildren(make("h2", "", TITLE), make("p", "wb-note", "Training at ten privacy budgets …"));
     try {
       const found = await (await ask(`/wb/attributes/privacy.json?sensitive=${encodeURIComponent(sensitive)}`)).json();
       if (this.sensitive !== sensitive) return;
@@ -76,12 +74,7 @@ export class Privacy {
     const note =
       `Linear dosing model by the functional mechanism, mean of ${draws} trainings at each budget; ` +
       "the red line is what the marginals tell. A simulation, no clinical advice.";
-    this.box.replaceChildren(
-      make("h2", "", "Privacy against use"),
-      make("p", "", said),
-      plots,
-      make("p", "wb-note", note),
-    );
+    this.box.replaceChildren(make("h2", "", TITLE), make("p", "", said), plots, make("p", "wb-note", note));
   }
 
   plot(key, title, form, here) {

@@ -14,6 +14,7 @@ from workbench.core.paths import runs_dir
 from workbench.core.weights import write_atomically
 from workbench.reports.film import NO_WEBM, can_webm, gif, webm
 from workbench.reports.html import report_html
+from workbench.reports.inferred import is_inference
 from workbench.reports.record import record_of
 from workbench.runs.run_folder import RunFolder
 from workbench.runs.store import RunStore
@@ -58,7 +59,7 @@ class TakeReport:
             "--formats",
             nargs="+",
             choices=FORMATS,
-            help="which files (default: all, films where the run has frames, WebM where its encoder is installed)",
+            help="which files (default: all, films where the run has pictures, WebM where its encoder is installed)",
         )
         parser.add_argument(
             "--against", metavar="RUN", help="tell what changed against this run (default: the one it comes from)"
@@ -70,7 +71,7 @@ class TakeReport:
         against = folder_of(options.against) if options.against else None
         wanted = options.formats
         if wanted is None:
-            drawn = folder.latest() is not None
+            drawn = folder.latest() is not None and not is_inference(folder)
             wanted = ["html", "json", *(["gif"] if drawn else []), *(["webm"] if drawn and can_webm() else [])]
             if drawn and not can_webm():
                 print(f"note: {NO_WEBM}", file=sys.stderr)

