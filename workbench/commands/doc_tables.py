@@ -170,14 +170,25 @@ def count(record: Record) -> int:
     return len(record["config"]["classes"]) * record["config"]["restarts"]
 
 
-def floors(records: Sequence[Record], name: str) -> str:
-    """Return the random prior's metric in these cells: one figure, or from the least to the greatest."""
-    known = sorted({f"{r['baseline'][name]:.2f}" for r in records if r.get("baseline", {}).get(name) is not None})
-    return "unknown" if not known else known[0] if len(known) == 1 else f"{known[0]} to {known[-1]}"
+def shared(record: Record) -> str:
+    """Return how many of a cell's pictures the judges recognise, then the evaluator's Acc@1; or in a word why neither."""
+    accuracy, (known, *_) = judged(record, "acc@1"), by_judges(record)
+    return f"{known.split()[0]}, {accuracy}" if record["state"] == "finished" else accuracy
 
 
-def pivot(records: Sequence[Record], part: str, name: str = "acc@1") -> str:
-    """Return one metric of one group of cells as a table of its rows and columns.
+def floors(records: Sequence[Record]) -> str:
+    """Return what random samples of the prior get in these cells, least to greatest: of the judges, of the evaluator."""
+
+    def span(values: Iterable[float | None]) -> str:
+        known = sorted({f"{value:.2f}" for value in values if value is not None})
+        return "unknown" if not known else known[0] if len(known) == 1 else f"{known[0]} to {known[-1]}"
+
+    judges = span((r.get("verdict") or {}).get("baseline") for r in records)
+    return f"{judges} recognised, Acc@1 {span((r.get('baseline') or {}).get('acc@1') for r in records)}"
+
+
+def pivot(records: Sequence[Record], part: str) -> str:
+    """Return one group of cells as a table of its rows and columns.
 
     Args:
         part: what a row is, as the configuration calls it: "attack" or "defense".
@@ -186,7 +197,7 @@ def pivot(records: Sequence[Record], part: str, name: str = "acc@1") -> str:
     def column(record: Record) -> str:
         return record["column"] if part == "attack" else named(record["column"], record["config"]["attack"])
 
-    cells = {(called(record, part), column(record)): judged(record, name) for record in records}
+    cells = {(called(record, part), column(record)): shared(record) for record in records}
     rows, columns = dict.fromkeys(row for row, _ in cells), list(dict.fromkeys(column for _, column in cells))
     return table([part, *columns], ([row, *(cells.get((row, column), "–") for column in columns)] for row in rows))
 
@@ -199,13 +210,13 @@ def groups(records: Iterable[Record], key: Callable[[Record], str]) -> dict[str,
 
 
 def results(grid: str) -> str:
-    """Return a grid's evaluator accuracies, a table for each of its groups."""
+    """Return what a grid's cells give to the judges and to the evaluator, a table for each of its groups."""
     info = GRIDS.entry(grid).info
     parts = [info.text]
     for group, records in groups(gathered(grid, NOWHERE), lambda r: r["group"]).items():
         sizes = sorted({count(record) for record in records})
-        said = f"**{group}**: the evaluator's Acc@1, n = {', '.join(map(str, sizes))} reconstructions a cell"
-        parts += [f"{said}; random prior samples get {floors(records, 'acc@1')}.", pivot(records, info.rows)]
+        said = f"**{group}**: recognised of n = {', '.join(map(str, sizes))} pictures, then the evaluator's Acc@1"
+        parts += [f"{said}; random prior samples get {floors(records)}.", pivot(records, info.rows)]
     return "\n\n".join(parts)
 
 

@@ -15,8 +15,10 @@ from workbench.core.knobs import knobs_of
 from workbench.engine.presets import default_config
 from workbench.grids.base import Cell, grid
 
-PER_CLASS = (1_000, 5_000, 20_000, 100_000)
-CLASSES = {"digits": None, "faces": list(range(8))}  # None: all
+SCENARIO = (
+    "digits"  # a face recogniser answers 25 queries a second and core, which makes a cell of eight people half an hour
+)
+PER_CLASS = (1_000, 5_000)
 ASK_FIRST = ("images", "queries")  # knobs that spend the budget before anything is computed
 LONGEST = 10**9
 
@@ -33,20 +35,18 @@ def unlimited(attack: str) -> dict[str, Any]:
     title="Accuracy against queries",
     axis="queries a class",
     order=3,
-    text="Every black-box attack on the undefended ResNet, with so many queries a class; digits: all classes, faces: the "
-    "first eight. Seed 0.",
+    text="Every black-box attack on the digits' undefended ResNet, all classes, with so many queries a class, seed 0.",
 )
 def queries() -> Iterator[Cell]:
-    for scenario, chosen in CLASSES.items():
-        for entry in ATTACKS:
-            if entry.info.access.inside or entry.key == "random":
-                continue
-            for each in PER_CLASS:
-                config = default_config(scenario, entry.key, classes=chosen, knobs=unlimited(entry.key))
-                yield Cell(
-                    entry.title,
-                    f"{each:,} a class",
-                    replace(config, budget=each * len(config.classes)),
-                    group=scenario,
-                    x=each,
-                )
+    for entry in ATTACKS:
+        if entry.info.access.inside or entry.key == "random":
+            continue
+        for each in PER_CLASS:
+            config = default_config(SCENARIO, entry.key, knobs=unlimited(entry.key))
+            yield Cell(
+                entry.title,
+                f"{each:,} a class",
+                replace(config, budget=each * len(config.classes)),
+                group=SCENARIO,
+                x=each,
+            )
