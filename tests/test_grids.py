@@ -214,9 +214,11 @@ def test_a_damaged_grid_file_is_named(tmp_path):
 def test_the_table_of_defenses_has_every_defense_and_no_output_that_is_never_met():
     cells = list(GRIDS["table-defenses"]())
     for entry in DEFENSES:
-        own = [c.config for c in cells if c.config.defense == entry.key]
+        own = [c.config for c in cells if c.row == entry.title and c.group == "digits"]
+        if entry.info.stage == "split":
+            assert not own, "no attack of the table meets it"
+            continue
         inside = {c.attack for c in own if ATTACKS.entry(c.attack).info.access.inside}
-        assert {c.scenario for c in own} == {"digits", "faces"}
         assert bool(inside) == (entry.info.stage != "output")
         assert {"brep-mi", "yang"} <= {c.attack for c in own}
 

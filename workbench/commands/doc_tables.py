@@ -18,7 +18,7 @@ from workbench.core.registry import Entry, Info, Registry
 from workbench.core.weights import carded_names, has_weights, read_card
 from workbench.defenses import DEFENSES
 from workbench.defenses.not_applicable import NOT_APPLICABLE
-from workbench.defenses.store import release_name, target_card, weights_name
+from workbench.defenses.store import release_name, target_card, target_problem, weights_name
 from workbench.grids import GRIDS
 from workbench.grids.base import gathered
 from workbench.grids.markdown import COLUMNS, JUDGED, figure
@@ -159,7 +159,9 @@ def called(record: Record, part: str) -> str:
 
 def judged(record: Record, name: str) -> str:
     """Return a cell's metric, or in a word why there is none."""
-    value = record.get("metrics", {}).get(name)
+    value, config = (record.get("metrics") or {}).get(name), record["config"]
+    if record["state"] == "missing" and target_problem(config["scenario"], config["target"], config["defense"]):
+        return "not trained"
     if record["state"] != "finished" or value is None:
         return STATES.get(record["state"], "–")
     return f"{value:.2f}"

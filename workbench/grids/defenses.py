@@ -1,7 +1,7 @@
 """Defenses against attacks from inside and from outside: on the digits' ResNet, and on the faces' pretrained recogniser.
 
 A defense of the output has no cell with a white-box attack, which holds the model itself and never meets it: there
-the row of the undefended target counts. Defenses whose targets are not trained here have no row.
+the row of the undefended target counts. Guards of a split have no row, for none of these attacks meets them.
 """
 
 from __future__ import annotations
@@ -14,16 +14,8 @@ from workbench.defenses.plan import DEFENSES
 from workbench.engine.presets import PLAIN_ASCENT, default_config
 from workbench.grids.base import Cell, grid
 
-# How far each defense of the digits' training is turned, where its usual strength is another or none is trained.
-TRAINED = {
-    "none": "none",
-    "bido": "bido(strength=1)",
-    "mid": "mid",
-    "neg-ls": "neg-ls",
-    "tl-dmi": "tl-dmi(frozen=0.085)",
-    "dp-sgd": "dp-sgd",
-    "netguard": "netguard",
-}
+# How far digits' training is turned where no target of the usual strength is shipped.
+STRENGTH = {"bido": "bido(strength=1)", "tl-dmi": "tl-dmi(frozen=0.085)"}
 # The stronger of GMI's losses: a defense is judged by what gets past it.
 ATTACKED: dict[str, dict[str, Any]] = {
     "gmi": {"identity_loss": "logit"},
@@ -43,18 +35,18 @@ PEOPLE = list(range(8))  # those of the first page's cards
     rows="defense",
     absent="white-box: never meets it",
     order=2,
-    text="Digits: the ResNet, every digit twice (BREP-MI, Yang et al.: four times), demo presets, seed 0. Faces: the pretrained recogniser, the eight people "
-    "and the knobs of the first page's card. White-box attacks never meet what is done to the output, and PLG-MI has no "
-    "generator for some targets; such pairs have no cell.",
+    text="Digits: the ResNet, every digit twice (BREP-MI, Yang et al.: four times), demo presets, seed 0. Faces: the "
+    "pretrained recogniser, the eight people and the knobs of the first page's card. White-box attacks never meet what is "
+    "done to the output, and PLG-MI has no generator for some targets; such pairs have no cell.",
 )
 def defenses() -> Iterator[Cell]:
     for attack, knobs in ATTACKED.items():
         entry = ATTACKS.entry(attack)
         for defense in DEFENSES:
-            stage, text = defense.info.stage, TRAINED.get(defense.key)
-            if stage == "output" and not entry.info.access.inside:
-                text = defense.key
-            if text is None or (attack == "plg-mi" and defense.key not in TUNED):
+            stage, text = defense.info.stage, STRENGTH.get(defense.key, defense.key)
+            if stage == "split" or (stage == "output" and entry.info.access.inside):
+                continue
+            if attack == "plg-mi" and defense.key not in TUNED:
                 continue
             config = default_config("digits", attack, knobs=knobs, defense=text, restarts=RESTARTS.get(attack, 2))
             yield Cell(defense.title, entry.title, config, group="digits")
