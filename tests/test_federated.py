@@ -23,7 +23,7 @@ from workbench.federated.checks import Reception
 from workbench.federated.faults import FAULTS
 from workbench.federated.settings import Federation, federation_of
 from workbench.federated.splits.base import SPLITS
-from workbench.federated.start import bytes_needed, shares
+from workbench.federated.start import bytes_needed, first_model, shares
 from workbench.federated.store import chosen, federations, folder_of, forget, model_of, rounds_done, update_of
 from workbench.federated.update import State, Update, flat, plus, unflat, weighted_mean, weights_of
 from workbench.runs.control import RunControl
@@ -140,6 +140,13 @@ def test_a_training_that_is_cut_short_goes_on_to_the_same_weights(few):
     again = list(train_federated(fed, resume=True))
     assert [r.round for r in again] == [1, 2, 3] and [r.accuracy for r in again] == whole[1:]
     assert all(torch.equal(weights[name], value) for name, value in model_of(fed, 3)[0].items())
+
+
+def test_a_linear_model_begins_with_nothing_in_it_but_what_it_is_taught(models):
+    """As where it is trained on all images: what MI-Face draws then is made of those images, not of the first weights."""
+    begun = first_model(federation(), SCENARIOS["digits"]())
+    assert not begun.head.weight.any() and begun.arch == "softmax"
+    assert first_model(Federation.of("digits", "mlp", QUICK), SCENARIOS["digits"]()).head.weight.any()
 
 
 def test_some_take_part_in_a_round(few):

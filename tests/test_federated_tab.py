@@ -14,6 +14,7 @@ from workbench.core.knobs import configure
 from workbench.core.records import RunState
 from workbench.core.weights import save_weights
 from workbench.federated.averaging import train_federated
+from workbench.federated.protocols.base import PROTOCOLS
 from workbench.federated.settings import Federation
 from workbench.runs.store import RunStore
 from workbench.targets import Classifier
@@ -67,6 +68,13 @@ def test_a_look_says_the_threat_and_what_means_nothing(client, desk):
     assert "no update reaches it" in outside["problems"][0]
     wrong = client.post("/wb/federated/check", json={**UPDATE, "classes": "7"}).json()
     assert "there is no class 7" in wrong["problems"][0]
+
+
+def test_what_every_protocol_costs_and_hides_is_shown(client):
+    held = client.get("/wb/federated").json()["costs"]
+    assert sorted(row["key"] for row in held["rows"]) == sorted(PROTOCOLS.keys()), "each protocol has its figures"
+    assert all(row[part] for row in held["rows"] for part in ("title", "sent", "seconds", "error", "view", "finished"))
+    assert "100,000 weights" in held["measured"]
 
 
 def test_what_an_onlooker_cannot_do_is_not_started(client, desk):

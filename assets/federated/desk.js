@@ -1,6 +1,7 @@
 // The Federated tab: train among participants, choose who looks on, invert an update or a round.
 
 import {ask, button, make} from "../dom.js";
+import {costTable} from "./costs.js";
 import {diagram} from "./diagram.js";
 import {Rounds} from "./rounds.js";
 import {Training} from "./training.js";
@@ -19,6 +20,8 @@ class Desk {
     const who = section();
     const updateBox = section();
     const roundsBox = section();
+    const costsBox = section();
+    costsBox.append(make("h2", null, "What protocols cost and hide"), costTable(found.costs));
     who.append(make("h2", null, "Who looks on"));
     this.choices = make("div", "wb-fed-actors");
     this.choices.setAttribute("role", "group");

@@ -10,6 +10,12 @@ export function field(text, control, hint) {
   return label;
 }
 
+/** Gives a field the whole line of its form. */
+export function wide(label) {
+  label.classList.add("wb-fed-wide");
+  return label;
+}
+
 export function number(value, lo, hi, step = "any") {
   const input = make("input", "wb-input");
   Object.assign(input, {type: "number", value, min: lo, max: hi, step});

@@ -2,7 +2,7 @@
 
 import {button, make, menu, say, visible} from "../dom.js";
 import {send} from "../study/requests.js";
-import {Watched, field, number, text} from "./parts.js";
+import {Watched, field, number, text, wide} from "./parts.js";
 
 const LOOK_MS = 2500;
 
@@ -23,7 +23,7 @@ export class Rounds {
       "mi-face",
       () => this.refresh(),
     );
-    this.classes = text("0-3");
+    this.classes = text("0-2");
     this.steps = number(300, 1, 20000, 1);
     this.classes.addEventListener("change", () => this.refresh());
     this.steps.addEventListener("change", () => this.refresh());
@@ -33,9 +33,9 @@ export class Rounds {
     this.said = make("span", "wb-fed-round");
     const slider = make("label", "wb-fed-slider");
     slider.append(make("span", "wb-label", "Round"), this.round, this.said);
-    const form = make("div", "wb-fed-form");
+    const form = make("div", "wb-fed-form wb-fed-four");
     form.append(
-      field("Training", this.training),
+      wide(field("Training", this.training)),
       field("Whose model", this.victim),
       field("Attack", this.attack),
       field("Classes", this.classes),
@@ -173,7 +173,10 @@ export class Rounds {
       Object.assign(image, {src: frame.sheet, alt: `What came out of round ${frame.round}`});
       figure.append(image);
     } else figure.append(make("div", "wb-fed-blank"));
-    figure.append(make("figcaption", null, caption(frame)));
+    const [round, said] = caption(frame).split(": ");
+    const words = make("figcaption");
+    words.append(make("strong", null, round), " ", make("span", null, said));
+    figure.append(words);
     return figure;
   }
 }

@@ -101,7 +101,7 @@ export class Training {
     );
     this.arch = menu(
       found.archs.map(a => [a.key, a.title]),
-      "cnn",
+      found.archs.find(a => a.key === "softmax")?.key ?? found.archs[0]?.key,
       () => {},
     );
     form.append(field("Scenario", this.scenario), field("Architecture", this.arch));

@@ -2,7 +2,7 @@
 
 import {button, make, menu, newest, say} from "../dom.js";
 import {send} from "../study/requests.js";
-import {Watched, field, number, text} from "./parts.js";
+import {Watched, field, number, text, wide} from "./parts.js";
 
 const PRESETS = [
   {
@@ -105,6 +105,7 @@ export class Update {
     for (const input of Object.values(this.controls))
       if (input.tagName === "INPUT") input.addEventListener("input", changed);
     for (const [name, words] of Object.entries(FIELDS)) form.append(field(words, this.controls[name]));
+    wide(this.controls.attack.parentElement);
     const presets = make("div", "wb-fed-presets");
     for (const preset of PRESETS) {
       const card = make("button", "wb-fed-preset");

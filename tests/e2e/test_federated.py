@@ -25,4 +25,5 @@ def test_an_update_is_inverted_beside_the_truth(visit: Callable[..., Visit]) -> 
     update.get_by_role("button", name="Invert the update").click()
     until(lambda: "dB" in (update.locator(".wb-fed-near").text_content() or ""))
     assert update.locator(".wb-fed-picture img:visible").count() == 2
+    assert page.get_by_test_id("protocol-costs").locator("tbody tr").count() == 5
     assert visited.faults == []

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from workbench.attacks.parts.first_layer import first_linear, rank_one, unnormalized
 from workbench.core.errors import DataMissing, Incompatible
+from workbench.core.paths import ASSETS
 from workbench.core.shapes import image_shape
 from workbench.federated.local_steps import LocalSteps, parameters_of, pulled
 from workbench.federated.protocols.base import PROTOCOLS
@@ -44,6 +47,12 @@ class Measured:
     view: float | None = None
     measured: int = 0
     problem: str = ""
+
+
+def shipped_costs() -> dict[str, Any]:
+    """Return what is shipped of these figures: "measured", how, and "rows", one a protocol with its title and texts for people."""
+    held = json.loads((ASSETS / "tables" / "protocol-costs.json").read_text())
+    return {**held, "rows": [{"title": PROTOCOLS.entry(row["key"]).title, **row} for row in held["rows"]]}
 
 
 def costs(scenario: str, arch: str, participants: int = 10, gone: int = 0, seed: int = 0) -> Iterator[Measured]:

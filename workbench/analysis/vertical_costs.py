@@ -21,9 +21,9 @@ from workbench.tabular.vertical.sums import Clear, Encrypted, Sums
 class Vertical:
     """How the two are compared."""
 
-    rows: int = knob(200, 20, 100_000, log=True, help="Records that both parties have.")
-    trees: int = knob(2, 1, 100, help="Trees, one after the other.")
-    depth: int = knob(2, 1, 8, help="Splits between a tree's root and a leaf.")
+    rows: int = knob(300, 20, 100_000, log=True, help="Records that both parties have.")
+    trees: int = knob(3, 1, 100, help="Trees, one after the other.")
+    depth: int = knob(3, 1, 8, help="Splits between a tree's root and a leaf.")
     bins: int = knob(8, 1, 64, help="Thresholds on a number, at most.")
     bits: int = knob(
         2048, 512, 4096, log=True, help="Bits of Paillier's modulus; fewer than 2,048 are for trying alone."

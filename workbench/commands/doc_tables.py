@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from workbench.analysis.prior_quality import figures_of
+from workbench.analysis.protocol_costs import shipped_costs
 from workbench.attacks import ATTACKS, AttackInfo
 from workbench.attacks.threats import LETTERS
 from workbench.commands.base import COMMANDS
@@ -289,12 +290,28 @@ def weights() -> str:
     )
 
 
+def protocols() -> str:
+    """Return what protocols of the sum cost and hide, as it was measured."""
+    held = shipped_costs()
+    head = [
+        "protocol",
+        "sent by one, MB",
+        "processor seconds of all ten",
+        "sum off by",
+        "one update as the server sees it",
+        "the finished model, inverted",
+    ]
+    rows = [[f"`{r['key']}`", r["sent"], r["seconds"], r["error"], r["view"], r["finished"]] for r in held["rows"]]
+    return f"{table(head, rows)}\n\n{held['measured']}"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "scenarios": scenarios,
     "attacks": attacks,
     "split-attacks": lambda: attacks(Recovers.PICTURE),
     "departures": departures,
     "on-updates": on_updates,
+    "protocols": protocols,
     "targets": targets,
     "priors": priors,
     "defenses": defenses,

@@ -43,7 +43,7 @@ class Federated:
         parser.epilog = f"knobs of --set:\n{knob_help(FedAvg)}\n\nof boost, on a table:\n{knob_help(Vertical)}"
         parser.add_argument("what", choices=("train", "list", "remove", "costs", "boost"))
         parser.add_argument("--scenario")
-        parser.add_argument("--arch", help="architecture that is trained (default: cnn)")
+        parser.add_argument("--arch", help="architecture that is trained (default: softmax)")
         parser.add_argument("--set", dest="knobs", action="append", default=[], metavar="KNOB=VALUE")
         parser.add_argument("--name", help="which training to remove, as the list calls it")
         parser.add_argument("--resume", action="store_true", help="go on after the last complete round")
@@ -66,7 +66,7 @@ def train(options: argparse.Namespace) -> int:
     config = TrainingConfig(
         "federated",
         options.scenario,
-        target=options.arch or "cnn",
+        target=options.arch or "softmax",
         seed=options.seed,
         recipe=assignments(options.knobs),
         resume=options.resume,

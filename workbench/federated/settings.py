@@ -58,7 +58,7 @@ class FedAvg:
     dropped: float = knob(0.0, 0.0, 0.9, help="Share of those asked who agree to take part and then send nothing.")
     fault: str = knob(
         "none",
-        choices={"none": "Nobody", **{key: fault.title for key, fault in FAULTS.items()}},
+        choices={"none": "is honest", **{key: fault.title for key, fault in FAULTS.items()}},
         help="What participant 0 does wrong, to see who notices.",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from workbench.core.errors import Incompatible
 from workbench.federated.participant import LocalTraining, generator
@@ -38,6 +39,8 @@ def first_model(federation: Federation, scenario: Scenario) -> Classifier:
         )
     if begun := ARCHITECTURES.entry(arch).info.pretrained:
         model.body.load_state_dict(shipped_body(begun))
+    if recipe_for(scenario, federation.arch, federation.seed).zero_head:
+        nn.init.zeros_(model.head.get_parameter("weight"))
     return model
 
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
+from workbench.analysis.protocol_costs import shipped_costs
 from workbench.attacks import ATTACKS
 from workbench.attacks.parts.on_updates import LABELS, MODES, WEIGHTS, OnUpdates
 from workbench.attacks.threats import ACTORS, actor_problem, threat_of
@@ -155,6 +156,7 @@ def offered(desk: Desk) -> Response:
         "switches": {"labels": LABELS, "mode": MODES, "weights": WEIGHTS},
         "actors": {key: asdict(actor) for key, actor in ACTORS.items()},
         "trainings": [trained(f) for f in federations()],
+        "costs": shipped_costs(),
     }
     return JSONResponse(found, headers=NO_STORE)
 
