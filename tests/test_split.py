@@ -18,6 +18,7 @@ from workbench.attacks.base import FixedControl
 from workbench.attacks.parts.public_images import PublicImages
 from workbench.attacks.split.parts.evolution import estimated_slope
 from workbench.attacks.split.parts.gap import gap
+from workbench.attacks.split.parts.shadow import moments, unlikeness
 from workbench.core.errors import AccessDenied, BudgetSpent, Incompatible
 from workbench.core.knobs import configure, knobs_of
 from workbench.core.records import Access, Recovers, RunConfig, RunState
@@ -226,6 +227,24 @@ def test_an_attack_on_a_layer_is_told_where_nothing_is_cut():
 def test_the_gap_is_in_shares_of_the_spread():
     sent = torch.tensor([[0.0, 2.0, 4.0, 6.0]])  # variance 20/3
     assert gap(sent + 1, sent).item() == pytest.approx(3 / 20)
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (6, 3, 8, 8)])
+def test_a_shadow_with_a_channel_turned_round_is_unlike_the_clients_half(shape):
+    """Means and deviations, channel by channel, are the same; how channels vary together is not."""
+    sent = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    sent[:, 1] = sent[:, 0] + 0.1 * sent[:, 1]
+    mean = sent[:, :1].mean([0, *range(2, sent.dim())], keepdim=True)
+    turned = torch.cat([2 * mean - sent[:, :1], sent[:, 1:]], 1)
+    assert torch.allclose(moments(turned), moments(sent), atol=1e-5)
+    assert unlikeness(sent, sent).item() == pytest.approx(0, abs=1e-6)
+    assert unlikeness(turned, sent) > 0.3
+
+
+def test_a_shadow_that_sees_the_picture_mirrored_is_unlike_the_clients_half():
+    sent = torch.arange(8.0).expand(4, 3, 8, 8)
+    assert torch.allclose(moments(sent.flip(3)), moments(sent))
+    assert unlikeness(sent.flip(3), sent) > 1
 
 
 def test_the_slope_is_that_of_opposite_pairs():

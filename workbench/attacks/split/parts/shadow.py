@@ -45,3 +45,26 @@ def moments(activations: Tensor) -> Tensor:
     """Return mean and deviation of each channel, (2F,), of activations (n, F, ...)."""
     others = [0, *range(2, activations.dim())]
     return torch.cat([activations.mean(others), (activations.var(others, unbiased=False) + 1e-6).sqrt()])
+
+
+def together(activations: Tensor) -> Tensor:
+    """Return how channels vary with each other, and with each other's neighbours if they are maps, (F, F) or (F, 3F)."""
+    x = activations - activations.mean([0, *range(2, activations.dim())], keepdim=True)
+    if x.dim() == 2:
+        return x.T @ x / len(x)
+    here, right, below = x[..., :-1, :-1], x[..., :-1, 1:], x[..., 1:, :-1]
+    beside = torch.cat([here, right, below], 1)
+    return torch.einsum("nfhw,nghw->fg", here, beside) / here[:, 0].numel()
+
+
+def unlikeness(activations: Tensor, sent: Tensor) -> Tensor:
+    """Return how far activations (n, F, ...) are from those intercepted, (N, F, ...), as a whole; a scalar, 0 for alike.
+
+    Means and deviations of the channels, how they vary together, and the mean at each place. By the first alone a shadow is free
+    to swap or turn round what its channels see, and may answer a picture as the client answers its negative.
+    """
+    wanted, pairs = moments(sent), together(sent)
+    overall = ((moments(activations) - wanted) / wanted.abs().mean().clamp_min(1e-6)).pow(2).mean()
+    joint = (together(activations) - pairs).pow(2).sum() / pairs.pow(2).sum().clamp_min(1e-12)
+    placed = (activations.mean(0) - sent.mean(0)).pow(2).mean() / sent.var().clamp_min(1e-6)
+    return overall + joint + placed
