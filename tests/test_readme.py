@@ -76,6 +76,12 @@ def test_a_figure_that_is_not_shipped_is_not_printed(monkeypatch, tmp_path):
         assert "not run" in text and not re.search(r"\| \d\.\d\d", text)
 
 
+def test_what_somebody_brought_is_in_no_document(monkeypatch):
+    assert "digits" in TABLES["costs"]().splitlines()[0]
+    monkeypatch.setattr(SCENARIOS["digits"], "own", True)
+    assert "digits" not in TABLES["costs"]().splitlines()[0]
+
+
 @pytest.mark.parametrize("registry", [ATTACKS, SCENARIOS, ARCHITECTURES, DEFENSES, METRICS], ids=lambda r: r.kind)
 def test_everything_is_called_in_documents_as_it_is_in_menus(registry):
     text = "".join(path.read_text() for path in documents(ROOT))

@@ -49,6 +49,11 @@ def own(registry: Registry[T, InfoT]) -> Iterator[Entry[T, InfoT]]:
     return (entry for entry in registry if getattr(entry.item, "__module__", "").startswith("workbench."))
 
 
+def shipped_scenarios() -> list[Entry[type[Scenario], Info]]:
+    """Return the scenarios that come with the workbench; what somebody brought to this machine is no matter of documents."""
+    return [entry for entry in own(SCENARIOS) if not entry.item.own]
+
+
 def named(title: str, key: str) -> str:
     """Return how a document calls what is registered: as the menus do, with the command line's word for it."""
     return f"{title} `{key}`"
@@ -63,7 +68,7 @@ def scenarios() -> str:
 
     return table(
         ["scenario", "private", "public: what the attacker has", "classes"],
-        map(row, (entry for entry in own(SCENARIOS) if not entry.item.own)),
+        map(row, shipped_scenarios()),
     )
 
 
@@ -248,10 +253,10 @@ def costs() -> str:
     for entry in own(DEFENSES):
         if entry.info.stage == "split":
             continue
-        cells = [held_out(s.key, SCENARIOS[s.key].default_target, entry.key) for s in own(SCENARIOS)]
+        cells = [held_out(s.key, SCENARIOS[s.key].default_target, entry.key) for s in shipped_scenarios()]
         if entry.info.stage != "output" or any(cells):
             rows.append([named(entry.title, entry.key), *(cell or "not shipped" for cell in cells)])
-    return table(["defense", *(entry.key for entry in own(SCENARIOS))], rows)
+    return table(["defense", *(entry.key for entry in shipped_scenarios())], rows)
 
 
 def held_out(scenario: str, arch: str, defense: str) -> str:
@@ -281,7 +286,7 @@ def weights() -> str:
         )
         return [f"`{name}`", card.get("data", "–"), card.get("quality", "–"), measured, f"{card['bytes'] / 2**20:.1f}"]
 
-    known = {entry.key for entry in own(SCENARIOS)}
+    known = {entry.key for entry in shipped_scenarios()}
     names = [name for name in carded_names() if name.split("/")[0] in known]
     total = sum(read_card(name)["bytes"] for name in names) / 2**20
     return (
