@@ -199,8 +199,8 @@ def test_two_rows_or_two_columns_are_tested_over_what_both_have() -> None:
 
 def test_an_estimate_goes_by_runs_before_and_says_where_it_guesses(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
-    cells = plan_of("digits", ["attack=mi-face", "seed=0,1"], classes="0,3").cells()
-    assert Estimator(None).of(cells).known == 2, "the shipped table has MI-Face on digits"
+    cells = plan_of("digits", ["attack=gmi", "seed=0,1"], classes="0,3").cells()
+    assert Estimator(None).of(cells).known == 2, "the shipped table has GMI on digits"
     record(store, replace(cells[0].config, knobs={**cells[0].config.knobs, "steps": 8}), [True, False])
     found = Estimator(store).of(cells)
     steps = cells[0].config.knobs["steps"]

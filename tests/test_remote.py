@@ -928,12 +928,17 @@ def test_resuming_too_early_looks_and_goes_on_waiting():
         target=lambda: watch._wait(TargetAway("bank cannot be reached."), there.is_set), daemon=True
     )
     thread.start()
-    for looks in (1, 2):
-        control.resume()
-        until = time.monotonic() + 10
-        while len(filed) <= looks:
+
+    def filed_at_last(count: int) -> None:
+        until = time.monotonic() + 20  # before a look that nobody asked for
+        while len(filed) < count:
             assert time.monotonic() < until, "Resume did not look"
             time.sleep(0.01)
+
+    for looks in (1, 2):
+        filed_at_last(looks)  # it waits: who resumes before has resumed nothing
+        control.resume()
+    filed_at_last(3)
     assert control.paused and [state for state, _ in filed] == [RunState.PAUSED] * 3, (
         "it must not seem to run in between"
     )
