@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.processes import free_port, running
 from workbench.core.paths import ROOT
 from workbench.federated.averaging import train_federated
 from workbench.federated.settings import Federation
@@ -32,26 +33,12 @@ pytestmark = [
 KNOBS = {"participants": 2, "rounds": 2, "epochs": 1}
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
 @contextmanager
 def process(words: list[str], env: dict[str, str], log: Path) -> Iterator[None]:
     """Run one of Flower's commands until the block ends."""
-    with log.open("w") as said:
-        running = subprocess.Popen([str(ENVIRONMENT / words[0]), *words[1:]], env=env, stdout=said, stderr=said)
-        try:
-            yield
-        finally:
-            running.terminate()
-            try:
-                running.wait(30)
-            except subprocess.TimeoutExpired:
-                running.kill()
-                running.wait(10)
+    command = [str(ENVIRONMENT / words[0]), *words[1:]]
+    with log.open("w") as said, running(command, env=env, stdout=said, stderr=said):
+        yield
 
 
 def until_there(port: int, seconds: float = 300) -> None:

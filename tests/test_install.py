@@ -6,21 +6,19 @@ import json
 import os
 import shutil
 import site
-import socket
 import subprocess
 import sys
 import time
 import tomllib
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
+from tests.processes import free_port, running
 from workbench.core import paths
 from workbench.core.weights import amend_card, carded_names, has_weights, load_weights, read_card, save_weights
 
@@ -80,12 +78,6 @@ def test_the_wheel_carries_packages_assets_and_weights_but_no_checkpoints(wheel)
     assert {Path(name).name for name in inside if "/licenses/" in name} == {"LICENSE", "NOTICE"}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a fresh environment with the wheel, which borrows all dependencies from this one."""
@@ -134,7 +126,7 @@ def test_an_installed_copy_runs_an_attack_away_from_the_checkout(installed, away
 def test_an_installed_copy_serves_the_interface_and_its_worker(installed, away, tmp_path):
     port = free_port()
     command = [str(installed / "bin" / "mi-workbench"), "serve", "--port", str(port), "--device", "cpu"]
-    with (tmp_path / "log").open("wb") as log, serving(command, cwd=tmp_path, env=away, stdout=log, stderr=log) as app:
+    with (tmp_path / "log").open("wb") as log, running(command, cwd=tmp_path, env=away, stdout=log, stderr=log) as app:
 
         def worker_ready() -> bool:
             assert app.poll() is None, (tmp_path / "log").read_text()
@@ -158,20 +150,6 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end, "it took too long"
         time.sleep(0.2)
-
-
-@contextmanager
-def serving(command: list[str], **how: Any) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(command, **how)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import free_port
 from workbench.commands.serve import LINGER
 from workbench.core.paths import ROOT
 from workbench.core.records import RunState
@@ -26,12 +26,6 @@ CONFIG = default_config(
     knobs={"steps": 20000, "stop_cost": 0, "patience": 5000, "lr": 0.0001},
 )
 SIGNALS = {"SIGTERM": signal.SIGTERM, "Ctrl-C": signal.SIGINT}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for(condition, seconds: float = 300) -> None:

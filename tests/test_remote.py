@@ -20,6 +20,7 @@ import torch
 import uvicorn
 from conftest import CLASSES, SHAPE, QuadrantVictim
 
+from tests.processes import free_port
 from workbench.__main__ import main
 from workbench.core.errors import BadAnswer, BudgetSpent, Incompatible, TargetAway, UsageError
 from workbench.core.records import Access, RunState
@@ -831,11 +832,6 @@ def test_five_scores_or_fewer_are_enough_for_whom_they_are_enough(tmp_path, digi
         )
         folder, state = run(tmp_path, config)
     assert state is RunState.FINISHED, folder.manifest()["reason"]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as line:
-        return line.getsockname()[1]
 
 
 def vanish_at(step: int, stop: Callable[[], None]) -> Callable:
