@@ -30,6 +30,13 @@ export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** As `say`, with what stands before the brackets in bold. */
+export function sayBold(element, text) {
+  if (element.textContent === text) return;
+  const [bold, ...rest] = text.split(" (");
+  element.replaceChildren(make("b", "", bold), rest.length ? ` (${rest.join(" (")}` : "");
+}
+
 export function describe(element, label) {
   element.setAttribute("role", "img");
   element.setAttribute("aria-label", label);

@@ -6,7 +6,7 @@ import torch
 from study_cases import PEOPLE, SIDE, Tiny, a_run
 from torch import Tensor
 
-from workbench.analysis.judged_run import judged_run
+from workbench.analysis.judged_run import judged_run, measures_of
 from workbench.analysis.nearest_private import PIXELS, PrivateSearch
 from workbench.recognisers import Card, Panel
 from workbench.runs.run_folder import RunFolder
@@ -37,6 +37,11 @@ def test_classes_have_the_mean_of_every_measure(tmp_path):
     assert found["classes"][1]["values"]["judge face"] == 0.5
     assert abs(found["classes"][1]["values"]["ssim"] - 0.15) < 1e-9
     assert [one["key"] for one in found["measures"]] == ["judge face", "ssim"]
+
+
+def test_judges_that_may_say_nobody_come_before_those_that_have_to_choose():
+    panel = [{"key": key, "title": key, "threshold": least} for key, least in (("evaluator", None), ("face", 0.4))]
+    assert [one["key"] for one in measures_of(panel, {})] == ["judge face", "judge evaluator"]
 
 
 def test_what_was_not_judged_yet_is_shown_without_words(tmp_path):

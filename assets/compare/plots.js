@@ -47,6 +47,7 @@ class Plots {
     this.box("sweep").closest("figure").hidden = !lines;
     if (dots) {
       const look = layout("target's held-out accuracy", `${metric} of the reconstructions`, colours);
+      Object.assign(look.xaxis, {range: [0, 1.04], tickformat: ",.0%"});
       await this.set("scatter", dots, {...look, showlegend: true});
     } else this.empty("scatter");
     if (lines) {

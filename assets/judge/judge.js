@@ -1,6 +1,7 @@
 // The Judge tab's pictures: each beside its person's photographs, with every judge's word; classes as bars that sort.
 
-import {$, ask, make, menu} from "../dom.js";
+import {$, ask, make, menu, sayBold} from "../dom.js";
+import {verdict} from "../live/words.js";
 import {bars} from "./bars.js";
 import {lines, spark} from "./confidence.js";
 import {Enlarged} from "./enlarged.js";
@@ -74,7 +75,10 @@ class Judging {
     head.append(make("h2", null, "Picture by picture"), sort);
     const legend = "Large: the reconstruction. Beneath: photographs of who was attacked. Press one to enlarge it.";
     const grid = make("div", "wb-judging-grid");
-    pictures.append(head, make("p", "wb-note", legend), grid);
+    const line = make("p", "wb-judged-verdict");
+    line.dataset.testid = "judge-verdict";
+    sayBold(line, verdict(found.status, found.candidates.length));
+    pictures.append(line, head, make("p", "wb-note", legend), grid);
     this.fill(grid);
     const classes = found.measures.length ? [bars(found)] : [];
     this.box.replaceChildren(pictures, ...classes);

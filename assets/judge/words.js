@@ -7,8 +7,12 @@ const figure = x => x.toFixed(2).replace(/^(-?)0\./, "$1.");
 /** A judge's word: {mark, text}, mark being "yes", "no" or "unclear". Pure. */
 export function said({title, threshold}, {names, score, right, unclear}) {
   const mark = right ? "yes" : unclear ? "unclear" : "no";
-  const against = threshold == null ? `${Math.round(100 * score)} %` : `${figure(score)} of ${figure(threshold)}`;
-  return {mark, text: `${title}: ${unclear && !right ? "cannot tell" : (names ?? "nobody")}, ${against}`};
+  const against =
+    threshold == null ? `${Math.round(100 * score)} %` : `similarity ${figure(score)}, needs ${figure(threshold)}`;
+  return {
+    mark,
+    text: `${title}: ${unclear && !right ? "cannot tell" : (names ?? "nobody")}, ${against}`,
+  };
 }
 
 /** How recognised a picture is, to sort by: judges that name the person, then how near the rest come. Pure. */

@@ -1,6 +1,6 @@
 // The bar above the faces: buttons, progress, figures, and the line that says what goes on.
 
-import {$, say} from "../dom.js";
+import {$, say, sayBold} from "../dom.js";
 import {NOTHING, capitalise, count, rate, span} from "../format.js";
 import {
   active,
@@ -104,7 +104,7 @@ export class Bar {
     const title = pageTitle(status, scene);
     if (document.title !== title) document.title = title;
     if (ended(status.state) && status.metrics) {
-      say($(this.root, ".wb-verdict"), verdict(status, candidates));
+      sayBold($(this.root, ".wb-verdict"), verdict(status, candidates));
       $(this.root, ".wb-verdict").title = judges(status);
     }
     this.state = status.state;

@@ -3,7 +3,7 @@
 // It is asked for once the page is there, and is given up as soon as a run is wanted. It is no run: nothing of it is
 // in the address, in the store, or among what keys and buttons of a run act on.
 
-import {$, say, still} from "../dom.js";
+import {$, say, sayBold, still} from "../dom.js";
 import {GrowingText} from "../lines.js";
 import {page, setExample} from "../state.js";
 import {Table, frameLine, lineAt} from "../table.js";
@@ -62,7 +62,7 @@ export class ExampleShow {
     gallery.build(example.scene);
     if (example.truth) gallery.loadTruth(example.truth);
     view.root.classList.toggle("wb-no-truth", !example.scene.pairs);
-    say($(view.root, ".wb-verdict"), verdict(example.status, gallery.cards.length));
+    sayBold($(view.root, ".wb-verdict"), verdict(example.status, gallery.cards.length));
     player.own = example.frames.map(({frame}) => frame);
     player.grow(player.own.at(-1));
     this.look(null);

@@ -13,11 +13,11 @@ const of = (right, score) => ({judges: [{right, score}]});
 test("a judge names whom it sees, with its score against the threshold", () => {
   assert.deepEqual(said(FACE, {names: "person 04", score: 0.523, right: true}), {
     mark: "yes",
-    text: "Face judge: person 04, .52 of .44",
+    text: "Face judge: person 04, similarity .52, needs .44",
   });
   assert.deepEqual(said(FACE, {names: null, score: -0.1, right: false}), {
     mark: "no",
-    text: "Face judge: nobody, -.10 of .44",
+    text: "Face judge: nobody, similarity -.10, needs .44",
   });
   assert.equal(said(FACE, {names: null, score: 0.2, right: false, unclear: true}).mark, "unclear");
   assert.match(

@@ -21,7 +21,7 @@ def judged_run(folder: RunFolder) -> Told | None:
     scene, frame = folder.scene(), folder.latest()
     if not scene.get("candidates") or not scene.get("sheet") or frame is None:
         return None
-    judged, config = folder.judgement() or {}, folder.config()
+    judged, config, manifest = folder.judgement() or {}, folder.config(), folder.manifest()
     names = names_of(config.scenario)
     found = judged.get("reconstruction") or {}
     panel = [said for said in judged.get("panel") or [] if len(said.get("right") or []) == len(scene["candidates"])]
@@ -44,6 +44,7 @@ def judged_run(folder: RunFolder) -> Told | None:
         "measures": measures_of(panel, measured),
         "classes": classes_of(candidates, panel, measured),
         "confidence": folder.confidence(),
+        "status": {name: manifest.get(name) for name in ("metrics", "baseline", "verdict")},
     }
 
 
@@ -69,9 +70,13 @@ def word_of(said: Told, i: int, names: tuple[str, ...]) -> Told:
 
 
 def measures_of(panel: list[Told], measured: dict[str, Any]) -> list[Told]:
-    """Return by what classes can be compared: each judge's share, then each metric with its unit and best direction."""
+    """Return by what classes can be compared: each judge's share, then each metric with its unit and best direction.
+
+    The judges that may say "nobody" come first; without a threshold a judge has to choose somebody.
+    """
     found = [
-        {"key": f"judge {said['key']}", "title": said["title"], "unit": "share", "best": "higher"} for said in panel
+        {"key": f"judge {said['key']}", "title": said["title"], "unit": "share", "best": "higher"}
+        for said in sorted(panel, key=lambda said: said["threshold"] is None)
     ]
     for key in measured:
         if key in METRICS:

@@ -11,6 +11,7 @@ import gradio as gr
 from workbench.core.errors import WorkbenchError
 from workbench.metrics import METRICS
 from workbench.reports.figures import arrow, number
+from workbench.reports.record import title_of
 from workbench.runs.run_folder import RunFolder
 from workbench.ui.shell import LIGHT, App, drawn_by, tab
 
@@ -55,7 +56,7 @@ def table(folder: RunFolder) -> str:
         why = "It is judged when it ends." if waits else manifest.get("reason") or "It was not judged."
         return f'<p class="wb-note">Run {escape(folder.id)} is {escape(state)}. {escape(why)}</p>'
     found, floor, ceiling = judged["reconstruction"], judged.get("baseline"), judged.get("ceiling")
-    body = "".join(row(m, found, floor, ceiling) for m in found["overall"])
+    body = "".join(row(m, found, floor, ceiling) for m, value in found["overall"].items() if value is not None)
     spent = cost(manifest, found["overall"].get("acc@1"))
     return (
         f'<section class="wb-card-text"><h2>{found["n"]} reconstructions</h2>{spent}'
@@ -89,7 +90,7 @@ def cost(manifest: dict[str, Any], accuracy: float | None) -> str:
 def choices(app: App) -> list[tuple[str, str]]:
     """Return (description, id) of the runs that recorded something, newest first."""
     return [
-        (f"{r.name or r.id} · {r.attack} on {r.scenario}/{r.target} · {r.state.value}", r.id)
+        (f"{f'{r.name}: ' if r.name else ''}{title_of(vars(r))} · {r.id} · {r.state.value}", r.id)
         for r in app.store.list(100)
     ]
 
