@@ -96,7 +96,7 @@ def build(app: App) -> None:
         )
         metric = gr.Dropdown(
             [(title, key) for key, title in METRICS.items()],
-            value="acc@1",
+            value=next(iter(METRICS)),
             label="Measure",
             interactive=True,
             filterable=False,

@@ -11,8 +11,8 @@ from workbench.reports.figures import number
 from workbench.tabular.scenarios import is_table
 
 METRICS = {
-    "acc@1": "Acc@1",
     "recognised": "recognised",
+    "acc@1": "Acc@1",
     "acc@5": "Acc@5",
     "knn_dist": "KNN distance",
     "feat_dist": "feature distance",
@@ -77,7 +77,10 @@ def figures(place: Place, metric: str) -> str:
     """Return a place's measure as HTML: over its seeds with an interval by person, else with the floor."""
     values = [v for r in place.finished if (v := value_of(r, metric)) is not None]
     mean = sum(values) / len(values) if values else None
-    said = f"<b>{written(metric, mean)}</b>"
+    config = place.finished[0]["config"]
+    pictures = len(config["classes"]) * config["restarts"]
+    of = f" of {pictures}" if metric in BY_PERSON and mean is not None else ""
+    said = f"<b>{written(metric, mean)}</b>{of}"
     average = place.average(metric) if metric in BY_PERSON else None
     if average is not None and (len(place.records) > 1 or metric == "recognised"):
         low, high = average.interval
