@@ -10,9 +10,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,9 @@ FLAGS = [
     "--disable-sync",
     "--disable-features=SpareRendererForSitePerProcess",  # a process that waits for a next page takes a second here
 ]
+DESKTOP = (1440, 900)
+CARDS = "preset-eight-faces"  # the part of a page by which it is known to be there
+AT_REST = "Data"  # a tab that asks for nothing and draws nothing while it is shown
 STARTING = 300  # seconds after which something is wrong, however busy the machine
 
 
@@ -132,14 +136,18 @@ class Visit:
     faults: list[str] = field(default_factory=list)
 
 
-@pytest.fixture(scope="module")
-def visit(served: Served, chromium: object) -> Iterator[Callable[..., Visit]]:
-    """Return a function that opens the application in a browser context of its own."""
-    contexts = []
+class Visits:
+    """Opens the application in browser contexts of their own, and closes them."""
 
-    def go(query: str = "", size: tuple[int, int] = (1440, 900), late: float = 0, script: str = "") -> Visit:
-        context = chromium.new_context(viewport={"width": size[0], "height": size[1]})
-        contexts.append(context)
+    def __init__(self, served: Served, chromium: Any) -> None:
+        self.served, self.chromium = served, chromium
+        self.contexts: list[Any] = []
+        self.kept: Visit | None = None
+
+    def __call__(self, query: str = "", size: tuple[int, int] = DESKTOP, late: float = 0, script: str = "") -> Visit:
+        url = self.served.url
+        context = self.chromium.new_context(viewport={"width": size[0], "height": size[1]})
+        self.contexts.append(context)
         visited = Visit(context.new_page())
         page, faults = visited.page, visited.faults
         page.set_default_timeout(120_000)
@@ -149,29 +157,63 @@ def visit(served: Served, chromium: object) -> Iterator[Callable[..., Visit]]:
         )
         page.on(
             "request",
-            lambda r: (
-                None if r.url.startswith((served.url, "data:", "blob:")) else faults.append(f"outside request: {r.url}")
-            ),
+            lambda r: None if r.url.startswith((url, "data:", "blob:")) else faults.append(f"outside request: {r.url}"),
         )
         if script:
             page.add_init_script(script)
         if late:  # each script comes so many seconds after it was asked for
             page.route("**/wb/assets/**/*.js", lambda route: (time.sleep(late), route.continue_()))
-        page.goto(f"{served.url}/{query}")
-        page.get_by_test_id("preset-eight-faces").wait_for()
+        page.goto(f"{url}/{query}")
+        page.get_by_test_id(CARDS).wait_for()
         return visited
 
-    go.contexts = contexts
-    yield go
-    for context in contexts:
-        context.close()
+    def close(self, leave: int = 0) -> None:
+        """Close the contexts that were opened last, until so many are left."""
+        while len(self.contexts) > leave:
+            self.contexts.pop().close()
+
+
+@pytest.fixture(scope="module")
+def visit(served: Served, chromium: object) -> Iterator[Visits]:
+    """Return what opens the application in a browser context of its own; all close with the file."""
+    visits = Visits(served, chromium)
+    yield visits
+    visits.close()
+
+
+@pytest.fixture(scope="package")
+def standing(served: Served, chromium: object) -> Iterator[Visits]:
+    """Return what opens the page that stands through all files."""
+    visits = Visits(served, chromium)
+    yield visits
+    visits.close()
+
+
+@pytest.fixture(scope="module")
+def everyday(request: pytest.FixtureRequest, standing: Visits) -> Iterator[Visit]:
+    """Return the page that stands open through all files, at Invert; a page takes longer to load than most tests.
+
+    Nothing is run on it, and who turns its settings puts them back. After a failure the next file gets a new one.
+    """
+    failed = request.session.testsfailed
+    if not standing.contexts:
+        standing.kept = standing()
+    visited = standing.kept
+    visited.faults.clear()
+    tabs = visited.page.locator("#tabs")
+    tabs.get_by_role("tab", name="Invert", exact=True).click()
+    yield visited
+    if request.session.testsfailed > failed:
+        standing.close()
+    else:
+        tabs.get_by_role("tab", name=AT_REST, exact=True).click()
 
 
 @pytest.fixture(autouse=True)
 def _closed_after_its_test(request: pytest.FixtureRequest) -> Iterator[None]:
     """Close what a test itself opened; pages go on drawing, and take the next test's time. What a module opened stays."""
-    contexts = request.getfixturevalue("visit").contexts if "visit" in request.fixturenames else []
-    before = len(contexts)
+    visits = request.getfixturevalue("visit") if "visit" in request.fixturenames else None
+    before = len(visits.contexts) if visits else 0
     yield
-    while len(contexts) > before:
-        contexts.pop().close()
+    if visits:
+        visits.close(leave=before)

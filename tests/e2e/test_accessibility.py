@@ -17,8 +17,12 @@ def axe():
 
 
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
-def test_no_tab_breaks_an_accessibility_rule(visit, axe, theme):
-    page = visit(f"?__theme={theme}").page
+def test_no_tab_breaks_an_accessibility_rule(request, axe, theme):
+    opened = (
+        request.getfixturevalue("everyday") if theme == "light" else request.getfixturevalue("visit")("?__theme=dark")
+    )
+    page = opened.page
+    assert page.evaluate("document.body.classList.contains('dark')") is (theme == "dark")
     found = []
     for tab in TABS:
         page.locator("#tabs").get_by_role("tab", name=tab, exact=True).click()

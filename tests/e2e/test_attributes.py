@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,8 +15,8 @@ from .test_interface import turn_to
 SLOWLY = 120_000  # ms; a busy machine trains the target first
 
 
-def test_a_posterior_fills_in_beside_the_baselines_and_privacy_is_told(visit: Callable[..., Visit]) -> None:
-    page = visit("").page
+def test_a_posterior_fills_in_beside_the_baselines_and_privacy_is_told(everyday: Visit) -> None:
+    page = everyday.page
     turn_to(page, "Attributes")
     tab = page.get_by_test_id("attributes")
     tab.get_by_label("Records attacked").fill("300")
@@ -40,21 +39,20 @@ def test_a_posterior_fills_in_beside_the_baselines_and_privacy_is_told(visit: Ca
     expect(tab.get_by_role("button", name="Run")).to_be_disabled()
 
 
-def test_a_csv_is_brought_in_the_page(visit: Callable[..., Visit], tmp_path: Path) -> None:
+def test_a_csv_is_brought_in_the_page(everyday: Visit, tmp_path: Path) -> None:
     name = f"clinic-{uuid4().hex[:8]}"
     good, bad = tmp_path / f"{name}.csv", tmp_path / "bad.csv"
     rows = [f"{20 + i % 40};{'ABC'[i % 3]};{'no' if i % 4 else 'yes'};{'lo' if i % 2 else 'hi'}" for i in range(60)]
     good.write_text("\n".join(["age;city;ill;pay", *rows]), encoding="utf-16")
     bad.write_text("\n".join(["age;age;ill;pay", *rows]))
-    visited = visit("")
-    page = visited.page
+    page, faults = everyday.page, everyday.faults
     turn_to(page, "Attributes")
     tab = page.get_by_test_id("attributes")
     chosen = tab.get_by_label("CSV file")
     try:
         chosen.set_input_files(bad)
         expect(tab.get_by_text("Several columns are called 'age'")).to_be_visible(timeout=SLOWLY)
-        visited.faults.clear()  # the browser's own word of the refusal
+        faults.clear()  # the browser's own word of the refusal
         chosen.set_input_files(good)
         expect(tab.get_by_label("Name", exact=True)).to_have_value(name, timeout=SLOWLY)
         tab.get_by_label("Private column, which is inferred").select_option("ill")
@@ -63,7 +61,7 @@ def test_a_csv_is_brought_in_the_page(visit: Callable[..., Visit], tmp_path: Pat
         expect(tab.get_by_role("combobox", name="Table")).to_have_value(f"table:{name}", timeout=SLOWLY)
         expect(tab.get_by_text("42 private records")).to_be_visible()
         expect(tab.get_by_role("combobox", name="Sensitive column")).to_have_value("ill")
-        assert visited.faults == []
+        assert faults == []
     finally:
         for kept in (data_dir() / "tables").glob(f"{name}.*"):
             kept.unlink()

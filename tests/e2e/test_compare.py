@@ -21,11 +21,10 @@ from .test_target_elsewhere import pick
 
 
 @pytest.fixture(scope="module")
-def compare(visit: Callable[..., Visit]) -> Visit:
-    visited = visit()
-    turn_to(visited.page, "Compare")
-    visited.page.get_by_test_id("grid").first.wait_for()
-    return visited
+def compare(everyday: Visit) -> Visit:
+    turn_to(everyday.page, "Compare")
+    everyday.page.get_by_test_id("grid").first.wait_for()
+    return everyday
 
 
 @pytest.fixture(scope="module")

@@ -8,14 +8,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from .conftest import Served, Visit
-from .test_interface import points, run_of, state, step, turn_to, until
+from .test_interface import SHIFTS, points, run_of, shifts_while_loading, state, step, turn_to, until
 from .test_slow_answers import held
 
 STARTS = "**/gradio_api/run/**"  # events that do not queue; a press of Run is one
 PLOTS = ".wb-plots .main-svg"
-SHIFTS = """window.shifts = 0; new PerformanceObserver(list => {
-    for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifts += entry.value;
-}).observe({type: "layout-shift", buffered: true});"""
 
 
 def started(served: Served) -> set[str]:
@@ -33,13 +30,10 @@ def stop(page) -> None:
         until(lambda: state(page) == "stopped", seconds=600)
 
 
-@pytest.mark.parametrize("size", [(1440, 900), pytest.param((390, 844), marks=pytest.mark.slow)])
-def test_the_page_stays_where_it_is(visit: Callable[..., Visit], served: Served, size: tuple[int, int]) -> None:
-    page = visit(size=size, script=SHIFTS).page
-    page.locator("body.wb-there").wait_for()
-    until(lambda: page.locator(".wb-class").count() == 40)
-    assert page.evaluate("window.shifts") < 0.1, "while it loads"
-    page.evaluate("window.shifts = 0")
+@pytest.mark.slow
+def test_on_a_phone_too_the_page_stays_where_it_is(visit: Callable[..., Visit]) -> None:
+    page = visit(size=(390, 844), script=SHIFTS).page
+    assert shifts_while_loading(page) < 0.1, "while it loads"
     page.get_by_test_id("preset-hundred-percent").click()
     until(lambda: points(page) > 1, seconds=150)
     assert page.evaluate("window.shifts") < 0.1, "from a first press to the first points"
@@ -137,14 +131,17 @@ def test_nothing_is_painted_over_run_while_the_settings_scroll(run: tuple[Visit,
     assert over == []
 
 
-def test_a_phone_shows_the_faces_first_and_reaches_every_tab(
-    visit: Callable[..., Visit], run: tuple[Visit, str]
+def test_a_link_reopens_a_run_on_a_phone_faces_first_and_every_tab_in_reach(
+    visit: Callable[..., Visit], run: tuple[Visit, str], served: Served
 ) -> None:
-    if state(run[0].page) == "running":  # what computes takes time from what is drawn
-        run[0].page.get_by_test_id("pause").click()
+    run[0].page.evaluate("run => import('/wb/assets/live/main.js').then(m => m.follow(run))", run[1])
+    until(lambda: run_of(run[0].page) == run[1])
+    stop(run[0].page)
     visited = visit(f"?run={run[1]}", size=(390, 844))
     page = visited.page
-    until(lambda: points(page) > 1)
+    lines = (served.runs / run[1] / "curves.csv").read_text().splitlines()[1:]
+    until(lambda: points(page) == len(lines), why="not every point is there")
+    assert page.get_by_test_id("card").count() == 8
     faces, panel = page.get_by_test_id("gallery").bounding_box(), page.locator("#panel").bounding_box()
     assert faces["width"] > 340
     assert faces["y"] < 500

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from .conftest import Visit
 from .test_interface import turn_to, until
 
 
-def test_an_update_is_inverted_beside_the_truth(visit: Callable[..., Visit]) -> None:
-    visited = visit()
-    page = visited.page
+def test_an_update_is_inverted_beside_the_truth(everyday: Visit) -> None:
+    page = everyday.page
     turn_to(page, "Federated")
     page.get_by_role("heading", name="What an update gives away").wait_for()
     update = page.locator(".wb-federated section").nth(2)
@@ -26,4 +23,4 @@ def test_an_update_is_inverted_beside_the_truth(visit: Callable[..., Visit]) -> 
     until(lambda: "dB" in (update.locator(".wb-fed-near").text_content() or ""))
     assert update.locator(".wb-fed-picture img:visible").count() == 2
     assert page.get_by_test_id("protocol-costs").locator("tbody tr").count() == 5
-    assert visited.faults == []
+    assert everyday.faults == []

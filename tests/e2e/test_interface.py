@@ -68,15 +68,48 @@ def step(page) -> int:
     return int(text) if text.isdigit() else -1
 
 
+def field(page, label: str):
+    """Return the field of this name that is shown; other tabs may have one of the same name."""
+    return page.get_by_label(label, exact=True).locator("visible=true")
+
+
+def put_back(page) -> None:
+    """Leave the Invert tab with the settings that it opens with."""
+    turn_to(page, "Invert")
+    if "Faces" not in field(page, "Scenario").input_value():
+        field(page, "Scenario").click()
+        page.get_by_role("option", name="Faces (AT&T").click()
+        until(lambda: page.locator(".wb-class").count() == 40)
+    page.locator("#defaults").click()
+    until(lambda: field(page, "Attack").input_value() == "PPA (ppa)")
+    until(lambda: field(page, "Defense").input_value() == "None", why="the defense stays")
+    until(lambda: field(page, "Seed").input_value() == "0", why="the seed stays")
+
+
+SHIFTS = """window.shifts = 0; new PerformanceObserver(list => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifts += entry.value;
+}).observe({type: "layout-shift", buffered: true});"""
+
+
+def shifts_while_loading(page) -> float:
+    """Return by how much the page has moved until it is there, and begin to count anew."""
+    page.locator("body.wb-there").wait_for()
+    until(lambda: page.locator(".wb-class").count() == 40)
+    return page.evaluate("() => { const found = window.shifts; window.shifts = 0; return found; }")
+
+
 @pytest.fixture(scope="module")
 def shown(visit: Callable[..., Visit]) -> dict:
     """One click on the first card, followed to the end by two browsers."""
-    first = visit()
+    first = visit(script=SHIFTS)
     page = first.page
+    loading = shifts_while_loading(page)
     page.get_by_test_id("preset-eight-faces").click()
+    until(lambda: points(page) > 1, seconds=150)  # a first run loads its models before it has any
+    shifts = loading, page.evaluate("window.shifts")
     page.get_by_test_id("card").first.wait_for()
     run = until(lambda: run_of(page))
-    until(lambda: points(page) > 3, seconds=150)  # a first run loads its models before it has any
+    until(lambda: points(page) > 3)
     second = visit(f"?run={run}")
     second.page.get_by_test_id("card").first.wait_for()
     until(lambda: points(second.page) > 3)
@@ -84,7 +117,13 @@ def shown(visit: Callable[..., Visit]) -> dict:
     turn_to(second.page, "Runs")  # the view goes on while another tab is open
     for visited in (first, second):
         visited.page.locator(ENDED).wait_for(timeout=200_000, state="attached")
-    return {"first": first, "second": second, "run": run, "together": together}
+    return {"first": first, "second": second, "run": run, "together": together, "shifts": shifts}
+
+
+def test_the_page_stays_where_it_is(shown: dict) -> None:
+    loading, pressed = shown["shifts"]
+    assert loading < 0.1, "while it loads"
+    assert pressed < 0.1, "from a first press to the first points"
 
 
 def test_one_click_shows_faces_and_ends(shown: dict) -> None:
@@ -121,14 +160,6 @@ def test_judge_shows_the_metrics(shown: dict) -> None:
     until(lambda: "floor" in (text := table.inner_text()) and "Attack accuracy" in text)
     until(lambda: page.locator(".wb-judged").count() == 8)
     turn_to(page, "Invert")
-
-
-def test_a_link_reopens_a_run_with_every_point(shown: dict, served: Served, visit: Callable[..., Visit]) -> None:
-    late = visit(f"?run={shown['run']}")
-    lines = (served.runs / shown["run"] / "curves.csv").read_text().splitlines()[1:]
-    until(lambda: points(late.page) == len(lines))
-    until(lambda: late.page.get_by_test_id("card").count() == 8)
-    assert late.faults == []
 
 
 def test_arrows_scrub_through_the_frames(shown: dict) -> None:
@@ -168,9 +199,22 @@ def test_downloads(shown: dict, served: Served) -> None:
     assert served.get(f"/wb/runs/{run}/truth.webp")[2]["cache-control"] == "no-store"
 
 
-def test_pause_step_turn_a_knob_resume_stop(visit: Callable[..., Visit], served: Served) -> None:
-    visited = visit()
-    page = visited.page
+@pytest.fixture(scope="module")
+def lost(visit: Callable[..., Visit]) -> Visit:
+    """A page opened by a link to a run that never was; it serves as any other."""
+    visited = visit("?run=0101-000000-gmi-ffff&__theme=light")
+    visited.page.get_by_text("There is no run '0101-000000-gmi-ffff'").first.wait_for()
+    visited.faults.clear()  # the browser's own word of what is not there
+    return visited
+
+
+def test_a_wrong_link_says_so_and_is_not_kept(lost: Visit) -> None:
+    until(lambda: run_of(lost.page) == "", why="an address that leads nowhere is kept")
+    assert "__theme=light" in lost.page.evaluate("location.href")
+
+
+def test_pause_step_turn_a_knob_resume_stop(lost: Visit, served: Served) -> None:
+    page = lost.page
     steps = page.locator("#knob-steps")
     steps.fill("5000")
     steps.press("Enter")
@@ -207,7 +251,7 @@ def test_pause_step_turn_a_knob_resume_stop(visit: Callable[..., Visit], served:
     run = run_of(page)
     manifest = json.loads((served.runs / run / "run.json").read_text())
     assert manifest["config"]["knobs"]["steps"] == 2000
-    assert visited.faults == []
+    assert lost.faults == []
 
 
 def test_a_fork_goes_on_from_the_frame_shown(shown: dict, served: Served) -> None:
@@ -283,11 +327,13 @@ def test_a_run_is_run_again_once_by_a_double_click(shown: dict, served: Served) 
     assert {path.parent for path in served.runs.glob("*/run.json")} - before == {served.runs / run_of(page)}
 
 
-@pytest.mark.parametrize(
-    ("size", "theme"), [((1440, 900), "light"), pytest.param((1024, 768), "dark", marks=pytest.mark.slow)]
-)
-def test_every_tab_is_quiet_and_fits(visit: Callable[..., Visit], size: tuple[int, int], theme: str) -> None:
-    visited = visit(f"?__theme={theme}", size)
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+def test_every_tab_is_quiet_and_fits(request: pytest.FixtureRequest, theme: str) -> None:
+    visited = (
+        request.getfixturevalue("everyday")
+        if theme == "light"
+        else request.getfixturevalue("visit")("?__theme=dark", (1024, 768))
+    )
     page = visited.page
     for title in TABS:
         turn_to(page, title)
@@ -299,19 +345,12 @@ def test_every_tab_is_quiet_and_fits(visit: Callable[..., Visit], size: tuple[in
     assert visited.faults == []
 
 
-def test_help_opens_with_a_key(visit: Callable[..., Visit]) -> None:
-    page = visit().page
+def test_help_opens_with_a_key(everyday: Visit) -> None:
+    page = everyday.page
     page.keyboard.press("?")
     page.get_by_role("dialog", name="Help").wait_for()
     page.keyboard.press("Escape")
     page.get_by_role("dialog", name="Help").wait_for(state="hidden")
-
-
-def test_a_wrong_link_says_so_and_is_not_kept(visit: Callable[..., Visit]) -> None:
-    page = visit("?run=0101-000000-gmi-ffff&__theme=light").page
-    page.get_by_text("There is no run '0101-000000-gmi-ffff'").first.wait_for()
-    until(lambda: run_of(page) == "", why="an address that leads nowhere is kept")
-    assert "__theme=light" in page.evaluate("location.href")
 
 
 @pytest.mark.parametrize(

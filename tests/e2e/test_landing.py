@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from workbench.engine.examples import has_example
 from workbench.engine.presets import PRESETS
 
@@ -9,9 +11,8 @@ SIZE = "parseFloat(getComputedStyle(document.documentElement).fontSize)"
 BEYOND = "document.documentElement.scrollWidth - innerWidth"
 
 
-def test_an_example_fills_the_stage_until_something_runs(visit, served):
-    visited = visit()
-    page, live = visited.page, visited.page.locator(".wb-live")
+def test_an_example_fills_the_stage_until_something_runs(everyday, served):
+    page, live = everyday.page, everyday.page.locator(".wb-live")
     runs = sorted(served.runs.glob("*/run.json"))
     cards = [card for card in PRESETS if has_example(card)]
     if not cards:  # none was recorded with the cards' present settings: the stage says what to do
@@ -36,12 +37,18 @@ def test_an_example_fills_the_stage_until_something_runs(visit, served):
     page.evaluate("import('/wb/assets/state.js').then(m => m.page.view.giveUp())")
     page.locator(f".wb-live[data-example={cards[0].key}]").wait_for()
     assert page.get_by_test_id("play").inner_text() == "Play", "less motion is asked for"
-    assert not visited.faults, visited.faults
+    page.emulate_media(reduced_motion="null")
+    assert not everyday.faults, everyday.faults
 
 
-def test_the_lesson_goes_by_keys_and_leaves_the_page_as_it_was(visit):
-    visited = visit("?lesson=1")
-    page, lesson = visited.page, visited.page.get_by_test_id("lesson")
+@pytest.fixture(scope="module")
+def taught(visit):
+    """A page opened at the lesson."""
+    return visit("?lesson=1", size=(1024, 768))
+
+
+def test_the_lesson_goes_by_keys_and_leaves_the_page_as_it_was(taught):
+    page, lesson = taught.page, taught.page.get_by_test_id("lesson")
     lesson.get_by_role("heading", name="The target").wait_for()
     assert not page.locator("#panel").is_visible()
     for title in ("What the attacker has", "Watch a run", "100 % is not recognition"):
@@ -58,11 +65,13 @@ def test_the_lesson_goes_by_keys_and_leaves_the_page_as_it_was(visit):
     page.get_by_role("tab", name="Runs").click()
     page.get_by_test_id("open-lesson").click()
     lesson.get_by_role("heading", name="The target").wait_for()
-    assert not visited.faults, visited.faults
+    page.keyboard.press("Escape")
+    lesson.wait_for(state="hidden")
+    assert not taught.faults, taught.faults
 
 
-def test_type_for_a_projector_is_remembered_and_fits(visit):
-    page = visit(size=(1024, 768)).page
+def test_type_for_a_projector_is_remembered_and_fits(taught):
+    page = taught.page
     usual = page.evaluate(SIZE)
     page.get_by_role("button", name="Type for a projector").click()
     assert page.evaluate(SIZE) > 1.3 * usual

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import pytest
 
@@ -22,16 +21,15 @@ def drawn(page) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def looking(visit: Callable[..., Visit]) -> Visit:
+def looking(everyday: Visit) -> Visit:
     """The tab with the digits' GAN, which two cores draw at once."""
-    visited = visit()
-    page = visited.page
+    page = everyday.page
     turn_to(page, "Prior")
     settled(page, "faces/gan")
     page.locator("#prior-scenario input").click()
     page.get_by_role("option", name="Digits").click()
     settled(page, "digits/gan")
-    return visited
+    return everyday
 
 
 def test_the_sheet_follows_seed_and_truncation(looking: Visit) -> None:
@@ -85,7 +83,7 @@ def test_the_nearest_public_and_private_images_are_said(looking: Visit) -> None:
     until(lambda: "evaluator" in page.locator(".wb-prior").inner_text())
 
 
-def test_the_reach_is_searched_once(looking: Visit, visit: Callable[..., Visit]) -> None:
+def test_the_reach_is_searched_once(looking: Visit) -> None:
     page = looking.page
     page.get_by_test_id("reach-classes").fill("0,3")
     page.get_by_test_id("reach-classes").press("Tab")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from .conftest import Served, Visit
-from .test_interface import run_of, state, step, until
+from .test_interface import field, run_of, state, step, until
 from .test_target_elsewhere import pick
 
 # Of the events that do not queue, and of what is asked of a run that goes.
@@ -29,7 +29,7 @@ def held(page) -> Iterator[list]:
 
 
 @pytest.fixture(scope="module")
-def going(visit: Callable[..., Visit]) -> Iterator[Visit]:
+def going(visit: Callable[..., Visit], served: Served) -> Iterator[Visit]:
     """A long run, opened by its link in another tab of the browser that started it, while no question is answered."""
     first = visit()
     pick(first.page, "Attack", "GMI")  # it has several knobs that may be turned while it goes
@@ -40,10 +40,8 @@ def going(visit: Callable[..., Visit]) -> Iterator[Visit]:
     run = until(lambda: run_of(first.page))
     page = first.page.context.new_page()
     page.set_default_timeout(60_000)
-    page.goto(first.page.url.partition("?")[0])
-    page.get_by_test_id("preset-eight-faces").wait_for()
     with held(page) as kept:
-        page.evaluate("run => { location.search = `?run=${run}`; }", run)
+        page.goto(f"{served.url}/?run={run}")
         page.get_by_test_id("card").first.wait_for()
         until(lambda: step(page) > 3, seconds=150)
         assert kept, "the opened run's settings are not asked for"
@@ -81,7 +79,7 @@ def test_the_last_of_two_picks_is_shown(visit: Callable[..., Visit]) -> None:
     page = visit().page
     with held(page) as kept:
         for title in ("KED-MI", "PPA"):
-            page.get_by_label("Attack", exact=True).click()
+            field(page, "Attack").click()
             page.get_by_role("option").filter(has_text=title).first.click()
             until(lambda: kept)
     until(lambda: "ppa" in page.locator("#command textarea").input_value(), why="the second pick was dropped")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from playwright.sync_api import expect
 
@@ -13,9 +12,8 @@ from .test_interface import turn_to
 SLOWLY = 120_000  # ms; a busy machine inverts slowly
 
 
-def test_a_layer_is_inverted_and_stands_in_the_strip_of_all(visit: Callable[..., Visit]) -> None:
-    visited = visit()
-    page = visited.page
+def test_a_layer_is_inverted_and_stands_in_the_strip_of_all(everyday: Visit) -> None:
+    page = everyday.page
     turn_to(page, "Split")
     tab, strip = page.get_by_test_id("split"), page.get_by_test_id("split-layers")
     strip.wait_for()  # the menus act once the page has drawn the first answer
@@ -38,4 +36,4 @@ def test_a_layer_is_inverted_and_stands_in_the_strip_of_all(visit: Callable[...,
     strip.get_by_role("button", name="conv1", exact=True).click()
     expect(slider).to_have_attribute("aria-valuetext", "conv1")
     expect(page.get_by_test_id("split-all")).to_have_text(f"Invert every layer ({layers - 1} to go)")
-    assert visited.faults == []
+    assert everyday.faults == []

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.e2e.conftest import ROOT, Served, Visit
-from tests.e2e.test_interface import rested, run_of, state, step, turn_to, until
+from tests.e2e.test_interface import field, rested, run_of, state, step, turn_to, until
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def offered(port: int, *flags: str) -> Iterator[subprocess.Popen]:
 
 
 def pick(page, label: str, option: str) -> None:
-    page.get_by_label(label, exact=True).click()
+    field(page, label).click()
     page.get_by_role("option", name=re.compile(option)).first.click()
 
 
@@ -79,7 +79,7 @@ def told(visit: Callable[..., Visit], served: Served) -> dict:
     """What one run showed from before its target was there to its end."""
     visited = visit()
     page, seen = visited.page, {}
-    usual = until(lambda: page.get_by_label("Attack", exact=True).input_value())
+    usual = until(lambda: field(page, "Attack").input_value())
     pick(page, "Scenario", "Digits")
     page.get_by_role("group", name="Classes attacked").get_by_label("four").wait_for()
     pick(page, "Attack", "BREP-MI")
@@ -115,10 +115,9 @@ def told(visit: Callable[..., Visit], served: Served) -> dict:
     seen["kept"] = step(page)
     late = visit(f"?run={run_of(page)}").page
     seen["late"] = (
-        until(lambda: (text := late.get_by_label("Attack", exact=True).input_value()) != usual and text),
+        until(lambda: (text := field(late, "Attack").input_value()) != usual and text),
         rested(lambda: state(late)),
     )
-    late.context.close()
     with offered(served.elsewhere):
         until(lambda: state(page) != "paused", why="it did not go on by itself")
         page.locator(".wb-live[data-state=finished]").wait_for(timeout=300_000, state="attached")
@@ -134,7 +133,7 @@ def told(visit: Callable[..., Visit], served: Served) -> dict:
             page.evaluate("document.querySelector('.wb-curves .wb-plot').layout.shapes?.[0]?.x0"),
         )
     )
-    seen["run"] = run_of(page)
+    seen["run"], seen["opened"] = run_of(page), late
     turn_to(page, "Judge")
     page.get_by_test_id("queries").wait_for()
     seen["judged"] = page.get_by_test_id("queries").inner_text()
@@ -179,7 +178,8 @@ def test_no_accessibility_rule_is_broken_where_a_run_is_shown(
     told: dict, visit: Callable[..., Visit], theme: str
 ) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    page, found = visit(f"?__theme={theme}&run={told['run']}").page, []
+    page = told["opened"] if theme == "light" else visit(f"?__theme=dark&run={told['run']}").page
+    found = []
     page.get_by_test_id("axis-queries").wait_for()
     page.locator("#problem .wb-problem").wait_for()  # its target is away again
     for title, shown in (("Invert", "axis-queries"), ("Judge", "metrics")):

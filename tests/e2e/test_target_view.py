@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from .conftest import Served, Visit
-from .test_interface import turn_to, until
+from .test_interface import field, put_back, turn_to, until
 
 
 def choose(page, where: str, option: str) -> None:
@@ -16,11 +14,10 @@ def choose(page, where: str, option: str) -> None:
 
 
 @pytest.fixture
-def looking(visit: Callable[..., Visit]) -> Visit:
-    visited = visit()
-    turn_to(visited.page, "Target")
-    visited.page.get_by_test_id("comparison").wait_for()
-    return visited
+def looking(everyday: Visit) -> Visit:
+    turn_to(everyday.page, "Target")
+    everyday.page.get_by_test_id("comparison").wait_for()
+    return everyday
 
 
 def test_a_defense_is_shown_beside_none(looking: Visit) -> None:
@@ -62,12 +59,14 @@ def test_a_defended_target_is_trained_here_and_attacked(looking: Visit, served: 
     assert looking.faults == []
 
 
-def test_a_defense_that_an_attacker_inside_never_meets_is_said(visit: Callable[..., Visit]) -> None:
-    visited = visit()
-    visited.page.get_by_label("Defense", exact=True).click()
-    visited.page.get_by_role("option", name="Rounding", exact=True).click()
-    visited.page.locator(".wb-remark", has_text="holds the model itself").wait_for()
-    assert visited.faults == []
+def test_a_defense_that_an_attacker_inside_never_meets_is_said(everyday: Visit) -> None:
+    page = everyday.page
+    turn_to(page, "Invert")
+    field(page, "Defense").click()
+    page.get_by_role("option", name="Rounding", exact=True).click()
+    page.locator(".wb-remark", has_text="holds the model itself").wait_for()
+    assert everyday.faults == []
+    put_back(page)
 
 
 @pytest.mark.parametrize(
