@@ -73,19 +73,6 @@ def field(page, label: str):
     return page.get_by_label(label, exact=True).locator("visible=true")
 
 
-def put_back(page) -> None:
-    """Leave the Invert tab with the settings that it opens with."""
-    turn_to(page, "Invert")
-    if "Faces" not in field(page, "Scenario").input_value():
-        field(page, "Scenario").click()
-        page.get_by_role("option", name="Faces (AT&T").click()
-        until(lambda: page.locator(".wb-class").count() == 40)
-    page.locator("#defaults").click()
-    until(lambda: field(page, "Attack").input_value() == "PPA (ppa)")
-    until(lambda: field(page, "Defense").input_value() == "None", why="the defense stays")
-    until(lambda: field(page, "Seed").input_value() == "0", why="the seed stays")
-
-
 SHIFTS = """window.shifts = 0; new PerformanceObserver(list => {
     for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifts += entry.value;
 }).observe({type: "layout-shift", buffered: true});"""

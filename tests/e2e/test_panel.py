@@ -5,31 +5,42 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import Served, Visit
-from tests.e2e.test_interface import field, put_back, turn_to, until
+from tests.e2e.test_interface import turn_to, until
 from tests.e2e.test_target_elsewhere import pick
 from workbench.engine.presets import default_config
 
 
+def opened(visit: Callable[..., Visit]) -> Visit:
+    visited = visit()
+    visited.page.locator("#knob-steps").wait_for()
+    return visited
+
+
 @pytest.fixture
-def resting(everyday: Visit) -> Iterator[Visit]:
-    """The page, whose settings are put back afterwards."""
-    yield everyday
-    put_back(everyday.page)
+def settled(visit: Callable[..., Visit]) -> Visit:
+    """A page of the test's own."""
+    return opened(visit)
+
+
+@pytest.fixture(scope="module")
+def resting(visit: Callable[..., Visit]) -> Visit:
+    """A page that each test leaves with attack and tab as it found them."""
+    return opened(visit)
 
 
 def seed(page) -> str:
-    return field(page, "Seed").input_value()
+    return page.get_by_label("Seed", exact=True).input_value()
 
 
 def type_seed(page, text: str) -> None:
-    field(page, "Seed").fill(text)
-    field(page, "Seed").press("Tab")
+    page.get_by_label("Seed", exact=True).fill(text)
+    page.get_by_label("Seed", exact=True).press("Tab")
 
 
 @pytest.mark.parametrize(("text", "says"), [("-3", "Seed -3 is out of range"), ("1.5", "Seed 1.5 is not a whole")])
@@ -44,22 +55,22 @@ def test_a_seed_that_is_none_greys_run_out_with_a_sentence(resting: Visit, text:
     assert resting.faults == []
 
 
-def test_what_is_missing_is_trained_by_a_click(resting: Visit) -> None:
-    page = resting.page
+def test_what_is_missing_is_trained_by_a_click(settled: Visit) -> None:
+    page = settled.page
     pick(page, "Scenario", "Digits")  # its public images are here, so that a prior can be trained
     page.get_by_role("group", name="Classes attacked").get_by_label("four").wait_for()
     pick(page, "Attack", "PLG-MI")  # the served application comes without its prior
     page.locator("#problem .wb-problem", has_text="conditional-gan").wait_for()
     assert page.locator("#run-button").is_disabled()
     page.locator("#remedy").click()
-    until(lambda: "onditional" in field(page, "Prior").input_value(), why="Prior shows another")
+    until(lambda: "onditional" in page.get_by_label("Prior", exact=True).last.input_value(), why="Prior shows another")
     page.locator("#prior-training [data-testid=train]").wait_for()
-    assert resting.faults == []
+    assert settled.faults == []
 
 
 def test_headings_in_the_menu_of_attacks_pick_nothing(resting: Visit) -> None:
     page = resting.page
-    usual = field(page, "Attack")
+    usual = page.get_by_label("Attack", exact=True)
     usual.click()
     headings = page.get_by_role("option", name="— ").all_inner_texts()
     assert len(headings) >= 4 and "White-box" in headings[0] and "Label only" in headings[-1]
@@ -68,8 +79,8 @@ def test_headings_in_the_menu_of_attacks_pick_nothing(resting: Visit) -> None:
     until(lambda: usual.input_value() == "PPA (ppa)", why="a heading was picked")
 
 
-def test_settings_come_back_from_a_file_and_a_forged_one_loses_nothing(resting: Visit, tmp_path: Path) -> None:
-    page = resting.page
+def test_settings_come_back_from_a_file_and_a_forged_one_loses_nothing(settled: Visit, tmp_path: Path) -> None:
+    page = settled.page
     config = default_config("digits", "gmi", seed=4321, classes=[1, 3], knobs={"steps": 55})
     record = tmp_path / "run.json"
     record.write_text(json.dumps({"id": "x", "config": config.to_json()}))
@@ -89,9 +100,9 @@ def test_settings_come_back_from_a_file_and_a_forged_one_loses_nothing(resting: 
 
 
 def test_the_settings_used_last_are_there_in_a_new_tab_and_defaults_put_them_back(
-    resting: Visit, served: Served
+    settled: Visit, served: Served
 ) -> None:
-    page = resting.page
+    page = settled.page
     type_seed(page, "99")
     page.wait_for_function("document.querySelector('#command textarea').value.includes('--seed 99')")
     fresh = page.context.new_page()

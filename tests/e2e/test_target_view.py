@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import Served, Visit
-from .test_interface import field, put_back, turn_to, until
+from .conftest import Served, Visit, Visits
+from .test_interface import turn_to, until
 
 
 def choose(page, where: str, option: str) -> None:
@@ -59,14 +59,12 @@ def test_a_defended_target_is_trained_here_and_attacked(looking: Visit, served: 
     assert looking.faults == []
 
 
-def test_a_defense_that_an_attacker_inside_never_meets_is_said(everyday: Visit) -> None:
-    page = everyday.page
-    turn_to(page, "Invert")
-    field(page, "Defense").click()
-    page.get_by_role("option", name="Rounding", exact=True).click()
-    page.locator(".wb-remark", has_text="holds the model itself").wait_for()
-    assert everyday.faults == []
-    put_back(page)
+def test_a_defense_that_an_attacker_inside_never_meets_is_said(visit: Visits) -> None:
+    visited = visit()
+    visited.page.get_by_label("Defense", exact=True).click()
+    visited.page.get_by_role("option", name="Rounding", exact=True).click()
+    visited.page.locator(".wb-remark", has_text="holds the model itself").wait_for()
+    assert visited.faults == []
 
 
 @pytest.mark.parametrize(
