@@ -32,6 +32,7 @@ class Desk {
     this.look();
     setInterval(() => visible(box) && this.look(), LIST_MS);
     setInterval(() => visible(box) && this.parts && this.follow().catch(() => {}), LOOK_MS);
+    new IntersectionObserver(([seen]) => seen.isIntersecting && this.look()).observe(box); // on turning to the tab
   }
 
   async look() {
@@ -59,7 +60,10 @@ class Desk {
     if (!this.chosen && !this.making) {
       if (studies.length) this.choose(studies[0].id);
       else this.anew();
-    } else this.mark();
+    } else {
+      if (this.making && runs.length) this.form.offer ? this.form.offer(runs) : this.anew();
+      this.mark();
+    }
   }
 
   mark() {
@@ -71,14 +75,13 @@ class Desk {
     this.making = true;
     this.chosen = null;
     this.mark();
-    this.one.replaceChildren(
-      newStudy(this.found, async asked => {
-        const {id} = await send(HERE, "POST", asked);
-        this.stamp = null;
-        this.choose(id);
-        await this.look();
-      }),
-    );
+    this.form = newStudy(this.found, async asked => {
+      const {id} = await send(HERE, "POST", asked);
+      this.stamp = null;
+      this.choose(id);
+      await this.look();
+    });
+    this.one.replaceChildren(this.form.card);
   }
 
   async choose(id) {

@@ -14,7 +14,10 @@ function field(text, control) {
   return label;
 }
 
-/** Returns the form; `create` is given what was asked for, and throws what is wrong with it. */
+/**
+ * Returns the form, and `offer`, which puts runs on its list that have ended since, ahead of those that stand there.
+ * `create` is given what was asked for, and throws what is wrong with it.
+ */
 export function newStudy({runs, tasks}, create) {
   const card = make("section", "wb-card-text");
   card.append(
@@ -31,7 +34,7 @@ export function newStudy({runs, tasks}, create) {
   );
   if (!runs.length) {
     card.append(make("p", null, "No run has ended yet. Start an attack in Invert, and come back when it is done."));
-    return card;
+    return {card, offer: null};
   }
   const task = menu(
     tasks.map(each => [each.key, each.title]),
@@ -49,14 +52,21 @@ export function newStudy({runs, tasks}, create) {
   const seed = make("input", "wb-input");
   Object.assign(seed, {type: "number", min: 0, max: 2 ** 31 - 1, value: 0});
   const list = make("div", "wb-study-runs");
-  const boxes = runs.map(run => {
-    const box = make("input");
-    Object.assign(box, {type: "checkbox", value: run.id});
-    const line = make("label");
-    line.append(box, make("span", null, run.title), make("small", null, `${run.count} pictures · ${run.id}`));
-    list.append(line);
-    return box;
-  });
+  const boxes = [];
+  const offer = found => {
+    const lines = found
+      .filter(run => !boxes.some(box => box.value === run.id))
+      .map(run => {
+        const box = make("input");
+        Object.assign(box, {type: "checkbox", value: run.id});
+        box.addEventListener("change", settle);
+        boxes.push(box);
+        const line = make("label");
+        line.append(box, make("span", null, run.title), make("small", null, `${run.count} pictures · ${run.id}`));
+        return line;
+      });
+    list.prepend(...lines);
+  };
   const problem = make("p", "wb-problem");
   problem.hidden = true;
   problem.setAttribute("role", "alert");
@@ -85,10 +95,10 @@ export function newStudy({runs, tasks}, create) {
   const settle = () => {
     go.disabled = !boxes.some(box => box.checked);
   };
-  for (const box of boxes) box.addEventListener("change", settle);
+  offer(runs);
   settle();
   const row = make("div", "wb-study-row");
   row.append(field("Question", task), field("Title", title), field("Pictures each", trials), field("Seed", seed));
   card.append(row, hint, make("h3", null, "Runs, all of one scenario"), list, problem, go);
-  return card;
+  return {card, offer};
 }
