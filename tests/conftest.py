@@ -22,6 +22,7 @@ from workbench.targets import TargetView
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=50)
 hypothesis.settings.load_profile("ci")
 
+BROWSER = "tests/e2e/"  # where the tests are that drive a browser
 SIDE = 8
 SHAPE = (1, SIDE, SIDE)
 CLASSES = 4
@@ -39,9 +40,24 @@ FEW = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep files in their order where several processes share them: the browser's, in a row, start one application each."""
+    """Keep files in their order where several processes share them: the browser's, which take longest, come first."""
     if hasattr(config.option, "loadscopereorder"):
         config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share files among processes, but leave those of the browser to one, which needs one application and one Chromium."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class BrowserInOne(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return BROWSER if file.startswith(BROWSER) else file
+
+    return BrowserInOne(config, log)
 
 
 def class_attacks() -> list[str]:
