@@ -288,17 +288,20 @@ def test_the_store_knows_no_such_run(app, name):
 
 
 @pytest.mark.timeout(400)  # a fresh Python imports torch, which takes long on a busy machine
-def test_routes_answer_without_the_page(tmp_path):
-    """They take what they answer from, and load no Gradio."""
+def test_routes_answer_and_tabs_decide_without_the_page(tmp_path):
+    """They take what they answer from, and need no Gradio."""
     code = """
 import sys
+sys.modules["gradio"] = None
 from pathlib import Path
 from types import SimpleNamespace
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from workbench.engine.presets import default_config
 from workbench.runs.store import RunStore
+from workbench.ui import settings
 from workbench.ui.routes import catalog, latent, priors, runs, services, trainings
+from workbench.ui.tabs import invert_handlers, target_handlers
 store, server = RunStore(Path(sys.argv[1])), FastAPI()
 services.serve_from(server, SimpleNamespace(store=store))
 server.include_router(runs.router)
@@ -307,6 +310,5 @@ client = TestClient(server)
 assert client.get(f"/wb/runs/{run}/frames.json").json() == []
 assert [client.get(f"/wb/runs/{run}/frames/latest.{kind}").status_code for kind in ("jpg", "webp")] == [204, 204]
 assert client.get("/wb/runs/none/frames.json").status_code == 404
-assert "gradio" not in sys.modules
 """
     subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(tmp_path)], cwd=ROOT, check=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -20,12 +18,6 @@ FACES = Picks("faces", "resnet")
 @pytest.fixture(scope="module")
 def do() -> TargetHandlers:
     return TargetHandlers(Catalog())
-
-
-def test_nothing_of_gradio_is_needed() -> None:
-    code = "import sys; sys.modules['gradio'] = None; import workbench.ui.tabs.target_handlers"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 def test_the_target_is_asked_again_only_for_something_else(do: TargetHandlers) -> None:
