@@ -11,6 +11,7 @@ from conftest import LinearPrior, QuadrantVictim, frames_of, make_context, quick
 
 from workbench.attacks.ked_mi import around
 from workbench.attacks.parts.best_so_far import Best
+from workbench.attacks.parts.box import Box
 from workbench.attacks.parts.candidate_rng import Streams
 from workbench.attacks.parts.clouds import Cloud
 from workbench.attacks.parts.latent_search import AdamSteps, NesterovSteps, descend
@@ -22,7 +23,7 @@ from workbench.attacks.parts.optimisers import (
     TiledPerturbation,
 )
 from workbench.attacks.parts.p_space import PSpace
-from workbench.attacks.parts.questions import AnswerPool, Box, log_confidences, margins
+from workbench.attacks.parts.questions import AnswerPool, log_confidences, margins
 from workbench.attacks.parts.search_frames import Evaluation, SearchFrames, best_of
 from workbench.attacks.parts.soft_actor_critic import Agents, Memory
 from workbench.attacks.rlb_mi import log_gap
@@ -290,6 +291,45 @@ def test_a_box_is_the_mean_and_its_reach_in_standard_deviations():
     far = torch.tensor([[100.0, -100.0]])
     assert torch.allclose(box.clamp(far), torch.tensor([[6.0, 12 - 2 * 12**0.5]]))
     assert torch.allclose(box.from_units(box.to_units(far)), far)
+
+
+class Eigenimages(LinearPrior):
+    """Pictures along four orthogonal directions; the third latent changes them most, the first hardly."""
+
+    strengths = torch.tensor([0.01, 0.3, 0.6, 0.1])
+
+    def sample(self, count, rng):
+        return torch.randn(count, 4, generator=rng)
+
+    def decode(self, latents):
+        return 0.5 + (latents * self.strengths)[:, :, None, None].expand(-1, -1, 2, 2)
+
+
+def test_a_box_with_axes_is_searched_where_the_picture_changes_most():
+    box = Box.of(Eigenimages(), seeded(), 2.0, leading=2)
+    assert box.size == 2 and torch.allclose(box.axes.mT @ box.axes, torch.eye(2), atol=1e-5)
+    assert torch.allclose(box.axes.abs(), torch.eye(4)[:, [2, 1]], atol=1e-3)
+    far = 100 * torch.randn(5, 4, generator=seeded())
+    inside = box.clamp(far)
+    assert torch.allclose(box.clamp(inside), inside, atol=1e-4)
+    assert torch.allclose(inside[:, [0, 3]], box.mean[[0, 3]].expand(5, 2), atol=0.1)
+    assert torch.allclose(box.to_units(inside).abs(), torch.full((5, 2), 2.0), atol=1e-4)
+    assert torch.allclose(box.from_units(box.to_units(inside)), inside, atol=1e-4)
+    step = box.direction(torch.tensor([[0.0, 1.0]]))
+    assert torch.allclose(box.mean + step, box.from_units(torch.tensor([[0.0, 1.0]])))
+
+
+@pytest.mark.parametrize("leading", [0, 4, 9])
+def test_a_box_of_all_directions_has_no_axes(leading):
+    assert Box.of(Eigenimages(), seeded(), 2.0, leading=leading).axes is None
+
+
+@pytest.mark.parametrize("name", ["deep-bmi", "yoshimura", "brep-mi"])
+def test_a_search_of_leading_directions_stays_among_them(name):
+    *_, last = frames_of(name, make_context(name, classes=(0, 1, 2)), leading=4)
+    latents = last.payload.latents
+    assert latents[:, :4].abs().max() > 0.5, "the quadrants, which change the picture most"
+    assert latents[:, 4:].abs().max() < 0.15, "what does nothing of interest stays at its mean"
 
 
 def test_rlb_mi_rewards_confidence_and_margin():

@@ -19,9 +19,10 @@ from torch import Tensor
 
 from workbench.attacks.base import AttackContext, attack
 from workbench.attacks.parts.black_box_frames import frames_of_steps
+from workbench.attacks.parts.box import LEADING, Box
 from workbench.attacks.parts.candidate_rng import Streams
 from workbench.attacks.parts.clouds import Cloud
-from workbench.attacks.parts.questions import AnswerPool, Box, ask, pools
+from workbench.attacks.parts.questions import AnswerPool, ask, pools
 from workbench.core.knobs import knob
 from workbench.core.payloads import Images
 from workbench.core.records import Access, Frame
@@ -55,6 +56,7 @@ class BREPMI:
         0.75, 0.1, 1.0, live=True, help="It grows when more than this share of points stays in the class."
     )
     bound: float = knob(1.5, 0.1, 5.0, help="Latents are kept within ± this many standard deviations of the prior's.")
+    leading: int = knob(0, 0, 4096, help=LEADING, unit="directions")
     draws: int = knob(
         3000,
         1,
@@ -76,7 +78,7 @@ class BREPMI:
     )
 
     def run(self, ctx: AttackContext[Prior]) -> Iterator[Frame]:
-        streams, box = Streams(ctx), Box.of(ctx.prior, ctx.rng, self.bound)
+        streams, box = Streams(ctx), Box.of(ctx.prior, ctx.rng, self.bound, self.leading)
         walk = _Walk(
             ctx,
             box.clamp(ctx.start_or(lambda: streams.sample(ctx.prior))),
@@ -105,8 +107,8 @@ class BREPMI:
     def _advance(self, ctx: AttackContext[Prior], walk: _Walk, streams: Streams, box: Box, rows: Tensor) -> None:
         """Ask about a sphere around each of `rows`; grow it or move its centre."""
         classes, centre, radius = ctx.classes[rows], walk.z[rows], walk.radius[rows]
-        u = streams.normal(self.points, centre.shape[1], rows=rows)
-        u = u / u.norm(dim=2, keepdim=True)  # (n, P, D) on the unit sphere
+        u = streams.normal(self.points, box.size, rows=rows)
+        u = box.direction(u / u.norm(dim=2, keepdim=True))  # (n, P, D) on the unit sphere
         around = centre[:, None] + radius[:, None, None] * u
         outside = ask(ctx, ctx.target.labels, around) != classes[:, None]  # (n, P), b = −1
         share = 1 - outside.float().mean(1)

@@ -21,9 +21,10 @@ import torch
 from workbench.attacks.base import AttackContext, attack
 from workbench.attacks.parts.best_so_far import Best
 from workbench.attacks.parts.black_box_frames import frames_of_steps
+from workbench.attacks.parts.box import LEADING, Box
 from workbench.attacks.parts.candidate_rng import Streams
 from workbench.attacks.parts.optimisers import OPTIMISERS
-from workbench.attacks.parts.questions import Box, ask, log_confidences, margins, pools
+from workbench.attacks.parts.questions import ask, log_confidences, margins, pools
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 from workbench.priors import Prior
@@ -74,6 +75,7 @@ class DeepBMI:
         0.3, 0.01, 3.0, log=True, help="First step size, in standard deviations of the prior's latents."
     )
     bound: float = knob(2.0, 0.1, 5.0, help="Latents are kept within ± this many standard deviations.")
+    leading: int = knob(0, 0, 4096, help=LEADING, unit="directions")
     worth: str = knob(
         "margin",
         choices={"margin": "Margin to the next class", "confidence": "Log confidence"},
@@ -89,7 +91,7 @@ class DeepBMI:
     enough: float = knob(1.0, 0.5, 1.0, help="A candidate is done at this confidence; 1 goes on.")
 
     def run(self, ctx: AttackContext[Prior]) -> Iterator[Frame]:
-        streams, box = Streams(ctx), Box.of(ctx.prior, ctx.rng, self.bound)
+        streams, box = Streams(ctx), Box.of(ctx.prior, ctx.rng, self.bound, self.leading)
         start = box.clamp(ctx.start_or(lambda: streams.sample(ctx.prior)))
         best = Best(ctx, start, total=-(-self.pool // 256) + 1 + self.steps, curves=("spread",))
         yield from frames_of_steps(ctx, self._steps(ctx, best, streams, box), best.frame)
@@ -98,7 +100,9 @@ class DeepBMI:
         worth = WORTH[self.worth]
         best.learn(best.latents[:, None], ask(ctx, ctx.target.scores, best.latents[:, None]), worth)
         yield "asking about the start"
-        crowd = best.latents[:, None] + box.std * self.sigma * streams.normal(self.population, len(box.mean))
+        crowd = box.from_units(
+            box.to_units(best.latents)[:, None] + self.sigma * streams.normal(self.population, box.size)
+        )
         for pool in pools(ctx, ctx.target.scores, self.pool, box.clamp) if ctx.start is None else ():
             picked = pool.pick(worth(pool.answers), ctx.classes, self.population)
             crowd = pool.latents[picked]

@@ -24,11 +24,12 @@ from torch.nn import functional as F  # noqa: N812
 
 from workbench.attacks.base import AttackContext, attack, ensure_finite
 from workbench.attacks.parts.black_box_frames import frames_of_steps
+from workbench.attacks.parts.box import Box
 from workbench.attacks.parts.candidate_rng import Streams
 from workbench.attacks.parts.inverse_decoder import varied
 from workbench.attacks.parts.losses import IDENTITY
 from workbench.attacks.parts.networks import fresh
-from workbench.attacks.parts.questions import AnswerPool, Box, ask, pools
+from workbench.attacks.parts.questions import AnswerPool, ask, pools
 from workbench.core.knobs import knob
 from workbench.core.payloads import Images
 from workbench.core.records import Access, Frame

@@ -24,8 +24,9 @@ from torch import Tensor
 from workbench.attacks.base import AttackContext, attack
 from workbench.attacks.parts.best_so_far import Best
 from workbench.attacks.parts.black_box_frames import frames_of_steps
+from workbench.attacks.parts.box import Box
 from workbench.attacks.parts.candidate_rng import Streams
-from workbench.attacks.parts.questions import Box, ask, of_class
+from workbench.attacks.parts.questions import ask, of_class
 from workbench.attacks.parts.soft_actor_critic import Agents, Memory
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame

@@ -20,8 +20,9 @@ from torch import Tensor
 from workbench.attacks.base import AttackContext, attack
 from workbench.attacks.parts.best_so_far import Best
 from workbench.attacks.parts.black_box_frames import frames_of_steps
+from workbench.attacks.parts.box import LEADING, Box
 from workbench.attacks.parts.candidate_rng import Streams
-from workbench.attacks.parts.questions import Box, ask, log_confidences, pools
+from workbench.attacks.parts.questions import ask, log_confidences, pools
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 from workbench.priors import Prior
@@ -55,6 +56,7 @@ class Yoshimura:
     lr: float = knob(1.0, 1e-3, 10.0, log=True, live=True, help="Step size.")
     longest: float = knob(1.5, 0.01, 20.0, live=True, help="No step is longer than this.")
     bound: float = knob(2.0, 0.1, 5.0, help="Latents are kept within ± this many standard deviations.")
+    leading: int = knob(0, 0, 4096, help=LEADING, unit="directions")
     pool: int = knob(
         1000,
         0,
@@ -64,7 +66,7 @@ class Yoshimura:
     )
 
     def run(self, ctx: AttackContext[Prior]) -> Iterator[Frame]:
-        streams, box = Streams(ctx), Box.of(ctx.prior, ctx.rng, self.bound)
+        streams, box = Streams(ctx), Box.of(ctx.prior, ctx.rng, self.bound, self.leading)
         start = box.clamp(ctx.start_or(lambda: streams.sample(ctx.prior)))
         best = Best(ctx, start, total=-(-self.pool // 256) + 1 + self.steps, curves=("slope",))
         yield from frames_of_steps(ctx, self._steps(ctx, best, streams, box, released(ctx.target)), best.frame)

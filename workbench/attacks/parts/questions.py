@@ -20,42 +20,6 @@ Question = Callable[[Tensor], Tensor]
 BATCH = {"cpu": 64, "cuda": 1024}  # images decoded and asked about at once; beyond it a CPU leaves its caches
 
 
-@dataclass(frozen=True)
-class Box:
-    """The part of latent space that is searched: a coordinate's mean ± its reach over the prior's samples.
-
-    Attributes:
-        mean, std: (D,) over samples of the prior.
-        reach: half the box's width, in standard deviations.
-    """
-
-    mean: Tensor
-    std: Tensor
-    reach: float
-
-    @classmethod
-    def of(cls, prior: Prior, rng: torch.Generator, reach: float) -> Box:
-        return cls.around(prior.sample(2000, rng), reach)
-
-    @classmethod
-    def around(cls, samples: Tensor, reach: float) -> Box:
-        """Return the box of samples (M, D)."""
-        return cls(samples.mean(0), samples.std(0), reach)
-
-    def clamp(self, latents: Tensor) -> Tensor:
-        """Return latents (..., D) moved into the box."""
-        half = self.reach * self.std
-        return torch.minimum(torch.maximum(latents, self.mean - half), self.mean + half)
-
-    def from_units(self, units: Tensor) -> Tensor:
-        """Return the latents that lie `units` (..., D) standard deviations from the mean."""
-        return self.mean + self.std * units
-
-    def to_units(self, latents: Tensor) -> Tensor:
-        """Return latents (..., D) in standard deviations from the mean."""
-        return (latents - self.mean) / self.std
-
-
 def ask(ctx: AttackContext[Prior], question: Question, latents: Tensor) -> Tensor:
     """Return the answers (..., A) about the images of latents (..., D), or (...) where an answer is one number."""
     batches = latents.flatten(0, -2).split(BATCH[ctx.device.type])
