@@ -16,13 +16,14 @@ import pytest
 from workbench.__main__ import main
 from workbench.attacks import ATTACKS
 from workbench.core.errors import StoreError
+from workbench.core.knobs import knobs_of
 from workbench.core.records import UNDEFENDED
 from workbench.core.registry import Entry
 from workbench.defenses.plan import DEFENSES
 from workbench.engine.presets import default_config
 from workbench.grids import GRIDS, Cell, GridFile
 from workbench.grids import fill as filling
-from workbench.grids.base import gathered
+from workbench.grids.base import gathered, weights_of
 from workbench.grids.fill import fill, run_cell
 from workbench.grids.markdown import judged, markdown
 from workbench.runs.store import RunStore
@@ -91,6 +92,17 @@ def test_what_is_shipped_counts_until_something_changes(tmp_path, inline, monkey
     monkeypatch.setitem(GRIDS._entries, "toy", replace(GRIDS.entry("toy"), item=lambda: [cell()]))
     monkeypatch.setattr("workbench.grids.base.target_card", lambda *a: {"sha256": "retrained"})
     assert gathered("toy", tmp_path / "here")[0]["state"] == "missing"
+
+
+def test_a_knob_that_came_since_leaves_what_was_filled_before(tmp_path, inline):
+    file, tried = GridFile.of(tmp_path, "toy"), Cell("gmi", "digits", default_config("digits", "gmi", classes=[0]))
+    knobs = dict(tried.config.knobs)
+    assert knobs.pop("steps") and not file.records()
+    before = replace(tried, config=replace(tried.config, knobs=knobs))
+    file.put(before, state="finished", weights=weights_of(tried.config))
+    default = knobs_of(ATTACKS["gmi"])["steps"].default
+    assert file.done(replace(tried, config=replace(tried.config, knobs={**knobs, "steps": default})))
+    assert not file.done(replace(tried, config=replace(tried.config, knobs={**knobs, "steps": default + 1})))
 
 
 def test_a_tuned_prior_that_is_not_here_contradicts_nothing_while_its_source_is_the_same(tmp_path, inline, monkeypatch):

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workbench.attacks import ATTACKS
 from workbench.core.errors import StoreError, WorkbenchError
+from workbench.core.knobs import knobs_of
 from workbench.core.paths import ASSETS
 from workbench.core.records import RunConfig
 from workbench.core.registry import Info, Registry
@@ -199,7 +201,7 @@ class GridFile:
         return (
             record is not None
             and record["state"] == "finished"
-            and record["config"] == _plain(cell.config)
+            and _complete(record["config"]) == _complete(_plain(cell.config))
             and _same_weights(record, cell.config)
         )
 
@@ -238,7 +240,18 @@ def gathered_of(
 
 def _identity(config: dict[str, Any]) -> str:
     """Return what tells a cell from every other, whatever it is called and on whatever device it ran."""
-    return json.dumps({**config, "device": ""}, sort_keys=True)
+    return json.dumps({**_complete(config), "device": ""}, sort_keys=True)
+
+
+def _complete(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration with the defaults of knobs that its attack did not have yet when it was written.
+
+    A knob comes with a default that leaves an attack as it was, so that what ran before stands for it.
+    """
+    if config["attack"] not in ATTACKS:
+        return config
+    defaults = {name: knob.default for name, knob in knobs_of(ATTACKS[config["attack"]]).items()}
+    return {**config, "knobs": {**defaults, **config["knobs"]}}
 
 
 def _same_weights(record: dict[str, Any], config: RunConfig) -> bool:
