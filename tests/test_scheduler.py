@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -46,12 +47,37 @@ def wait_for(condition, seconds: float = 240) -> None:
         time.sleep(0.02)
 
 
+@dataclass(frozen=True)
+class Left:
+    """What an application left when it closed in the middle of a run, as its store has it before the next one."""
+
+    run: str
+    waiting: str
+    states: tuple[RunState, RunState]
+    reason: str
+
+
 @pytest.fixture(scope="module")
-def application(tmp_path_factory):
-    """One application for many tests: a worker takes seconds to start, and as many to judge for the first time."""
-    scheduler = Scheduler(RunStore(tmp_path_factory.mktemp("application") / "runs"), device="cpu", threads=1).start()
-    yield scheduler
+def begun(tmp_path_factory):
+    """One application for many tests, and what the one before it in this folder left.
+
+    A worker takes seconds to start, and as many to judge for the first time.
+    """
+    store = RunStore(tmp_path_factory.mktemp("application") / "runs")
+    first = Scheduler(store, device="cpu", threads=1).start()
+    run, waiting = first.submit(config()), first.submit(config())
+    wait_for(lambda: store.folder(run).latest())
+    first.close()
+    left = Left(run, waiting, (state(store, run), state(store, waiting)), store.summary(run).reason)
+    first.pause(run)  # nobody is there to hear it
+    scheduler = Scheduler(RunStore(store.root), device="cpu", threads=1).start()
+    yield scheduler, left
     scheduler.close()
+
+
+@pytest.fixture(scope="module")
+def application(begun):
+    return begun[0]
 
 
 @pytest.fixture
@@ -76,6 +102,17 @@ def store(request, tmp_path) -> RunStore:
 
 def state(store: RunStore, run: str) -> RunState:
     return store.summary(run).state
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_closing_files_the_run_as_interrupted_and_a_new_application_finds_it(application, begun, store):
+    again, left = application, begun[1]
+    assert left.states == (RunState.FAILED, RunState.QUEUED) and "interrupted" in left.reason
+    assert store.folder(left.run).frames()
+    wait_for(lambda: state(store, left.waiting) is not RunState.QUEUED)
+    assert again.position(left.waiting) == 0
+    again.stop(left.waiting)
+    wait_for(lambda: again.position(left.waiting) is None)
 
 
 def test_a_killed_worker_fails_its_run_and_the_next_one_runs(scheduler, store):
@@ -119,23 +156,6 @@ def test_a_waiting_run_can_be_taken_back(scheduler, store):
 def test_two_applications_cannot_share_a_store(scheduler, store):
     with pytest.raises(StoreError, match="Another workbench is using"):
         Scheduler(RunStore(store.root)).start()
-
-
-@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
-def test_closing_files_the_run_as_interrupted_and_a_new_application_finds_it(store):
-    scheduler = Scheduler(store, device="cpu", threads=1).start()
-    run, waiting = scheduler.submit(config()), scheduler.submit(config())
-    wait_for(lambda: store.folder(run).latest())
-    scheduler.close()
-    assert state(store, run) is RunState.FAILED and "interrupted" in store.summary(run).reason
-    assert state(store, waiting) is RunState.QUEUED
-    scheduler.pause(run)  # nobody is there to hear it
-    again = Scheduler(RunStore(store.root), device="cpu", threads=1).start()
-    try:
-        assert store.folder(run).frames()
-        wait_for(lambda: again.position(waiting) == 0)
-    finally:
-        again.close()
 
 
 def test_a_run_that_does_not_fit_is_not_queued(scheduler, store):
@@ -254,8 +274,8 @@ def test_the_worker_is_not_in_the_terminals_process_group(worker):
     assert os.getpgid(worker.process.pid) != os.getpgid(0) and os.getsid(worker.process.pid) != os.getsid(0)
 
 
-def test_a_worker_whose_application_is_gone_files_its_run_and_leaves(store):
-    worker = Listening(store)
+def test_a_worker_whose_application_is_gone_files_its_run_and_leaves(worker, store):
+    """The last test of the worker that many share."""
     run = store.create(config(), shape=SHAPE).id
     worker.write(line(Do.START, run))
     wait_for(lambda: store.folder(run).latest() is not None)
