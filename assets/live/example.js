@@ -39,9 +39,9 @@ export class ExampleShow {
     if (example && this.wanted === card && this.free()) this.begin(example);
   }
 
-  /** Shows the first card's example. */
+  /** Shows the first card's example, unless something else is shown, such as why there is no run. */
   wantFirst() {
-    if (!this.wanted) this.want(page.cards.find(card => card.example)?.key);
+    if (!this.wanted && this.free()) this.want(page.cards.find(card => card.example)?.key);
   }
 
   begin(example) {

@@ -46,6 +46,7 @@ export class View {
     this.fork = () => fork({run: this.now.run, frame: this.player.shown});
     this.now = nothingKnown();
     this.awaited = null; // {before}: a run was asked for here and has not begun; before is the one that was shown
+    this.problem = ""; // why no run is shown, where something went wrong
     this.follower = new Follower({take: message => this.take(message), gone: (run, why) => this.lose(run, why)});
     this.bar = new Bar(root, what => command(this.now.run, what));
     this.zoom = new Zoom(root);
@@ -54,7 +55,7 @@ export class View {
     ({curves: this.curves, latent: this.latent} = this.plots);
     this.player = new Player(root, frame => this.look(frame));
     this.surroundings = new Surroundings(root, this.latent);
-    this.example = new ExampleShow(this, () => !this.now.run && !this.awaited);
+    this.example = new ExampleShow(this, () => !this.now.run && !this.awaited && !this.problem);
     this.listen();
   }
 
@@ -120,6 +121,7 @@ export class View {
     this.root.dataset.run = run;
     $(this.root, "[data-act=report]").href = `/wb/runs/${run}/report.html`;
     if (run) {
+      this.problem = "";
       this.bar.starting();
       setState("queued", null);
     } else this.empty("");
@@ -128,7 +130,7 @@ export class View {
 
   /** Puts a card's recorded example in the place of whatever is shown; a run that goes on goes on. */
   exhibit(card) {
-    if (this.now.run || this.awaited) {
+    if (this.now.run || this.awaited || this.problem) {
       this.awaited = null;
       this.follow("");
     }
@@ -145,6 +147,7 @@ export class View {
 
   /** Shows that there is no run, and why; where nothing went wrong, what the first card's run looks like. */
   empty(problem) {
+    this.problem = problem;
     this.bar.empty(problem);
     setState("none", null);
     if (!problem) this.example.wantFirst();

@@ -14,6 +14,14 @@ import pytest
 from tests.e2e.conftest import ROOT, Served, Visit
 
 TABS = ("Target", "Prior", "Invert", "Split", "Judge", "Compare", "Study", "Attributes", "Federated", "Data", "Runs")
+# Cards may come, or the page be at rest, only after it was said that there is no such run; returns once an example is read.
+CARDS_COME_LATE = """async () => {
+    const [{page, setCards}, {exampleOf}] = await Promise.all(
+        ["state", "live/example"].map(name => import(`/wb/assets/${name}.js`)));
+    setCards(page.cards);
+    await new Promise(requestIdleCallback);
+    await exampleOf(page.cards.find(card => card.example).key);
+}"""
 ENDED = ".wb-live[data-state=finished], .wb-live[data-state=stopped], .wb-live[data-state=failed]"
 
 
@@ -198,6 +206,8 @@ def lost(visit: Callable[..., Visit]) -> Visit:
 def test_a_wrong_link_says_so_and_is_not_kept(lost: Visit) -> None:
     until(lambda: run_of(lost.page) == "", why="an address that leads nowhere is kept")
     assert "__theme=light" in lost.page.evaluate("location.href")
+    lost.page.evaluate(CARDS_COME_LATE)
+    assert lost.page.locator(".wb-empty").is_visible(), "a card's example covers what is said"
 
 
 def test_pause_step_turn_a_knob_resume_stop(lost: Visit, served: Served) -> None:
