@@ -63,10 +63,23 @@ def test_what_the_page_says_is_not_believed(value: object, look: Look) -> None:
     assert Look.of(value) == look
 
 
-def test_lines_call_attacks_as_menus_do(store: RunStore) -> None:
-    assert {row["what"].split(" on ")[0] for row in listing(store, Look(), everybodys)["rows"]} == {
-        "GMI (gmi)",
-        "MI-Face (mi-face)",
+def test_lines_call_things_as_menus_do(store: RunStore) -> None:
+    said = {row["what"] for row in listing(store, Look(), everybodys)["rows"]}
+    assert said == {f"{attack} on Faces (AT&T, 40 people), ResNet" for attack in ("GMI", "MI-Face")}
+
+
+def test_a_line_leads_with_what_the_judges_recognise(tmp_path) -> None:
+    store = RunStore(tmp_path)
+    judged, chosen, broken = (store.create(CONFIG, shape=SHAPE).id for _ in range(3))
+    for run in (judged, chosen, broken):
+        store.update(run, accuracy=0.875)
+    store.update(judged, verdict={"recognised": 6, "n": 8, "judges": ["Face ResNet"]})
+    (tmp_path / broken / "run.json").write_text("{}")
+    rows = {row["id"]: row for row in listing(store, Look(), everybodys)["rows"]}
+    assert {run: (rows[run]["recognised"], rows[run]["judged"], rows[run]["accuracy"]) for run in rows} == {
+        judged: (6, 8, 0.875),
+        chosen: (None, None, 0.875),
+        broken: (None, None, 0.875),
     }
 
 

@@ -2,7 +2,7 @@
 
 import {pin} from "../compare/pins.js";
 import {$, button, make} from "../dom.js";
-import {NOTHING, count} from "../format.js";
+import {NOTHING, count, percent, span} from "../format.js";
 
 const RED = "wb-plain wb-red";
 
@@ -17,8 +17,21 @@ function link(text, href) {
 export function described(run) {
   const {name, what, seed, id} = run;
   const steps = run.steps ? `${count(run.steps)} steps` : "a training";
-  const size = run.kind === "training" ? steps : `${run.count} images`;
+  const noun = run.noun ?? "image";
+  const size = run.kind === "training" ? steps : `${run.count} ${noun}${run.count === 1 ? "" : "s"}`;
   return `${name ? `${what} · ` : ""}${size}, seed ${seed} · ${id}`;
+}
+
+/**
+ * What came of a run: {lead, beside}. The judges who can say "nobody I know" lead; the evaluator has to choose, so what it
+ * finds stands beside them, or alone where nobody else knows such pictures. Pure.
+ */
+export function found({accuracy, recognised, judged, count: candidates, noun}) {
+  if (accuracy == null) return {lead: NOTHING, beside: ""};
+  if (noun === "record") return {lead: percent(accuracy), beside: "named right"};
+  const chosen = `${Math.round(accuracy * candidates)} of ${candidates}`;
+  if (recognised == null) return {lead: chosen, beside: "by the evaluator alone"};
+  return {lead: `${recognised} of ${judged}`, beside: `evaluator ${chosen}`};
 }
 
 export class Row {
@@ -68,18 +81,19 @@ export class Row {
   }
 
   state() {
-    const cell = make("td");
+    const cell = make("td", "wb-standing");
     cell.append(make("span", "wb-state", this.run.state));
     return cell;
   }
 
   figures() {
-    const {accuracy, seconds, when} = this.run;
-    return [
-      make("td", "num", accuracy == null ? NOTHING : `${accuracy} %`),
-      make("td", "num", seconds == null ? NOTHING : `${seconds} s`),
-      make("td", null, when),
-    ];
+    const {recognised, seconds, when} = this.run;
+    const {lead, beside} = found(this.run);
+    const cell = make("td", `num wb-found${lead === NOTHING ? " wb-none" : ""}`);
+    cell.append(make(recognised == null ? "span" : "b", null, lead), make("small", null, beside));
+    if (this.run.noun !== "record") cell.dataset.label = "Recognised";
+    const took = make("td", `num wb-took${seconds == null ? " wb-none" : ""}`, span(seconds));
+    return [cell, took, make("td", "wb-when", when)];
   }
 
   acts() {

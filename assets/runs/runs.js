@@ -12,7 +12,7 @@ const COLUMNS = [
   ["", "wb-thumb"],
   ["run", ""],
   ["state", ""],
-  ["Acc@1", "num"],
+  ["recognised", "num"],
   ["time", "num"],
   ["when", ""],
   ["", ""],

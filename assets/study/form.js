@@ -90,7 +90,7 @@ export function newStudy({runs, tasks}, create) {
         go.disabled = false;
       }
     },
-    "wb-button wb-study-go",
+    "wb-button wb-primary",
   );
   const settle = () => {
     go.disabled = !boxes.some(box => box.checked);

@@ -4,7 +4,7 @@ import {test} from "node:test";
 import {rowLook, scatter, sweep} from "../../assets/compare/traces.js";
 import {outline} from "../../assets/prior/losses.js";
 import {told} from "../../assets/prior/training.js";
-import {described} from "../../assets/runs/row.js";
+import {described, found} from "../../assets/runs/row.js";
 
 const PALETTE = ["red", "blue"];
 const INK = {text: "black", quiet: "grey"};
@@ -93,4 +93,13 @@ test("a run is described by its images, a training by its steps", () => {
   assert.equal(described(run), "8 images, seed 0 · 1");
   assert.equal(described({...run, name: "mine"}), "GMI on Faces · 8 images, seed 0 · 1");
   assert.equal(described({...run, kind: "training", steps: 5400}), "5,400 steps, seed 0 · 1");
+  assert.equal(described({...run, noun: "record", count: 1}), "1 record, seed 0 · 1");
+});
+
+test("judges who can say no lead, and the evaluator's choice is called its choice", () => {
+  const run = {accuracy: 0.875, count: 8, noun: "image"};
+  assert.deepEqual(found({...run, recognised: 0, judged: 8}), {lead: "0 of 8", beside: "evaluator 7 of 8"});
+  assert.deepEqual(found(run), {lead: "7 of 8", beside: "by the evaluator alone"});
+  assert.deepEqual(found({...run, accuracy: 0.714, noun: "record"}), {lead: "71 %", beside: "named right"});
+  assert.deepEqual(found({...run, accuracy: null}), {lead: "–", beside: ""});
 });

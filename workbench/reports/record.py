@@ -9,7 +9,7 @@ from workbench.reports.changes import changes_of
 from workbench.reports.command_line import command_line
 from workbench.reports.marks import marks_of
 from workbench.runs.run_folder import RunFolder
-from workbench.tabular.kinds import label_of, scenario_title
+from workbench.tabular.kinds import attack_title, defense_title, scenario_title, target_title
 
 FORMAT = 1  # of the JSON file; it changes when a reader of an earlier one would misread it
 
@@ -46,11 +46,11 @@ def record_of(folder: RunFolder, against: RunFolder | None = None) -> dict[str, 
 
 
 def title_of(config: dict[str, Any]) -> str:
-    """Return what a run was, in words."""
-    attack, scenario = config["attack"], config["scenario"]
-    what, where = label_of(attack), scenario_title(scenario)
-    defended = "" if config.get("defense", "none") == "none" else f" under {config['defense']}"
-    return f"{what} on {where}, {config['target']}{defended}"
+    """Return what a run was, in the words of menus."""
+    what, where = attack_title(config["attack"]), scenario_title(config["scenario"])
+    defense = config.get("defense", "none")
+    defended = "" if defense == "none" else f", under {defense_title(defense)}"
+    return f"{what} on {where}, {target_title(config['target'])}{defended}"
 
 
 def table_of(text: str) -> dict[str, list[float | None]]:

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.attacks import attack_label
 from workbench.core.errors import DataMissing, UsageError
 from workbench.runs.run_folder import RunFolder
 from workbench.runs.store import RunStore
 from workbench.scenarios import Scenario
 from workbench.scenarios.images import image_paths
 from workbench.scenarios.reading.picture import BrokenPicture, NotAPicture, read_picture, size_of
+from workbench.tabular.kinds import attack_title, defense_title, target_title
 from workbench.targets.store import EVALUATOR
 
 
@@ -57,13 +57,13 @@ def of_run(folder: RunFolder) -> Reconstructions:
     if "images" not in result:
         raise UsageError(f"Run {folder.id} ends with no pictures; people cannot judge it.")
     config = manifest["config"]
-    title = manifest.get("name") or f"{attack_label(config['attack'])} on {config.get('target') or 'its target'}"
-    defense = config.get("defense") or "none"
+    target, defense = target_title(config.get("target") or "its target"), config.get("defense") or "none"
+    title = manifest.get("name") or f"{attack_title(config['attack'])} on {target}"
     images, labels = result["images"].float().clamp(0, 1), result["labels"].long()
     judged = folder.judgement() or {}
     return Reconstructions(
         run=folder.id,
-        title=title if defense == "none" or manifest.get("name") else f"{title} + {defense}",
+        title=title if defense == "none" or manifest.get("name") else f"{title}, under {defense_title(defense)}",
         images=images,
         labels=labels,
         **verdicts_of(judged, labels.tolist()),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from workbench.attacks import ATTACKS, attack_label
+from workbench.core.errors import WorkbenchError
 from workbench.core.knobs import Knob, knobs_of
+from workbench.core.rounds import ModelOfRound
 from workbench.defenses.plan import Plan
 from workbench.scenarios import SCENARIOS
 from workbench.tabular.attacks import INFERENCES
@@ -79,10 +81,20 @@ def attack_title(key: str) -> str:
 
 
 def target_title(key: str) -> str:
-    """Return what a target of either kind is called; of one that is registered no more its key."""
+    """Return what a target of either kind, or a model of a round, is called; of one registered no more its key."""
+    if (snapshot := ModelOfRound.parse(key)) is not None:
+        return f"{target_title(snapshot.arch)}, {snapshot.title}"
     if key in ARCHITECTURES:
         return ARCHITECTURES.entry(key).title
     return MODELS.entry(key).title if key in MODELS else key
+
+
+def defense_title(text: str) -> str:
+    """Return a defense of either kind in words; one that is registered no more, or of tables alone, as it is written."""
+    try:
+        return Plan.of(text).title
+    except WorkbenchError:
+        return text
 
 
 def shape_of(scenario: str) -> tuple[int, int, int]:

@@ -20,6 +20,7 @@ def build() -> gr.themes.Base:
     """Return the theme. Fonts are the reader's own, so that nothing is fetched."""
     theme = gr.themes.Base(
         primary_hue="teal",
+        secondary_hue="teal",
         neutral_hue="slate",
         text_size=in_rem(gr.themes.sizes.text_lg),
         spacing_size=in_rem(gr.themes.sizes.spacing_md),

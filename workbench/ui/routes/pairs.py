@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 
-from workbench.attacks import attack_label
 from workbench.reports.pairs import pair_of
+from workbench.reports.record import title_of
 from workbench.ui.routes.services import NO_STORE, Given
 
 router = APIRouter(prefix="/wb/pairs")
@@ -23,9 +23,7 @@ def runs(services: Given) -> Response:
     offered = [
         {
             "run": r.id,
-            "text": f"{r.name or attack_label(r.attack)} · {r.scenario}/{r.target}"
-            + ("" if r.defense == "none" else f" + {r.defense}")
-            + f" · seed {r.seed} · {r.id}",
+            "text": f"{f'{r.name}: ' if r.name else ''}{title_of(vars(r))} · seed {r.seed} · {r.id}",
             "scenario": r.scenario,
         }
         for r in services.store.list(OFFERED)

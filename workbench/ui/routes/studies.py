@@ -11,9 +11,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from workbench.attacks import attack_label
 from workbench.core.errors import NotYours, WorkbenchError
 from workbench.core.web.hosts import is_loopback
+from workbench.reports.record import title_of
 from workbench.study import folder
 from workbench.study.analyse import analyse
 from workbench.study.design import Design, Task
@@ -83,8 +83,7 @@ def offered(desk: DeskServices) -> list[dict[str, Any]]:
         except WorkbenchError:
             continue
         if ended:
-            what = f"{attack_label(summary.attack)} on {summary.scenario}/{summary.target}"
-            named = summary.name or f"{what}{'' if summary.defense == 'none' else f' + {summary.defense}'}"
+            named = summary.name or title_of(vars(summary))
             found.append({"id": summary.id, "title": named, "scenario": summary.scenario, "count": summary.candidates})
     return found
 

@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.core.errors import StoreError
 from workbench.priors import PRIORS
 from workbench.reports.film import can_webm
+from workbench.reports.record import title_of
 from workbench.runs.store import RunStore, RunSummary
-from workbench.tabular.kinds import label_of
+from workbench.tabular.kinds import defense_title, scenario_title, target_title
+from workbench.tabular.scenarios import is_table
 
 PAGE = 50  # lines of the table
 LONGEST_SEARCH = 80
@@ -49,7 +52,9 @@ def listing(store: RunStore, look: Look, owns: Callable[[str], bool], said: str 
         return listing(store, Look(last, look.search), owns, said)
     webm = can_webm()
     return {
-        "rows": [{**row(summary), "mine": owns(summary.owner), "webm": webm} for summary in page],
+        "rows": [
+            {**row(summary, verdict_of(store, summary)), "mine": owns(summary.owner), "webm": webm} for summary in page
+        ],
         "page": look.page,
         "pages": last + 1,
         "total": page.total,
@@ -68,8 +73,12 @@ def ago(then: float) -> str:
     return "just now"
 
 
-def row(summary: RunSummary) -> dict[str, Any]:
-    """Return one line of the table as plain data; the page writes it as text, never as markup."""
+def row(summary: RunSummary, verdict: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return one line of the table as plain data; the page writes it as text, never as markup.
+
+    Args:
+        verdict: what the judges who can say "nobody I know" found, where such were asked.
+    """
     shared = {
         "id": summary.id,
         "kind": summary.kind,
@@ -82,23 +91,35 @@ def row(summary: RunSummary) -> dict[str, Any]:
         "seconds": None if summary.seconds is None else round(summary.seconds, 1),
     }
     if summary.kind == "training":
-        what = f"Training: {trained(summary)} on {summary.scenario}{defended(summary)}"
-        return {**shared, "what": what, "steps": summary.steps}
+        return {**shared, "what": f"Training: {trained(summary)}", "steps": summary.steps}
     return {
         **shared,
-        "what": f"{label_of(summary.attack)} on {summary.scenario}/{summary.target}{defended(summary)}",
+        "what": title_of(vars(summary)),
         "count": summary.candidates,
-        "accuracy": None if summary.accuracy is None else round(100 * summary.accuracy),
+        "noun": "record" if is_table(summary.scenario) else "image",
+        "accuracy": None if summary.accuracy is None else round(summary.accuracy, 4),
+        "recognised": verdict["recognised"] if verdict else None,
+        "judged": verdict["n"] if verdict else None,
     }
 
 
+def verdict_of(store: RunStore, summary: RunSummary) -> Mapping[str, Any] | None:
+    """Return what the judges found of a run, None where they were not asked or its record cannot be read."""
+    if summary.kind == "training" or summary.accuracy is None:
+        return None
+    try:
+        found = store.folder(summary.id).manifest().get("verdict")
+    except StoreError:
+        return None
+    return found if isinstance(found, Mapping) and {"recognised", "n"} <= found.keys() else None
+
+
 def trained(summary: RunSummary) -> str:
-    """Return what a training trains, in words."""
+    """Return what a training trains, in the words of menus."""
+    place, defense = scenario_title(summary.scenario), summary.defense
     if summary.attack == "target":
-        return f"target {summary.target}"
+        return f"{target_title(summary.target)} on {place}" + (
+            "" if defense == "none" else f", under {defense_title(defense)}"
+        )
     title = PRIORS.entry(summary.attack).title if summary.attack in PRIORS else summary.attack
-    return f"{title} prior" + (f" for {summary.target}" if summary.target else "")
-
-
-def defended(summary: RunSummary) -> str:
-    return "" if summary.defense == "none" else f" + {summary.defense}"
+    return f"{title} prior on {place}" + (f", for {target_title(summary.target)}" if summary.target else "")
