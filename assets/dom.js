@@ -16,6 +16,14 @@ export function button(text, act, cls = "wb-button") {
   return element;
 }
 
+/** Makes a card that begins something: {title, why, note}. */
+export function beginning({title, why, note = ""}, act) {
+  const card = button("", act, "wb-begin");
+  card.append(make("strong", null, title), make("span", null, why));
+  if (note) card.append(make("em", null, note));
+  return card;
+}
+
 /** Makes a menu of [key, text] pairs. */
 export function menu(choices, chosen, act) {
   const select = make("select", "wb-input");

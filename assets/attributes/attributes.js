@@ -2,6 +2,7 @@
 
 import {$, ask, make, visible} from "../dom.js";
 import {send} from "../study/requests.js";
+import {cards} from "./cards.js";
 import {Figures} from "./figures.js";
 import {Form} from "./form.js";
 import {Posterior} from "./posterior.js";
@@ -31,9 +32,10 @@ class Attributes {
     this.said = make("p", "wb-note");
     this.said.setAttribute("role", "status");
     const out = make("div", "wb-attr-out");
-    out.append(this.said, this.posterior.box, this.figures.box, this.privacy.box);
+    this.cards = make("div");
+    out.append(this.cards, this.said, this.posterior.box, this.figures.box, this.privacy.box);
     box.replaceChildren(this.form.box, out);
-    this.tell("Choose a table and press Run: one record's posterior then fills in query by query.");
+    this.tell("Press a card, or Run: one record's posterior then fills in here, query by query.");
     this.form.load("");
   }
 
@@ -43,6 +45,10 @@ class Attributes {
   }
 
   chosen(options) {
+    if (!this.cards.firstChild) {
+      const keys = options.scenarios.map(each => each.key);
+      this.cards.replaceChildren(cards(keys, set => this.form.begin(set)));
+    }
     this.privacy.show(options.dosing ? this.form.sensitive : null);
   }
 

@@ -17,14 +17,27 @@ export class Form {
     this.bring = new Bring(scenario => this.load(scenario));
   }
 
+  /** Puts a card's inference into the form and starts it, where it fits. */
+  async begin({scenario, target, attack, epsilon}) {
+    if (!(await this.load(scenario)) || this.options.problem) return;
+    Object.assign(this.target, {value: target});
+    Object.assign(this.attack, {value: attack});
+    this.slider.value = LEVELS.indexOf(epsilon);
+    this.turn(epsilon);
+    if (!this.run.disabled) this.start(this.asked());
+  }
+
+  /** Takes up a table, the first one for ""; returns whether it could be read. */
   async load(scenario) {
     try {
       const options = await (await ask(`/wb/attributes/options.json?scenario=${encodeURIComponent(scenario)}`)).json();
       this.options = options;
       this.draw();
       if (!options.problem) this.chosen(options);
+      return true;
     } catch (error) {
       this.box.replaceChildren(make("p", "wb-note", error.message));
+      return false;
     }
   }
 
@@ -36,7 +49,12 @@ export class Form {
       key => this.load(key),
     );
     this.bring.most = o.most_bytes;
-    this.box.replaceChildren(field("Table", scenarios), this.bring.box);
+    this.why = make("p", "wb-note");
+    this.run = button("Run", () => this.start(this.asked()), "wb-button wb-primary");
+    const go = make("div", "wb-attr-go");
+    go.append(this.run, this.why);
+    this.box.replaceChildren(go, field("Table", scenarios), this.bring.box);
+    go.hidden = Boolean(o.problem);
     if (o.problem) {
       this.box.append(make("p", "wb-note", o.problem));
       return;
@@ -60,7 +78,7 @@ export class Form {
       () => this.fit(),
     );
     this.attack = menu(
-      o.attacks.map(a => [a.key, `${a.title} · ${a.access}`]),
+      o.attacks.map(a => [a.key, a.title]),
       o.attack,
       () => this.fit(),
     );
@@ -78,8 +96,6 @@ export class Form {
     this.slider.setAttribute("aria-valuetext", budget(this.epsilon));
     const slider = make("div", "wb-attr-field", "Privacy of the training");
     slider.append(this.level, this.slider);
-    this.why = make("p", "wb-note");
-    this.run = button("Run", () => this.start(this.asked()), "wb-button wb-primary");
     this.box.append(
       field("Sensitive column", this.column),
       field("Target", this.target),
@@ -88,8 +104,6 @@ export class Form {
       field("Other columns that the attacker does not know", this.unknown),
       field("Records attacked", this.records),
       slider,
-      this.why,
-      this.run,
     );
     this.fit();
   }
@@ -110,7 +124,7 @@ export class Form {
   fit() {
     const attack = this.options.attacks.find(a => a.key === this.attack.value);
     const target = this.options.targets.find(t => t.key === this.target.value);
-    this.about.textContent = `${attack.summary} ${attack.paper}.`;
+    this.about.textContent = `${attack.access}. ${attack.summary} ${attack.paper}.`;
     const problem = attack.problems[target.key] || (this.epsilon == null ? "" : target.private);
     this.why.textContent = problem;
     this.why.hidden = !problem;

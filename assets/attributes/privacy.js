@@ -4,8 +4,8 @@ import {ask, describe, make} from "../dom.js";
 import {budget} from "./form.js";
 
 const TITLE = "Privacy against use, of the linear model";
-const SIZE = [280, 170];
-const EDGE = {left: 40, right: 12, top: 10, bottom: 26};
+const SIZE = [280, 188];
+const EDGE = {left: 40, right: 12, top: 10, bottom: 44};
 const PLOTS = [
   ["found", "genotypes named right", share => `${Math.round(100 * share)} %`],
   ["error", "dose off by, mg a week", value => value.toFixed(0)],
@@ -95,18 +95,20 @@ export class Privacy {
         image.append(
           svg(
             "text",
-            {x: x(i), y: SIZE[1] - 8, "text-anchor": l.epsilon == null ? "end" : "middle"},
+            {x: x(i), y: SIZE[1] - 26, "text-anchor": l.epsilon == null ? "end" : "middle"},
             l.epsilon ?? "none",
           ),
         );
       }
     });
+    const middle = {x: (EDGE.left + SIZE[0] - EDGE.right) / 2, y: SIZE[1] - 6, "text-anchor": "middle"};
+    image.append(svg("text", middle, "privacy budget ε, private to the left"));
     image.append(svg("circle", {class: "here", cx: x(here), cy: y(levels[here][key]), r: 6}));
     describe(
       image,
       `${title} by privacy budget: ${levels.map(l => `${budget(l.epsilon)} ${form(l[key])}`).join(", ")}`,
     );
-    figure.append(image, make("figcaption", "", title));
+    figure.append(make("figcaption", "", title[0].toUpperCase() + title.slice(1)), image);
     return figure;
   }
 }

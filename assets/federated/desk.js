@@ -16,9 +16,10 @@ class Desk {
       box.append(part);
       return part;
     };
-    const trainingBox = section();
-    const who = section();
+    // What can be watched at once comes first; training takes minutes, and rounds come of it.
     const updateBox = section();
+    const who = section();
+    const trainingBox = section();
     const roundsBox = section();
     const costsBox = section();
     costsBox.append(make("h2", null, "What protocols cost and hide"), costTable(found.costs));

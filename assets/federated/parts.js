@@ -10,6 +10,18 @@ export function field(text, control, hint) {
   return label;
 }
 
+/** The fields of a form: those that matter to everybody, then a fold of all others. `fields`: of (name, field). */
+export function folded(fields, first, summary) {
+  const form = make("div", "wb-fed-form wb-fed-first");
+  const rest = make("div", "wb-fed-form");
+  for (const [name, one] of fields) (first.includes(name) ? form : rest).append(one);
+  const fold = make("details", "wb-fed-fold");
+  fold.append(make("summary", null, summary), rest);
+  const both = make("div");
+  both.append(form, fold);
+  return both;
+}
+
 /** Gives a field the whole line of its form. */
 export function wide(label) {
   label.classList.add("wb-fed-wide");

@@ -41,7 +41,7 @@ export class Rounds {
       field("Classes", this.classes),
       field("Steps", this.steps),
     );
-    this.go = button("Invert this model", () => this.start(), "wb-button wb-fed-go");
+    this.go = button("Invert this model", () => this.start(), "wb-button wb-primary");
     this.shoot = button("Film over rounds", () => this.film("film"));
     this.problem = make("p", "wb-problem");
     this.problem.setAttribute("role", "alert");
@@ -69,6 +69,7 @@ export class Rounds {
       this.whole,
     );
     this.watched = new Watched(view, "Private, one of each class", "What came out of the model");
+    say(this.watched.state, "Invert this model, or film it over rounds: what comes out fills in here.");
     this.list(found.trainings);
     setInterval(() => visible(box) && this.going && this.film("frames").catch(() => {}), LOOK_MS);
   }

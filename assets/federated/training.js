@@ -2,7 +2,7 @@
 
 import {ask, button, make, menu, say, visible} from "../dom.js";
 import {send} from "../study/requests.js";
-import {field, number} from "./parts.js";
+import {field, folded, number} from "./parts.js";
 
 const LOOK_MS = 1500;
 const NS = "http://www.w3.org/2000/svg";
@@ -93,7 +93,7 @@ export class Training {
       "wb-note",
       "Every global model and everything that each participant sends is kept, round by round.",
     );
-    const form = make("div", "wb-fed-form");
+    const fields = [];
     this.scenario = menu(
       found.scenarios.map(s => [s.key, s.title]),
       found.scenarios.find(s => s.key === "digits")?.key ?? found.scenarios[0]?.key,
@@ -104,16 +104,17 @@ export class Training {
       found.archs.find(a => a.key === "softmax")?.key ?? found.archs[0]?.key,
       () => {},
     );
-    form.append(field("Scenario", this.scenario), field("Architecture", this.arch));
+    fields.push(["scenario", field("Scenario", this.scenario)], ["arch", field("Architecture", this.arch)]);
     this.knobs = {};
     for (const knob of found.knobs) {
       const control = knob.choices
         ? menu(knob.choices, knob.default, () => this.enable())
         : number(knob.default, knob.lo, knob.hi);
       this.knobs[knob.name] = control;
-      form.append(field(WORDS[knob.name] ?? knob.name, control, knob.help));
+      fields.push([knob.name, field(WORDS[knob.name] ?? knob.name, control, knob.help)]);
     }
-    this.go = button("Train", () => this.start(), "wb-button wb-fed-go");
+    const form = folded(fields, FIRST, "How they train, divide, sum and guard");
+    this.go = button("Train", () => this.start(), "wb-button wb-primary");
     this.stop = button("Stop", () =>
       send(`/wb/runs/${this.run}/commands`, "POST", {do: "stop"}).catch(e => say(this.said, e.message)),
     );
@@ -189,6 +190,7 @@ export class Training {
   }
 }
 
+const FIRST = ["scenario", "arch", "participants", "rounds", "protocol"];
 const WORDS = {
   participants: "Participants",
   split: "Images divided",

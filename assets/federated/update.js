@@ -1,8 +1,8 @@
 // What one update gives away: the attack, its switches, the threat that it is, and the picture.
 
-import {button, make, menu, newest, say} from "../dom.js";
+import {beginning, button, make, menu, newest, say} from "../dom.js";
 import {send} from "../study/requests.js";
-import {Watched, field, number, text, wide} from "./parts.js";
+import {Watched, field, folded, number, text, wide} from "./parts.js";
 
 const PRESETS = [
   {
@@ -76,7 +76,6 @@ const PRESETS = [
 export class Update {
   constructor(box, found, actorOf, chooseActor) {
     Object.assign(this, {found, actorOf, chooseActor});
-    const form = make("div", "wb-fed-form");
     const changed = () => this.check();
     this.controls = {
       scenario: menu(
@@ -104,23 +103,19 @@ export class Update {
     };
     for (const input of Object.values(this.controls))
       if (input.tagName === "INPUT") input.addEventListener("input", changed);
-    for (const [name, words] of Object.entries(FIELDS)) form.append(field(words, this.controls[name]));
+    const fields = Object.entries(FIELDS).map(([name, words]) => [name, field(words, this.controls[name])]);
     wide(this.controls.attack.parentElement);
-    const presets = make("div", "wb-fed-presets");
-    for (const preset of PRESETS) {
-      const card = make("button", "wb-fed-preset");
-      card.type = "button";
-      card.append(make("strong", null, preset.title), make("span", null, preset.why));
-      card.addEventListener("click", () => this.set(preset));
-      presets.append(card);
-    }
+    const form = folded(fields, FIRST, "The batch, the switches and the search");
+    const presets = make("div", "wb-begins");
+    presets.append(...PRESETS.map(preset => beginning(preset, () => this.begin(preset))));
     this.letter = make("span", "wb-fed-letter");
     this.letter.title = "Threat model, A to H";
     this.summary = make("p", "wb-note");
     this.notes = make("ul", "wb-fed-notes");
     this.problem = make("p", "wb-problem");
     this.problem.setAttribute("role", "alert");
-    this.go = button("Invert the update", () => this.start(), "wb-button wb-fed-go");
+    this.problem.hidden = this.letter.hidden = true; // until it was asked what fits
+    this.go = button("Invert the update", () => this.start(), "wb-button wb-primary");
     const bar = make("div", "wb-fed-bar");
     bar.append(this.go, this.letter);
     const view = make("div", "wb-fed-view");
@@ -130,6 +125,7 @@ export class Update {
     both.append(left, view);
     box.append(make("h2", null, "What an update gives away"), presets, both);
     this.watched = new Watched(view, "What the participants hold", "What came out of their update");
+    say(this.watched.state, "Press a card, or Invert the update: what comes out fills in here, beside the truth.");
     this.asking = newest(() => this.ask());
     this.targets();
   }
@@ -149,6 +145,13 @@ export class Update {
     arch.replaceChildren(...choices.map(([key, words]) => new Option(words, key)));
     if (choices.some(([key]) => key === before)) arch.value = before;
     this.check();
+  }
+
+  /** Puts a card's setting into the form and inverts its update, where it fits. */
+  async begin(card) {
+    this.set(card);
+    await this.ask();
+    if (!this.go.disabled) await this.start();
   }
 
   set({set, actor}) {
@@ -220,6 +223,7 @@ export class Update {
   }
 }
 
+const FIRST = ["scenario", "arch", "attack"];
 const FIELDS = {
   scenario: "Scenario",
   arch: "Model that was sent",

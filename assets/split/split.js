@@ -10,6 +10,11 @@ const WORDS =
   "A client computes the first layers on its own device and sends what the last of them answers; a server computes the " +
   "rest. Move the cut: what the server is sent is all that this attack has of the picture. The pictures are ones that " +
   "the target was not trained on.";
+const FIRST =
+  "Invert this layer: each true picture then stands here beside what came out of what was sent, with how near they are.";
+const LAYERS =
+  "Every layer becomes a column of pictures, from the image down to the answer, with a curve of how near they come. " +
+  "Nothing has been inverted yet with these settings: begin with one layer, or with all of them.";
 
 class Split {
   constructor(box, trigger) {
@@ -92,7 +97,11 @@ class Split {
       make("span", "wb-hint", `sends ${layer.shape.join(" × ")} numbers`),
     );
     const busy = this.layers.some(going);
-    const here = button(going(layer) ? "Inverting …" : "Invert this layer", () => this.start([layer]), "wb-button");
+    const here = button(
+      going(layer) ? "Inverting …" : "Invert this layer",
+      () => this.start([layer]),
+      "wb-button wb-primary",
+    );
     here.disabled = going(layer);
     here.dataset.testid = "split-run";
     const rest = this.layers.filter(unrun);
@@ -102,6 +111,7 @@ class Split {
     head.append(here, all);
     box.append(head, make("p", layer.state === "failed" ? "wb-no" : "wb-split-figures", figures(layer)));
     if (layer.frame != null) box.append(this.pairs(layer));
+    else if (layer.state === "missing") box.append(make("p", "wb-note", FIRST));
     return box;
   }
 
@@ -128,12 +138,9 @@ class Split {
     scroll.setAttribute("role", "region");
     scroll.setAttribute("aria-label", "Reconstructions from every layer");
     scroll.dataset.testid = "split-layers";
-    if (!shown) {
-      scroll.append(make("p", "wb-note", "Nothing has been inverted yet with these settings."));
-      return scroll;
-    }
+    if (!shown) scroll.append(make("p", "wb-note", LAYERS));
     const grid = make("div", "wb-split-grid");
-    const count = shown.n;
+    const count = shown?.n ?? 1;
     const column = (head, foot, cells, cls = "") => {
       const found = make("div", `wb-split-column ${cls}`);
       found.append(head, ...cells, ...foot);
@@ -141,8 +148,11 @@ class Split {
     };
     const pictures = (run, of, sheet, what) =>
       Array.from({length: count}, (_, i) => tile(`/wb/runs/${run}/${of}`, i, sheet, `${what}, picture ${i + 1}`));
+    if (shown) {
+      const truth = pictures(shown.run, "truth.webp", shown.sheet, "True");
+      grid.append(column(make("b", null, "true"), [], truth, "wb-split-true"));
+    }
     grid.append(
-      column(make("b", null, "true"), [], pictures(shown.run, "truth.webp", shown.sheet, "True"), "wb-split-true"),
       ...this.layers.map(layer => {
         const head = button(layer.name, () => this.turn(layer.name), "wb-split-turn");
         head.setAttribute("aria-pressed", String(layer.name === this.at));

@@ -10,7 +10,7 @@ def test_an_update_is_inverted_beside_the_truth(everyday: Visit) -> None:
     page = everyday.page
     turn_to(page, "Federated")
     page.get_by_role("heading", name="What an update gives away").wait_for()
-    update = page.locator(".wb-federated section").nth(2)
+    update = page.locator(".wb-federated section", has=page.get_by_role("heading", name="What an update gives away"))
     update.get_by_label("Scenario").select_option("digits")
     update.get_by_label("Model that was sent").select_option("mlp")
     until(lambda: page.locator(".wb-fed-letter").text_content() == "Threat A")

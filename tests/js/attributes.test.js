@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {test} from "node:test";
 
 import {columnSaid, nameOf, sendTable, tooLarge} from "../../assets/attributes/bring.js";
+import {offered} from "../../assets/attributes/cards.js";
 import {verdict} from "../../assets/attributes/figures.js";
 import {budget} from "../../assets/attributes/form.js";
 import {placed} from "../../assets/attributes/privacy.js";
@@ -20,6 +21,12 @@ test("a claim is read beside the marginals and a classifier that never saw the t
 
 test("a baseline itself is told without others", () => {
   assert.equal(verdict([attack("majority", "Majority", 0.35, 0)]), "Majority names 35 % right.");
+});
+
+test("a card is offered where its table is", () => {
+  assert.deepEqual(offered([]), []);
+  const scenarios = new Set(offered(["warfarin", "table:mine"]).map(card => card.set.scenario));
+  assert.deepEqual([...scenarios], ["warfarin"]);
 });
 
 test("a privacy budget has words", () => {
