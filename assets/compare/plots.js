@@ -38,7 +38,7 @@ class Plots {
     this.box(name).replaceChildren(make("p", "wb-note", EMPTY[name]));
   }
 
-  async draw({points = [], metric, axis = "strength"}) {
+  async draw({points = [], metric, share = false, axis = "strength"}) {
     if (!this.element.offsetParent) return;
     const colours = ink();
     const dots = scatter(points, metric, PALETTE);
@@ -46,19 +46,21 @@ class Plots {
     // A table in which nothing is turned has one plot, as wide as the page: so before it is drawn.
     this.box("sweep").closest("figure").hidden = !lines;
     if (dots) {
-      const look = layout("target's held-out accuracy", `${metric} of the reconstructions`, colours);
+      const look = layout("target's held-out accuracy", `Reconstructions: ${metric}`, colours);
       Object.assign(look.xaxis, {range: [0, 1.04], tickformat: ",.0%"});
+      if (share) look.yaxis.tickformat = ",.0%";
       await this.set("scatter", dots, {...look, showlegend: true});
     } else this.empty("scatter");
     if (lines) {
       const look = layout(axis, metric, colours);
+      if (share) look.yaxis.tickformat = ",.0%";
       look.xaxis.type = lines.log ? "log" : "linear";
       await this.set("sweep", lines.traces, {...look, showlegend: true});
     } else this.empty("sweep");
   }
 }
 
-/** value: {points: [{row, column, group, x, leak, utility}], metric, axis} */
+/** value: {points: [{row, column, group, x, leak, utility}], metric, share: whether it is one, axis} */
 export function compare(element, props, trigger, watch) {
   const part = new Plots(element);
   const draw = () => part.draw(props.value || {});

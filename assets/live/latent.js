@@ -158,6 +158,7 @@ export class Latent extends GrowingPlot {
       gridcolor: colours.grid,
       zeroline: false,
       showticklabels: false,
+      ticks: "", // its axes have no unit that a reader could use
       title: {text: ""},
       showspikes: false,
     };

@@ -125,7 +125,7 @@ def test_another_measure_changes_cells_and_plots(compare: Visit) -> None:
     pick(page, "Measure", "KNN")
     until(lambda: finished(page) != cells and points(page, "scatter") != drawn, why="the measure changed nothing")
     until(lambda: len(finished(page)) == len(cells))
-    pick(page, "Measure", "recognised")
+    pick(page, "Measure", "Recognised")
     until(lambda: finished(page) == cells)
 
 

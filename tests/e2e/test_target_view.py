@@ -31,7 +31,7 @@ def test_a_defense_is_shown_beside_none(looking: Visit) -> None:
         row.locator("th").inner_text(): row.locator("td").all_inner_texts()
         for row in page.locator("[data-testid=comparison] tbody tr").all()
     }
-    assert rows["Accuracy, unseen images"][0] == "98.3 %"
+    assert rows["Accuracy, 120 unseen images"][0] == "98.3 %"
     without, with_both = rows["Mean confidence"]
     assert float(with_both.split()[0]) < float(without.split()[0]) - 20, "a temperature of 10 leaves little confidence"
     until(lambda: page.locator("[data-testid=comparison] svg").count() == 4)

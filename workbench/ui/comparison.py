@@ -88,7 +88,8 @@ def rows_of(scenario: str, arch: str, defenses: list[str], found: list[Calibrati
     cards = [target_card(scenario, arch, defense) for defense in defenses]
     rows = [("Accuracy, training images", "", [percent(card.get("train_accuracy")) for card in cards])]
     rows += [
-        (title, HELP.get(key, ""), [written(form, getattr(c, key)) for c in found]) for key, title, form in FIGURES
+        (of_how_many(title, found), HELP.get(key, ""), [written(form, getattr(c, key)) for c in found])
+        for key, title, form in FIGURES
     ]
     rows.append(("Training time", "", [f"{card.get('seconds', 0):.0f} s" for card in cards]))
     return "".join(
@@ -97,6 +98,12 @@ def rows_of(scenario: str, arch: str, defenses: list[str], found: list[Calibrati
         + "</tr>"
         for title, tip, values in rows
     )
+
+
+def of_how_many(title: str, found: list[Calibration]) -> str:
+    """Return a figure's title with how many images it is of, where it speaks of them and all columns are of as many."""
+    counts = {c.n for c in found}
+    return title.replace("unseen images", f"{counts.pop():,} unseen images") if len(counts) == 1 else title
 
 
 def comparison(scenario: str, arch: str, defense: str) -> str:

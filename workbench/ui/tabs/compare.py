@@ -148,7 +148,12 @@ def build(app: App) -> None:
             first: gr.Dropdown(names, value=names[0]),
             second: gr.Dropdown(names, value=names[min(1, len(names) - 1)]),
             verdict: test(records, names[0], names[min(1, len(names) - 1)], measure),
-            plots: {"points": points(records, measure), "metric": METRICS[measure], "axis": about.axis},
+            plots: {
+                "points": points(records, measure),
+                "metric": METRICS[measure],
+                "share": measure in BY_PERSON,
+                "axis": about.axis,
+            },
         }
 
     outputs = [which, words, fill, shown, first, second, verdict, plots]

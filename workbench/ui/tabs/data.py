@@ -33,6 +33,7 @@ KEEPING: How = {**READING, "trigger_mode": "multiple"}
 FROM = {"auto": "find out", "first": "the first", "last": "the last", "none": "nobody is named"}
 SIZES = [("as usual", 0), *((str(n), n) for n in (28, 32, 48, 64, 96, 112, 128, 160, 224, 256))]
 NOUNS = ["class", PERSON, "animal", "thing"]
+NOTHING_THERE = [("nothing there yet: bring a .zip", "")]
 FIT = {"crop": "Cut to the middle", "fit": "Fit between bars"}
 
 
@@ -69,7 +70,9 @@ def build(app: App) -> None:
     last = LastLook()
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=340, elem_classes="wb-data-form"):
-            source = gr.Dropdown([], label="Pictures, in the data folder", filterable=False, elem_id="data-source")
+            source = gr.Dropdown(
+                NOTHING_THERE, value="", label="Pictures, in the data folder", filterable=False, elem_id="data-source"
+            )
             sent = custom("upload", {}, label="A zip archive of pictures", elem_id="data-upload")
             kind = gr.Dropdown(
                 set_choices(), value="", label="Data set of the field", filterable=False, elem_id="data-set"
@@ -122,9 +125,9 @@ def build(app: App) -> None:
         if not app.owns("", request):
             return {found: "", look: gr.update(interactive=False)}
         there = entries()
-        now = chosen if chosen in there else (there[0] if there else None)
+        now = chosen if chosen in there else (there[0] if there else "")
         return {
-            source: gr.update(choices=there, value=now),
+            source: gr.update(choices=there or NOTHING_THERE, value=now),
             public: gr.update(
                 choices=[("in the same place", ""), *((e, e) for e in there)], value=others if others in there else ""
             ),

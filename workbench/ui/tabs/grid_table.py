@@ -11,15 +11,15 @@ from workbench.reports.figures import number
 from workbench.tabular.scenarios import is_table
 
 METRICS = {
-    "recognised": "recognised",
+    "recognised": "Recognised",
     "acc@1": "Acc@1",
     "acc@5": "Acc@5",
     "knn_dist": "KNN distance",
-    "feat_dist": "feature distance",
+    "feat_dist": "Feature distance",
     "ssim": "SSIM",
     "recovered_psnr": "PSNR, true picture",
     "recovered_ssim": "SSIM, true picture",
-    "accuracy": "records named right",
+    "accuracy": "Records named right",
     "mcc": "MCC, records",
 }
 BY_PERSON = tuple(MEASURES)

@@ -58,7 +58,9 @@ class Page:
                 self.controls["chance"] = part("training", "target-training-part")
                 self.text("looked", "target-looked")
                 self.text("compared", "target-compared")
-                self.controls["attack"] = gr.Button("Attack this target", elem_id="target-attack", visible=False)
+                self.controls["attack"] = gr.Button(
+                    "Attack this target", variant="primary", elem_id="target-attack", visible=False
+                )
                 self.text("attacker", "target-known")
                 gr.HTML(elsewhere(), apply_default_css=False)
             with gr.Column(scale=1, min_width=420):

@@ -91,11 +91,12 @@ def model_card(catalog: Catalog, scenario: str, arch: str, defense: str = "none"
         if target_problem(scenario, arch, inside):
             return ""  # the comparison says so
         card, layers = catalog.card(scenario, arch, inside), catalog.layers(scenario, arch, inside)
+        unseen = len(catalog.scenario(scenario).private.heldout)
     except WorkbenchError as error:
         return trouble(error)
     facts = [
         ("Accuracy, training images", percent(card.get("train_accuracy"))),
-        ("Accuracy, unseen images", percent(card.get("heldout_accuracy"))),
+        ("Accuracy, unseen images", f"{percent(card.get('heldout_accuracy'))} of {unseen:,}"),
         ("Parameters", f"{sum(row[3] for row in layers):,}"),
         ("Input", " × ".join(map(str, card["shape"]))),
         ("Classes", str(card["num_classes"])),
@@ -130,6 +131,11 @@ def elsewhere() -> str:
     )
 
 
+def sentence(text: str) -> str:
+    """Return a text as a sentence begins; what is left of it stays as it is written."""
+    return text[:1].upper() + text[1:]
+
+
 def known(catalog: Catalog, scenario: str) -> str:
     """Return what the attacker has: public data and the priors, the scenario's usual one with samples, as HTML."""
     place, usual = catalog.scenario(scenario), SCENARIOS[scenario].default_prior
@@ -144,7 +150,7 @@ def known(catalog: Catalog, scenario: str) -> str:
     others = [title for key, title, problem in priors if key != usual and not problem]
     also = f'<p class="wb-note">Also trained: {escape(", ".join(others))}. See Prior.</p>' if others else ""
     return (
-        f'<section class="wb-card-text"><h2>What the attacker knows</h2><p>{escape(place.public_source)}.</p>'
+        f'<section class="wb-card-text"><h2>What the attacker knows</h2><p>{escape(sentence(place.public_source))}.</p>'
         f"<h3>{escape(title)} prior, {SAMPLES} random samples</h3>{picture}{also}</section>"
     )
 
@@ -168,7 +174,7 @@ def gallery(catalog: Catalog, scenario: str, page: int) -> str:
         return trouble(error)
     return (
         '<section class="wb-card-text"><h2>The private images</h2><p>'
-        f"{escape(place.private_source)}. Left of the line: the target was trained on these. Right of it: held "
+        f"{escape(sentence(place.private_source))}. Left of the line: the target was trained on these. Right of it: held "
         f"out, it never saw them.</p>{''.join(rows)}</section>"
     )
 
