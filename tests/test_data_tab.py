@@ -48,8 +48,9 @@ def test_it_offers_what_lies_in_the_data_folder_and_takes_no_path(place):
     (place / ".hidden").mkdir()
     (place / "notes.txt").touch()
     own_dir().mkdir()
+    (place / "tables").mkdir()  # what the tab Attributes was brought
     assert entries() == ["mine", "set.zip"] and place_of("mine") == place / "mine"
-    for name in ("../mine", "/etc", "scenarios", ".hidden", "notes.txt", ""):
+    for name in ("../mine", "/etc", "scenarios", "tables", ".hidden", "notes.txt", ""):
         with pytest.raises(UsageError, match="in the data folder"):
             place_of(name)
 

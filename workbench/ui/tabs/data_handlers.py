@@ -19,6 +19,7 @@ from workbench.scenarios.reading.files import hidden
 from workbench.scenarios.reading.layout import CLASSES_FROM
 from workbench.scenarios.reading.picture import fitting_of
 from workbench.scenarios.sets.base import DATA_SETS
+from workbench.tabular.scenarios.base import tables_dir
 
 MOST_SHOWN = 20  # classes with thumbnails
 MOST_SAID = 60  # paths of one list
@@ -49,7 +50,7 @@ def entries() -> list[str]:
     return [
         path.name
         for path in found
-        if not hidden(path.name) and path != own_dir() and (path.is_dir() or path.suffix.lower() in (".zip", ".npz"))
+        if not hidden(path.name) and path not in (own_dir(), tables_dir()) and (path.is_dir() or path.suffix.lower() in (".zip", ".npz"))
     ]
 
 

@@ -11,7 +11,7 @@ from workbench.ui.shell import App, drawn_by, tab
 def build(app: App) -> None:
     gr.HTML(
         value={},
-        html_template='<div class="wb-federated" data-testid="federated"></div>',
+        html_template='<div class="wb-federated" data-testid="federated"><p class="wb-note">One moment …</p></div>',
         apply_default_css=False,
         js_on_load=drawn_by("federated/desk", "desk"),
         elem_id="federated",

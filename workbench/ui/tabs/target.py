@@ -47,7 +47,7 @@ class Page:
             menu("output", "Output defense", defense_choices("output"), "none", "target-output")
             count = pages(catalog, first.scenario)
             self.controls["page"] = gr.Slider(
-                1, max(2, count), 1, step=1, label="Gallery page", buttons=[], visible=count > 1
+                1, max(2, count), 1, step=1, label="Page", buttons=[], visible=count > 1
             )
         with gr.Row(equal_height=False):
             with gr.Column(scale=1, min_width=360):
