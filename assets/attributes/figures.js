@@ -91,7 +91,7 @@ export class Figures {
     );
     const error = target.mean_error == null ? "" : `; its doses are off by ${target.mean_error.toFixed(1)} mg a week`;
     const parts = [
-      make("h2", "", `What leaks of ${scene.records} records`),
+      make("h2", "", `What leaks of ${scene.records.toLocaleString("en")} records`),
       make("p", "", verdict(attacks)),
       make(
         "p",

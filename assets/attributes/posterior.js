@@ -121,6 +121,7 @@ export class Posterior {
     const queries = frame.queries ?? 0;
     const {total, records} = this.scene;
     this.note.textContent =
-      `Query ${frame.step ?? 0} of ${total} for each of ${records} records ` + `(${queries} in all): ${frame.note}.`;
+      `Query ${frame.step ?? 0} of ${total} for each of ${records.toLocaleString("en")} records ` +
+      `(${queries.toLocaleString("en")} in all): ${frame.note}.`;
   }
 }

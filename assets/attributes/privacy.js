@@ -9,7 +9,7 @@ const EDGE = {left: 40, right: 12, top: 10, bottom: 44};
 const PLOTS = [
   ["found", "genotypes named right", share => `${Math.round(100 * share)} %`],
   ["error", "dose off by, mg a week", value => value.toFixed(0)],
-  ["events", "strokes and bleeds in 100 patient-years, simulated", value => value.toFixed(1)],
+  ["events", "strokes and bleeds in 100 patient-years", value => value.toFixed(1)],
 ];
 
 function svg(name, attributes, text) {

@@ -151,11 +151,12 @@ def _figures(record: dict[str, Any]) -> str:
         [str(v["title"]), *(share(v.get(name)) for name in ("accuracy", "baseline", "ceiling"))]
         for v in judgement.get("panel") or []
     ]
+    said = [metric for metric, value in found["overall"].items() if value is not None]
     heads = ["this run", "floor", "ceiling"]
     judges = f"<h2>Judges</h2>{table(['names the person', *heads], panel, True)}" if panel else ""
     return (
         f'<section><div class="two"><div><h2>Figures of {found["n"]} reconstructions</h2>'
-        f"{table(['measure', *heads], map(row, found['overall']), True)}</div><div>{judges}</div></div>"
+        f"{table(['measure', *heads], map(row, said), True)}</div><div>{judges}</div></div>"
         '<p class="hint">Floor: random samples of the prior. Ceiling: real photographs that the target never saw. '
         "In brackets 95 % intervals, a person counted once. ↑ ↓ say which way more leaked.</p></section>"
     )

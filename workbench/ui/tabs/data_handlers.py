@@ -50,7 +50,9 @@ def entries() -> list[str]:
     return [
         path.name
         for path in found
-        if not hidden(path.name) and path not in (own_dir(), tables_dir()) and (path.is_dir() or path.suffix.lower() in (".zip", ".npz"))
+        if not hidden(path.name)
+        and path not in (own_dir(), tables_dir())
+        and (path.is_dir() or path.suffix.lower() in (".zip", ".npz"))
     ]
 
 

@@ -46,9 +46,7 @@ class Page:
             menu("training", "Training defense", defense_choices("training"), "none", "target-training")
             menu("output", "Output defense", defense_choices("output"), "none", "target-output")
             count = pages(catalog, first.scenario)
-            self.controls["page"] = gr.Slider(
-                1, max(2, count), 1, step=1, label="Page", buttons=[], visible=count > 1
-            )
+            self.controls["page"] = gr.Slider(1, max(2, count), 1, step=1, label="Page", buttons=[], visible=count > 1)
         with gr.Row(equal_height=False):
             with gr.Column(scale=1, min_width=360):
                 with gr.Row(elem_id="target-knobs", elem_classes="wb-card-text", visible=False) as panels:
