@@ -280,8 +280,7 @@ def test_judging_leaves_the_evaluator_and_the_global_generator_alone(faces):
 
 
 def test_real_faces_score_above_noise_in_every_metric(faces):
-    labels = faces.private.heldout.labels
-    real = ceiling_of("faces", faces)
+    real, labels = ceiling_of("faces", faces), faces.private.heldout.labels[::4]
     noise = judge(torch.rand(len(labels), 1, 64, 64, generator=torch.Generator().manual_seed(0)), labels, faces)
     assert real.overall["acc@1"] >= 0.99 and noise.overall["acc@1"] < 0.2
     for entry in METRICS:

@@ -25,6 +25,7 @@ from workbench.priors.training.registry import TRAINERS
 from workbench.runs.control import RunControl
 from workbench.runs.ledger import FolderLedger
 from workbench.runs.store import RunStore
+from workbench.scenarios import SCENARIOS
 from workbench.targets.recipes import recipe_for
 from workbench.trainings.estimates import training_estimate
 from workbench.trainings.execute import carry_out
@@ -57,6 +58,13 @@ def quick_reports(monkeypatch):
     monkeypatch.setattr(loop, "EVERY", 4)
     monkeypatch.setattr(loop, "SAVE_EVERY", 8)
     monkeypatch.setattr(GAN, "shown", 100)
+
+
+@pytest.fixture(autouse=True)
+def _few_public_images(monkeypatch):
+    """Comparing thousands of public images with the private ones takes seconds, and nothing here looks at what is learned."""
+    digits = type(SCENARIOS["digits"]())
+    monkeypatch.setattr(digits, "public", lambda self, folder=None, whole=digits.public: whole(self, folder)[:200])
 
 
 class StopAt(RunControl):
@@ -250,7 +258,8 @@ def test_public_images_are_looked_for_under_the_data_folder(tmp_path, monkeypatc
     assert training_problems(config(scenario="faces")) == [], "grey faces may use those of the lender"
 
 
-def test_two_processes_do_not_train_one_prior(models):
+@pytest.mark.usefixtures("models", "quick_reports")
+def test_two_processes_do_not_train_one_prior():
     with alone(checkpoint_path("digits", "gan")):
         with pytest.raises(UsageError, match="Another process is training digits-prior-gan"):
             next(train_prior("digits", "gan", recipe=FEW))
