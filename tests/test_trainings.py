@@ -57,6 +57,8 @@ def store(tmp_path_factory) -> RunStore:
 def quick_reports(monkeypatch):
     monkeypatch.setattr(loop, "EVERY", 4)
     monkeypatch.setattr(loop, "SAVE_EVERY", 8)
+    # What is kept at each of them is settled on a few samples.
+    monkeypatch.setattr(loop, "_draws", lambda model, _, __, rng, whole=loop._draws: whole(model, 2, 16, rng))
     monkeypatch.setattr(GAN, "shown", 100)
 
 
