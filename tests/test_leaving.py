@@ -41,10 +41,11 @@ def workers_of(pid: int) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def left(tmp_path_factory):
+def left(request, tmp_path_factory):
     """Return, for each signal, an application that was in a run when it came: its exit status, store, runs and workers."""
     started = {}
-    for name in SIGNALS:
+    wanted = [item for item in request.session.items if item.path == request.path and "name" in item.fixturenames]
+    for name in (item.callspec.params["name"] for item in wanted):
         store = RunStore(tmp_path_factory.mktemp("runs"))
         runs = [store.create(CONFIG, shape=(1, 64, 64)).id for _ in range(2)]  # which the application takes up
         options = ["--port", str(free_port()), "--runs", str(store.root), "--device", "cpu", "--threads", "1"]
@@ -68,7 +69,8 @@ def left(tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize("name", SIGNALS)
+# The browser's tests end their application by Ctrl-C.
+@pytest.mark.parametrize("name", ["SIGTERM", pytest.param("Ctrl-C", marks=pytest.mark.slow)])
 def test_a_run_that_goes_is_filed_and_what_waits_goes_on_waiting(left, name):
     _, store, (going, waiting), workers = left[name]
     assert store.summary(going).state is RunState.FAILED and "interrupted" in store.summary(going).reason

@@ -107,13 +107,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             time.sleep(0.3)
         yield app
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)  # Ctrl-C
         try:
-            process.wait(15)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        said.close()
+            pytest.fail("Ctrl-C did not end the application")
+        finally:
+            said.close()
 
 
 @pytest.fixture(scope="package")
