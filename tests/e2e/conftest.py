@@ -146,9 +146,19 @@ class Visits:
         self.contexts: list[Any] = []
         self.kept: Visit | None = None
 
-    def __call__(self, query: str = "", size: tuple[int, int] = DESKTOP, late: float = 0, script: str = "") -> Visit:
+    def __call__(
+        self,
+        query: str = "",
+        size: tuple[int, int] = DESKTOP,
+        late: float = 0,
+        script: str = "",
+        still: bool = False,
+    ) -> Visit:
+        """Open a page; where it is to be still, what moves by itself takes no time."""
         url = self.served.url
-        context = self.chromium.new_context(viewport={"width": size[0], "height": size[1]})
+        context = self.chromium.new_context(
+            viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce" if still else "no-preference"
+        )
         self.contexts.append(context)
         visited = Visit(context.new_page())
         page, faults = visited.page, visited.faults

@@ -30,16 +30,15 @@ def held(page) -> Iterator[list]:
 
 @pytest.fixture(scope="module")
 def going(visit: Callable[..., Visit], served: Served) -> Iterator[Visit]:
-    """A long run, opened by its link in another tab of the browser that started it, while no question is answered."""
-    first = visit()
-    pick(first.page, "Attack", "GMI")  # it has several knobs that may be turned while it goes
-    steps = first.page.locator("#knob-steps")
+    """A long run, opened by its link in the browser that started it, while no question is answered."""
+    visited = visit(still=True)
+    page = visited.page
+    pick(page, "Attack", "GMI")  # it has several knobs that may be turned while it goes
+    steps = page.locator("#knob-steps")
     steps.fill("10000")
     steps.press("Enter")
-    first.page.keyboard.press("Control+Enter")
-    run = until(lambda: run_of(first.page))
-    page = first.page.context.new_page()
-    page.set_default_timeout(60_000)
+    page.keyboard.press("Control+Enter")
+    run = until(lambda: run_of(page))
     with held(page) as kept:
         page.goto(f"{served.url}/?run={run}")
         page.get_by_test_id("card").first.wait_for()
@@ -47,9 +46,9 @@ def going(visit: Callable[..., Visit], served: Served) -> Iterator[Visit]:
         assert kept, "the opened run's settings are not asked for"
         page.keyboard.press("Space")
         until(lambda: len(kept) > 1, why="the command was dropped")
-    yield Visit(page, first.faults)
-    first.page.get_by_test_id("stop").click()
-    until(lambda: state(first.page) == "stopped")
+    yield visited
+    page.get_by_test_id("stop").click()
+    until(lambda: state(page) == "stopped")
 
 
 def test_a_command_is_carried_out_though_an_answer_is_awaited(going: Visit) -> None:

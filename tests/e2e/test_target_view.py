@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import Served, Visit, Visits
+from .conftest import Served, Visit
 from .test_interface import turn_to, until
 
 
@@ -57,14 +57,6 @@ def test_a_defended_target_is_trained_here_and_attacked(looking: Visit, served: 
     page.wait_for_function("document.querySelector('#command textarea').value.includes('neg-ls(alpha=-0.2)')")
     until(lambda: "--target softmax" in page.locator("#command textarea").input_value())
     assert looking.faults == []
-
-
-def test_a_defense_that_an_attacker_inside_never_meets_is_said(visit: Visits) -> None:
-    visited = visit()
-    visited.page.get_by_label("Defense", exact=True).click()
-    visited.page.get_by_role("option", name="Rounding", exact=True).click()
-    visited.page.locator(".wb-remark", has_text="holds the model itself").wait_for()
-    assert visited.faults == []
 
 
 @pytest.mark.parametrize(
