@@ -152,12 +152,12 @@ class Visits:
         size: tuple[int, int] = DESKTOP,
         late: float = 0,
         script: str = "",
-        still: bool = False,
+        moving: bool = False,
     ) -> Visit:
-        """Open a page; where it is to be still, what moves by itself takes no time."""
+        """Open a page; what moves by itself, and takes the next test's time, moves only where a test looks at it."""
         url = self.served.url
         context = self.chromium.new_context(
-            viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce" if still else "no-preference"
+            viewport={"width": size[0], "height": size[1]}, reduced_motion="no-preference" if moving else "reduce"
         )
         self.contexts.append(context)
         visited = Visit(context.new_page())

@@ -38,7 +38,7 @@ def pair(served: Served, visit: Callable[..., Visit]) -> Iterator[tuple[Visit, l
         record(store, replace(faces, seed=1), [True, True], steps=4).id,
         record(store, digits, [True, True]).id,
     ]
-    visited = visit(size=(390, 844))
+    visited = visit(size=(390, 844), moving=True)
     turn_to(visited.page, "Compare")
     visited.page.get_by_test_id("pair-a").select_option(runs[0])
     visited.page.get_by_test_id("pair-b").select_option(runs[1])

@@ -43,7 +43,7 @@ def test_on_a_phone_too_the_page_stays_where_it_is(visit: Callable[..., Visit]) 
 @pytest.fixture(scope="module")
 def run(visit: Callable[..., Visit]) -> Iterator[tuple[Visit, str]]:
     """A long run, started by a press of Run."""
-    visited = visit(still=True)
+    visited = visit()
     page = visited.page
     page.locator("#knob-steps").fill("2000")
     page.locator("#knob-steps").press("Enter")

@@ -96,7 +96,7 @@ def shifts_while_loading(page) -> float:
 @pytest.fixture(scope="module")
 def shown(visit: Callable[..., Visit]) -> dict:
     """One click on the first card, followed to the end by two browsers."""
-    first = visit(script=SHIFTS)
+    first = visit(script=SHIFTS, moving=True)
     page = first.page
     loading = shifts_while_loading(page)
     page.get_by_test_id("preset-eight-faces").click()
@@ -136,6 +136,7 @@ def test_two_browsers_watch_one_run(shown: dict, served: Served) -> None:
     for name in ("first", "second"):
         page = shown[name].page
         until(lambda page=page: points(page) == len(lines), why=f"{name}: {points(page)} of {len(lines)} points")
+    shown["second"].page.close()
 
 
 def test_plots_are_extended_and_never_drawn_anew(shown: dict) -> None:

@@ -17,7 +17,7 @@ from workbench.engine.presets import default_config
 
 
 def opened(visit: Callable[..., Visit]) -> Visit:
-    visited = visit(still=True)
+    visited = visit()
     visited.page.locator("#knob-steps").wait_for()
     return visited
 

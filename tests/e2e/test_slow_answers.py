@@ -31,7 +31,7 @@ def held(page) -> Iterator[list]:
 @pytest.fixture(scope="module")
 def going(visit: Callable[..., Visit], served: Served) -> Iterator[Visit]:
     """A long run, opened by its link in the browser that started it, while no question is answered."""
-    visited = visit(still=True)
+    visited = visit()
     page = visited.page
     pick(page, "Attack", "GMI")  # it has several knobs that may be turned while it goes
     steps = page.locator("#knob-steps")
