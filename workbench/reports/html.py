@@ -42,12 +42,23 @@ def report_html(folder: RunFolder, against: RunFolder | None = None) -> str:
         StoreError: there is no such run, or its record is damaged.
     """
     record = record_of(folder, against)
+    if is_inference(folder):
+        return _page(record, inferred(folder, record["run"]))
     frames = sheets_within(folder, FRAMES, FRAME_BYTES)
-    script = bundled("report/report.js")
+    found = f"{_frames(record, frames)}{_curves()}{_figures(record)}"
+    return _page(record, found, bundled("report/report.js"), _data(folder, record, frames))
+
+
+def _page(record: dict[str, Any], found: str, script: str = "", data: dict[str, Any] | None = None) -> str:
+    """Return the page; `script` is what draws `data` where there are pictures, and the only one that may run."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    allowed = f"'sha256-{digest}'" if script else "'none'"
     policy = (
-        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}; "
         "base-uri 'none'; form-action 'none'"
+    )
+    drawn = (
+        f'<script type="application/json" id="data">{_inside(data)}</script><script>{script}</script>' if script else ""
     )
     title = escape(record["name"] or record["title"])
     return (
@@ -55,18 +66,9 @@ def report_html(folder: RunFolder, against: RunFolder | None = None) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>{(ASSETS / 'report/report.css').read_text()}</style></head><body>"
-        f"{_head(record, title)}{_found(folder, record, frames)}{_changes(record)}"
-        f"{_settings(record)}{_again(record)}"
-        f'<script type="application/json" id="data">{_inside(_data(folder, record, frames))}</script>'
-        f"<script>{script}</script></body></html>\n"
+        f"{_head(record, title, bool(script))}{found}{_changes(record)}{_settings(record)}{_again(record)}"
+        f"{drawn}</body></html>\n"
     )
-
-
-def _found(folder: RunFolder, record: dict[str, Any], frames: Sequence[tuple[int, bytes]]) -> str:
-    """Return what came of the run: pictures, curves and figures, or posteriors and theirs."""
-    if is_inference(folder):
-        return inferred(folder, record["run"])
-    return f"{_frames(record, frames)}{_curves()}{_figures(record)}"
 
 
 def _inside(data: Any) -> str:
@@ -96,16 +98,19 @@ def _data(folder: RunFolder, record: dict[str, Any], frames: Sequence[tuple[int,
     }
 
 
-def _head(record: dict[str, Any], title: str) -> str:
+def _head(record: dict[str, Any], title: str, scripted: bool) -> str:
     run = record["run"]
     begun = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(run.get("created", 0)))
     what = f"{escape(record['title'])} · " if record["name"] else ""
     why = f", {escape(str(run['reason']))}" if run.get("reason") else ""
+    without = (
+        "<noscript><p>The slider, the curves and the verdict in words need JavaScript; all figures are below.</p></noscript>"
+        if scripted
+        else ""
+    )
     return (
         f"<header><h1>{title}</h1><p>{what}run {escape(str(record['id']))} of {begun} · "
-        f'{escape(str(run["state"]))}{why}</p><p id="verdict" hidden></p>'
-        "<noscript><p>The slider, the curves and the verdict in words need JavaScript; all figures are below.</p>"
-        "</noscript></header>"
+        f'{escape(str(run["state"]))}{why}</p><p id="verdict" hidden></p>{without}</header>'
     )
 
 

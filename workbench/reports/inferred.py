@@ -13,6 +13,7 @@ from workbench.tabular.attacks import INFERENCES
 
 KIND = "posteriors"
 WATCHED = 16  # records whose posteriors are written out
+JOINED = "\N{NO-BREAK SPACE}"  # between what one line is to hold
 MEASURES = {
     "accuracy": "accuracy",
     "precision": "precision",
@@ -48,7 +49,9 @@ def inferred(folder: RunFolder, run: Mapping[str, Any]) -> str:
 
 def _posteriors(folder: RunFolder, scene: Mapping[str, Any]) -> list[str]:
     notes = {int(step): words for step, _, words in (line.split(",", 2) for line in folder.notes().splitlines())}
-    frames = [(notes.get(n, f"frame {n}"), folder.tensors(n)["shares"]) for n in folder.frames()]
+    frames = [(notes.get(n, "at the end"), folder.tensors(n)["shares"]) for n in folder.frames()]
+    if len(frames) > 1 and frames[-1][0] == "at the end" and frames[-1][1].equal(frames[-2][1]):
+        del frames[-1]  # the last answer's line says it already
     parts = []
     for row, record in enumerate(scene["candidates"][:WATCHED]):
         rows = [[said, *(_share(share) for share in shares[row].tolist())] for said, shares in frames]
@@ -97,7 +100,7 @@ def _title(key: str) -> str:
 
 
 def _share(value: float) -> str:
-    return f"{100 * value:.0f} %"
+    return f"{100 * value:.0f}{JOINED}%"
 
 
 def _number(value: float | None) -> str:
@@ -106,4 +109,4 @@ def _number(value: float | None) -> str:
 
 def _with(found: Mapping[str, Any], intervals: Mapping[str, Any] | None, name: str) -> str:
     spread = (intervals or {}).get(name)
-    return _number(found.get(name)) + (f" ({spread[0]:.3f} to {spread[1]:.3f})" if spread else "")
+    return _number(found.get(name)) + (f" ({spread[0]:.3f}{JOINED}to{JOINED}{spread[1]:.3f})" if spread else "")
