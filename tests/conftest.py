@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -26,6 +27,7 @@ BROWSER = "tests/e2e/"  # where the tests are that drive a browser
 SIDE = 8
 SHAPE = (1, SIDE, SIDE)
 CLASSES = 4
+MANY = 100  # images, above which it is worth remembering what an evaluator saw in them
 # In six dimensions a noise's length is small, and so is a push that is a share of it.
 AGAINST_IT = {"diffusion": {"strength": 0.5, "rounds": 8}}
 FEW = {
@@ -201,6 +203,27 @@ def frames_of(key: str, context: AttackContext, **knobs: Any) -> Iterator[Frame]
 def _one_thread() -> None:
     """Two cores run this suite, often beside a training; more threads than cores are slower."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _private_images_are_looked_at_once() -> Iterator[None]:
+    """Keep what a shipped evaluator sees in many images: dozens of tests judge, and each would ask it about all again."""
+    from workbench.recognisers.evaluator import Evaluator
+
+    look, seen = Evaluator.features, dict[tuple[Any, ...], Tensor]()
+
+    def features(self: Evaluator, images: Tensor) -> Tensor:
+        if not self.card.weights or len(images) < MANY:
+            return look(self, images)
+        pixels = hashlib.sha256(images.cpu().contiguous().numpy()).digest()
+        key = (self.card.weights, tuple(images.shape), pixels)
+        if key not in seen:
+            seen[key] = look(self, images)
+        return seen[key].clone()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Evaluator, "features", features)
+        yield
 
 
 @pytest.fixture

@@ -292,16 +292,22 @@ def save(model: Diffusion, scenario: str) -> None:
     )
 
 
-@pytest.fixture
-def folder(models, tmp_path):
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
     """A public pipeline on images of the digits scenario: no patches, predicts noise."""
-    where = tmp_path / "pipeline"
-    prior = tiny((1, 32, 32), EPSILON, patch=1)
-    save(prior, "digits")
-    write_pipeline(prior, "digits", where)
-    (models / "digits" / "prior-diffusion.safetensors").unlink()
-    (models / "digits" / "prior-diffusion.json").unlink()
-    return where
+    where = tmp_path_factory.mktemp("written")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKBENCH_MODELS", str(where / "models"))
+        prior = tiny((1, 32, 32), EPSILON, patch=1)
+        save(prior, "digits")
+        write_pipeline(prior, "digits", where / "pipeline")
+    return where / "pipeline"
+
+
+@pytest.fixture
+def folder(written, models, tmp_path):
+    """Return a copy of that pipeline, to be spoilt."""
+    return shutil.copytree(written, tmp_path / "pipeline")
 
 
 def test_saved_and_loaded_it_draws_the_same(models):
