@@ -29,7 +29,12 @@ SHAPE = (1, SIDE, SIDE)
 CLASSES = 4
 MANY = 100  # images, above which it is worth remembering what an evaluator saw in them
 # In six dimensions a noise's length is small, and so is a push that is a share of it.
-AGAINST_IT = {"diffusion": {"strength": 0.5, "rounds": 8}}
+AGAINST_IT = {
+    "diffusion": {"strength": 0.5, "rounds": 8},
+    # Four quadrants need no large networks.
+    "rlb-mi": {"width": 32, "batch": 32, "warmup": 128, "updates": 2},
+    "lokt": {"width": 8},
+}
 FEW = {
     "steps": 40,
     "queries": 600,

@@ -82,7 +82,7 @@ def test_run_prints_the_promised_object_last(capsys, tmp_path):
             [
                 "run",
                 "--scenario",
-                "faces",
+                "digits",
                 "--attack",
                 "mi-face",
                 "--target",
@@ -125,7 +125,7 @@ def test_run_prints_the_promised_object_last(capsys, tmp_path):
     assert (found["seed"], found["classes"], found["device"], found["steps"]) == (3, [0, 3], "cpu", 15)
     assert found["queries"] == (15 + 1) * 4 and set(found["metrics"]) == METRICS == set(found["baseline"])
     assert Image.open(out / "images.png").size
-    assert load_file(out / "result.safetensors")["images"].shape == (4, 1, 64, 64)
+    assert load_file(out / "result.safetensors")["images"].shape == (4, 1, 32, 32)
     assert main(["evaluate", str(out), "--json"]) == 0
     again = last_object(capsys)
     assert again["overall"] == found["metrics"]
@@ -236,6 +236,7 @@ def test_a_defended_target_and_what_goes_around_it_are_trained_by_one_command(ca
     assert "█" in capsys.readouterr().err
     card = json.loads((tmp_path / "models/faces/target-softmax-mid.json").read_text())
     assert card["recipe"]["epochs"] == 2 and card["defense"]["text"] == "mid"
+    monkeypatch.setattr("workbench.defenses.purifier.STEPS", 60)
     assert main([*ask, "mid+purifier"]) == 0
     captured = capsys.readouterr()
     assert "under mid+purifier" in captured.out and "█" in captured.err

@@ -251,6 +251,7 @@ class Stripes(Scenario):
         return self.drawn(40, 1)
 
 
+FEW_STEPS = {"wen": 24, "purifier": 150}  # of what is put around a target, which is enough for stripes
 RECIPE = ClassifierRecipe(epochs=8, batch=30, shift=0.0, scale=0.0, rotate=0.0, contrast=0.0)
 TRAININGS = [e.key for e in DEFENSES if e.info.stage == "training"]
 ALONE = [k for k in TRAININGS if k != "netguard"]  # what needs no prior
@@ -267,6 +268,8 @@ def bench(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORKBENCH_MODELS", str(tmp_path_factory.mktemp("models")))
         patch.setattr(pretraining, "EXAMPLES", 600)
+        for learning, steps in FEW_STEPS.items():
+            patch.setattr(f"workbench.defenses.{learning}.STEPS", steps)
         yield
 
 
@@ -849,9 +852,6 @@ def test_the_target_falls_for_its_triggers_and_an_undefended_one_does_not():
 LEARNT = [k for k in OUTPUTS if DEFENSES[k].learns]
 
 
-FEW_STEPS = 120  # of the defender's inversion network, which is enough for stripes
-
-
 @pytest.fixture(scope="module")
 def undefended():
     return trained("none")[0]
@@ -860,9 +860,7 @@ def undefended():
 @pytest.fixture(scope="module", params=LEARNT)
 def surrounded(request, undefended):
     """Train what is put around the undefended toy; return its key."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("workbench.defenses.wen.STEPS", FEW_STEPS)
-        list(train_target(Stripes(), "mlp", defense=request.param))
+    list(train_target(Stripes(), "mlp", defense=request.param))
     return request.param
 
 
@@ -942,8 +940,7 @@ def test_the_purifier_swaps_labels_of_marked_members_only():
     assert guard.labels(asked).tolist() == [1, 1, 0]
 
 
-def test_adversarial_noise_stays_within_its_budget_and_raises_the_error(undefended, monkeypatch):
-    monkeypatch.setattr("workbench.defenses.wen.STEPS", FEW_STEPS)
+def test_adversarial_noise_stays_within_its_budget_and_raises_the_error(undefended):
     list(train_target(Stripes(), "mlp", defense="wen(budget=0.3)"))
     guard, x = load_target("stripes", "mlp", "wen(budget=0.3)"), Stripes().private.heldout.images
     honest = undefended(x).softmax(1)

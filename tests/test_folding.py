@@ -15,7 +15,7 @@ from workbench.core.paths import models_dir
 from workbench.core.weights import read_card
 from workbench.defenses.store import load_classifier, target_problem, trained_defenses
 from workbench.engine.model_cache import ModelCache
-from workbench.priors import PRIORS, load_prior
+from workbench.priors import PRIORS, Prior, load_prior
 from workbench.priors.base import lender_of, prior_problem
 from workbench.scenarios import SCENARIOS
 from workbench.targets import ARCHITECTURES, Classifier
@@ -72,7 +72,14 @@ def test_a_shipped_target_answers_as_before(scenario, arch, defense):
     assert [name for name, _ in after.named_modules()] == names, "a layer has another name"
 
 
-@pytest.mark.parametrize(("scenario", "key"), [*shipped_priors()])
+# Where sampling is slow, digits show as much as faces do.
+EACH = [
+    pytest.param(s, k, marks=[pytest.mark.slow] if PRIORS[k].shown < Prior.shown and s != "digits" else [])
+    for s, k in shipped_priors()
+]
+
+
+@pytest.mark.parametrize(("scenario", "key"), EACH)
 def test_a_shipped_prior_draws_and_judges_as_before(scenario, key):
     prior = load_prior(scenario, key)
     latents = prior.sample(2, torch.Generator().manual_seed(0))

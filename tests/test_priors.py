@@ -32,7 +32,12 @@ from workbench.scenarios import SCENARIOS
 from workbench.trainings.start import QUALITIES, checkpoint_path, overrides_for, train_prior
 
 SHIPPED = [(s.key, p.key) for s in SCENARIOS for p in PRIORS if prior_problem(s.key, p.key) is None]
-each_shipped = pytest.mark.parametrize(("scenario", "key"), SHIPPED, scope="module")
+# Where sampling is slow, digits show as much as faces do, and in a third of the time.
+EACH = [
+    pytest.param(s, k, marks=[pytest.mark.slow] if PRIORS[k].shown < Prior.shown and s != "digits" else [])
+    for s, k in SHIPPED
+]
+each_shipped = pytest.mark.parametrize(("scenario", "key"), EACH, scope="module")
 MEGABYTE = 2**20
 
 
