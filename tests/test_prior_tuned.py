@@ -19,7 +19,7 @@ from workbench.core.weights import load_weights, write_atomically
 from workbench.engine.compatibility import attack_problem
 from workbench.engine.model_cache import ModelCache
 from workbench.engine.resolve import start_of
-from workbench.priors import PRIORS, load_prior
+from workbench.priors import PRIORS, Prior, load_prior
 from workbench.priors.base import Luminance, Setting, lender_of, prior_card, prior_problem
 from workbench.priors.conditional_gan import ClassNorm, pseudo_labels
 from workbench.priors.gan import GAN
@@ -448,8 +448,9 @@ def test_random_samples_of_a_conditional_prior_are_of_the_classes_asked_for():
 
 
 @each_tuned
-def test_a_prior_is_trained_by_its_name_from_what_is_shipped(key, models):
+def test_a_prior_is_trained_by_its_name_from_what_is_shipped(key, models, monkeypatch):
     """The real sizes of a small scenario, a few steps long."""
+    monkeypatch.setattr(Prior, "shown", 100)
     (models / "digits").mkdir()
     for name in ("target-resnet", "prior-gan"):
         for ending in ("json", "safetensors"):

@@ -441,8 +441,9 @@ def test_augmentation_mirrors_faces_and_leaves_digits():
 
 
 @each_kind
-def test_a_prior_is_trained_by_its_name(key, models):
+def test_a_prior_is_trained_by_its_name(key, models, monkeypatch):
     """The real sizes of a small scenario, a few steps long."""
+    monkeypatch.setattr(Prior, "shown", 100)
     public = torch.rand(64, 1, 32, 32, generator=rng())
     steps = list(
         train_prior(

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from workbench.core.errors import Incompatible, KnobError, StoreError, UnknownName
+from workbench.core.paths import models_dir
 from workbench.core.records import RunConfig, RunState
 from workbench.engine.model_cache import ModelCache
 from workbench.engine.presets import default_config
@@ -45,6 +46,18 @@ def wait_for(condition, seconds: float = 240) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.02)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nobody_judges(tmp_path_factory):
+    """Give workers the one target that is attacked here and no evaluator: judging takes each of them seconds."""
+    folder = tmp_path_factory.mktemp("models")
+    (folder / "digits").mkdir()
+    for kind in ("json", "safetensors"):
+        shutil.copy(models_dir() / "digits" / f"target-softmax.{kind}", folder / "digits")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKBENCH_MODELS", str(folder))
+        yield
 
 
 @dataclass(frozen=True)
