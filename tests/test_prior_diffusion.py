@@ -17,6 +17,7 @@ from workbench.core.weights import read_card
 from workbench.priors.base import Luminance, Setting, load_prior, luminance, prior_problem
 from workbench.priors.diffusion import CLEAN, Diffusion
 from workbench.priors.pipelines import WEIGHTS, find_pipeline, import_pipeline, read_pipeline, write_pipeline
+from workbench.priors.training import loop
 from workbench.priors.training.denoising import SCHEDULER, SIZES, Denoising, DenoisingRecipe, UNetSize, unet_of
 from workbench.priors.training.loop import publish, train
 
@@ -257,16 +258,17 @@ def test_the_pace_rises_and_falls():
     assert coach._pace(0) == pytest.approx(0.1) and coach._pace(50) == 1 and coach._pace(199) == pytest.approx(0.01)
 
 
-def test_a_training_cut_short_is_resumed_as_if_it_had_not_been(models, tmp_path):
+def test_a_training_cut_short_is_resumed_as_if_it_had_not_been(models, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "EVERY", 4)
     setting = Setting("digits", toy(), False, torch.device("cpu"))
-    for _ in train("diffusion", trainer(44), setting, source="toy", name="toy/whole"):
+    for _ in train("diffusion", trainer(11), setting, source="toy", name="toy/whole"):
         pass
     checkpoint = tmp_path / "toy.pt"
-    begun = train("diffusion", trainer(44), setting, source="toy", name="toy/parts", checkpoint=checkpoint)
-    while next(begun).step < 21:
+    begun = train("diffusion", trainer(11), setting, source="toy", name="toy/parts", checkpoint=checkpoint)
+    while next(begun).step < 5:
         pass
     begun.close()
-    for _ in train("diffusion", trainer(44), setting, source="toy", name="toy/parts", checkpoint=checkpoint):
+    for _ in train("diffusion", trainer(11), setting, source="toy", name="toy/parts", checkpoint=checkpoint):
         pass
     assert read_card("toy/whole")["sha256"] == read_card("toy/parts")["sha256"]
     assert not checkpoint.exists()
