@@ -19,7 +19,14 @@ from workbench.priors.training.registry import TRAINERS
 from workbench.targets import ARCHITECTURES, Classifier
 
 SIDES_ASKED = (28, 32, 48, 64, 96, 128)
-SHAPES = [(channels, side, side) for side in SIDES_ASKED for channels in (1, 3)]
+# The larger sides are tried in grey and in colour by turns; with -m slow, in both.
+SHAPES = [
+    pytest.param(
+        (channels, side, side), marks=[pytest.mark.slow] if at > 1 and (channels == 3) == (at % 2 == 0) else []
+    )
+    for at, side in enumerate(SIDES_ASKED)
+    for channels in (1, 3)
+]
 FEW = {"gan": {"batch": 2}, "style": {"batch": 2}, "diffusion": {"batch": 2}}
 each_shape = pytest.mark.parametrize("shape", SHAPES, ids=lambda s: f"{s[0]}x{s[1]}")
 
