@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from .conftest import Served, Visit
+from .conftest import DESKTOP, Served, Visit
 from .test_interface import SHIFTS, points, run_of, shifts_while_loading, state, step, turn_to, until
 from .test_slow_answers import held
 
 STARTS = "**/gradio_api/run/**"  # events that do not queue; a press of Run is one
 PLOTS = ".wb-plots .main-svg"
+PHONE = (390, 844)
 
 
 def started(served: Served) -> set[str]:
@@ -32,7 +33,7 @@ def stop(page) -> None:
 
 @pytest.mark.slow
 def test_on_a_phone_too_the_page_stays_where_it_is(visit: Callable[..., Visit]) -> None:
-    page = visit(size=(390, 844), script=SHIFTS).page
+    page = visit(size=PHONE, script=SHIFTS).page
     assert shifts_while_loading(page) < 0.1, "while it loads"
     page.get_by_test_id("preset-hundred-percent").click()
     until(lambda: points(page) > 1, seconds=150)
@@ -131,13 +132,13 @@ def test_nothing_is_painted_over_run_while_the_settings_scroll(run: tuple[Visit,
     assert over == []
 
 
-def test_a_link_reopens_a_run_on_a_phone_faces_first_and_every_tab_in_reach(
+def test_a_link_reopens_a_run_on_a_phone_faces_first(
     visit: Callable[..., Visit], run: tuple[Visit, str], served: Served
 ) -> None:
     run[0].page.evaluate("run => import('/wb/assets/live/main.js').then(m => m.follow(run))", run[1])
     until(lambda: run_of(run[0].page) == run[1])
     stop(run[0].page)
-    visited = visit(f"?run={run[1]}", size=(390, 844))
+    visited = visit(f"?run={run[1]}", size=PHONE)
     page = visited.page
     lines = (served.runs / run[1] / "curves.csv").read_text().splitlines()[1:]
     until(lambda: points(page) == len(lines), why="not every point is there")
@@ -148,6 +149,20 @@ def test_a_link_reopens_a_run_on_a_phone_faces_first_and_every_tab_in_reach(
     assert panel["y"] > faces["y"] + faces["height"]
     first = page.get_by_test_id("card").first.bounding_box()
     assert first["width"] > 130, "faces are too small to be told apart"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
+    assert visited.faults == []
+
+
+@pytest.fixture
+def on_a_phone(everyday: Visit) -> Iterator[Visit]:
+    """The page that stands, as wide as a phone."""
+    everyday.page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    yield everyday
+    everyday.page.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
+
+
+def test_on_a_phone_every_tab_is_in_reach_and_fits(on_a_phone: Visit) -> None:
+    page = on_a_phone.page
     for title in (*page.locator("#tabs").get_by_role("tab").all_inner_texts(), "Invert"):
         tab = page.locator("#tabs").get_by_role("tab", name=title, exact=True)
         tab.scroll_into_view_if_needed()
@@ -171,7 +186,7 @@ def test_a_link_reopens_a_run_on_a_phone_faces_first_and_every_tab_in_reach(
             assert a[2] <= b[0] + 1 or b[2] <= a[0] + 1 or a[3] <= b[1] + 1 or b[3] <= a[1] + 1, (
                 "parts of the head overlap"
             )
-    assert visited.faults == []
+    assert on_a_phone.faults == []
 
 
 @pytest.mark.slow
