@@ -23,6 +23,7 @@ from workbench.attacks.parts.latent_search import NesterovSteps, descend
 from workbench.attacks.parts.losses import CHOICES
 from workbench.attacks.parts.robust import RobustKnobs, judged, kept_of, most_robust, shaking
 from workbench.attacks.parts.search_frames import Evaluation, SearchFrames
+from workbench.attacks.parts.selection import TRUNCATION, drawn_starts
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 from workbench.priors import Prior
@@ -68,11 +69,12 @@ class GMI(RobustKnobs):
     momentum: float = knob(0.9, 0.0, 0.99, live=True, help="Share of the last step that is kept.")
     identity: float = knob(100.0, 0.0, 1000.0, live=True, help="Weight λ of the identity loss against the prior's.")
     realism: float = knob(1.0, 0.0, 20.0, live=True, help="Weight of the critic's opinion.")
+    truncation: float = knob(1.0, 0.0, 1.0, help=TRUNCATION)
     bound: float = knob(1.0, 0.1, 5.0, help="Latents are kept within ± this, where the prior draws best.")
 
     def run(self, ctx: AttackContext[Prior]) -> Iterator[Frame]:
         tries = self.tries if ctx.start is None else 1
-        start = ctx.start_or(lambda: ctx.prior.sample(tries * len(ctx.classes), ctx.rng))
+        start = drawn_starts(ctx, tries, self.truncation)
         z = start.clamp(-self.bound, self.bound)  # (N·tries, D)
         frames = SearchFrames(ctx, z[::tries], preparing_steps(ctx, self) + self.steps, tries)
         yield frames.waiting()

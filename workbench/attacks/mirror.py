@@ -23,7 +23,7 @@ from workbench.attacks.parts.losses import CHOICES
 from workbench.attacks.parts.p_space import PSpace
 from workbench.attacks.parts.robust import RobustKnobs, judged, kept_of, most_robust, shaking
 from workbench.attacks.parts.search_frames import Evaluation, SearchFrames, best_of
-from workbench.attacks.parts.selection import asking_steps, chosen_start
+from workbench.attacks.parts.selection import TRUNCATION, asking_steps, chosen_start, drawn_starts
 from workbench.attacks.parts.views import View
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
@@ -65,13 +65,13 @@ class Mirror(RobustKnobs):
     tries: int = knob(2, 1, 16, help="Starts of each candidate; the one that is most robust at the end is kept.")
     steps: int = knob(200, 1, 20000, log=True, help="Optimisation steps.", unit="steps")
     lr: float = knob(0.2, 1e-4, 1.0, log=True, live=True, help="Adam's step size in w, at its height.")
-    truncation: float = knob(0.7, 0.1, 1.0, help="How close to the mean face samples lie.")
+    truncation: float = knob(0.7, 0.1, 1.0, help=TRUNCATION)
     reach: float = knob(1.0, 0.2, 6.0, help="Half the box in p space.", unit="standard deviations")
 
     def run(self, ctx: AttackContext[Prior]) -> Iterator[Frame]:
         chooses = ctx.start is None
         tries, asking = (self.tries, asking_steps(self.samples)) if chooses else (1, 0)
-        shown = ctx.start_or(lambda: ctx.prior.truncate(ctx.prior.sample(len(ctx.classes), ctx.rng), self.truncation))
+        shown = drawn_starts(ctx, 1, self.truncation)
         frames = SearchFrames(ctx, shown, asking + preparing_steps(ctx, self) + self.steps, tries)
         yield frames.waiting()
         space = PSpace.of(ctx.prior, ctx.rng, self.reach)

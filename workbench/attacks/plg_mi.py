@@ -20,6 +20,7 @@ from workbench.attacks.parts.latent_search import AdamSteps, descend
 from workbench.attacks.parts.losses import CHOICES
 from workbench.attacks.parts.robust import RobustKnobs, judged, kept_of, most_robust
 from workbench.attacks.parts.search_frames import Evaluation, SearchFrames
+from workbench.attacks.parts.selection import TRUNCATION, drawn_starts
 from workbench.attacks.parts.views import View
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
@@ -53,13 +54,14 @@ class PLGMI(RobustKnobs):
     tries: int = knob(1, 1, 16, help="Starts of each candidate; the one that is most robust at the end is kept.")
     steps: int = knob(80, 1, 5000, log=True, help="Optimisation steps.", unit="steps")
     lr: float = knob(0.05, 1e-4, 1.0, log=True, live=True, help="Adam's step size in z.")
+    truncation: float = knob(1.0, 0.0, 1.0, help=TRUNCATION)
     crop: float = knob(0.8, 0.4, 1.0, help="Least share of the area that a view keeps.")
     jitter: float = knob(0.2, 0.0, 0.5, help="Largest change of a view's brightness and contrast.")
     degrees: float = knob(5.0, 0.0, 45.0, help="Largest turn of a view.", unit="°")
 
     def run(self, ctx: AttackContext[Prior]) -> Iterator[Frame]:
         tries = self.tries if ctx.start is None else 1
-        z = ctx.start_or(lambda: ctx.prior.sample(tries * len(ctx.classes), ctx.rng))  # (N·tries, D)
+        z = drawn_starts(ctx, tries, self.truncation)  # (N·tries, D)
         frames = SearchFrames(ctx, z[::tries], preparing_steps(ctx, self) + self.steps, tries)
         yield frames.waiting()
         identity_of = yield from prepared(frames, self)

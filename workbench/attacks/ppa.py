@@ -22,7 +22,7 @@ from workbench.attacks.parts.latent_search import AdamSteps, descend
 from workbench.attacks.parts.losses import CHOICES
 from workbench.attacks.parts.robust import RobustKnobs, by_confidence, by_logit, judged, kept_of, most_robust, shaking
 from workbench.attacks.parts.search_frames import Evaluation, SearchFrames
-from workbench.attacks.parts.selection import asking_steps, chosen_start
+from workbench.attacks.parts.selection import TRUNCATION, asking_steps, chosen_start, drawn_starts
 from workbench.attacks.parts.views import View
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
@@ -88,7 +88,7 @@ class PPA(RobustKnobs):
         1.0,
         help="Share of the steps, the last ones, over which the step size falls to nothing; the paper's is 0.",
     )
-    truncation: float = knob(1.0, 0.1, 1.0, help="How close to the mean face the starting samples lie.")
+    truncation: float = knob(1.0, 0.1, 1.0, help=TRUNCATION)
     crop: float = knob(0.9, 0.4, 1.0, help="Least share of the area that the random crops keep.")
     looks: int = knob(12, 1, 200, help="Random views by which the final selection judges.")
     kept_by: str = knob("logit", choices=KEPT_BY, help="What the final selection takes the mean of.")
@@ -98,7 +98,7 @@ class PPA(RobustKnobs):
         shared = chooses and self.candidates > 0
         tries = max(1, self.candidates // ctx.restarts) if shared else self.tries
         tries, asking = (tries, asking_steps(self.samples)) if chooses else (1, 0)
-        shown = ctx.start_or(lambda: ctx.prior.truncate(ctx.prior.sample(len(ctx.classes), ctx.rng), self.truncation))
+        shown = drawn_starts(ctx, 1, self.truncation)
         frames = SearchFrames(ctx, shown, asking + preparing_steps(ctx, self) + self.steps, tries)
         yield frames.waiting()
         w = yield from chosen_start(frames, self.samples, tries, share=self.truncation, mirrored=ctx.flips)

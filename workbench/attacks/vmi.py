@@ -23,6 +23,7 @@ from workbench.attacks.parts.latent_search import AdamSteps, descend
 from workbench.attacks.parts.losses import CHOICES
 from workbench.attacks.parts.robust import RobustKnobs, judged, kept_of, most_robust, shaking
 from workbench.attacks.parts.search_frames import Evaluation, SearchFrames
+from workbench.attacks.parts.selection import TRUNCATION, drawn_starts
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 from workbench.priors import Prior
@@ -119,12 +120,13 @@ class VMI(RobustKnobs):
     lr: float = knob(0.1, 1e-4, 1.0, log=True, live=True, help="Adam's step size on the distribution's parameters.")
     draws: int = knob(2, 1, 64, help="Latents drawn of each distribution in a step.")
     divergence: float = knob(0.01, 0.0, 1.0, live=True, help="Weight γ of the divergence from the prior.")
+    truncation: float = knob(1.0, 0.0, 1.0, help=TRUNCATION)
     spread: float = knob(0.3, 0.01, 1.0, help="Standard deviation to begin with; the prior's own is 1.")
     full: bool = knob(False, help="A full covariance instead of a diagonal one.")
 
     def run(self, ctx: AttackContext[Prior]) -> Iterator[Frame]:
         tries = self.tries if ctx.start is None else 1
-        start = ctx.start_or(lambda: ctx.prior.sample(tries * len(ctx.classes), ctx.rng))  # (N·tries, D)
+        start = drawn_starts(ctx, tries, self.truncation)  # (N·tries, D)
         frames = SearchFrames(ctx, start[::tries], preparing_steps(ctx, self) + self.steps, tries * self.draws)
         yield frames.waiting()
         identity_of = yield from prepared(frames, self)

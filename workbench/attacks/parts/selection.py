@@ -15,6 +15,7 @@ from workbench.core.records import Frame
 from workbench.priors import Prior
 
 CHUNK = 250
+TRUNCATION = "How close to the prior's centre a search begins: 1 as samples come, 0 at the centre."
 
 
 def sureness(ctx: AttackContext[Prior], images: Tensor) -> Tensor:
@@ -60,3 +61,8 @@ def initial(
         yield f"asking about samples to begin with, {100 * done // size} %"
     pool = AnswerPool(torch.cat(latents), torch.cat(answers))
     return pool.best(pool.answers, ctx.classes, tries).flatten(0, 1)
+
+
+def drawn_starts(ctx: AttackContext[Prior], tries: int, truncation: float) -> Tensor:
+    """Return what the context says to begin from, (N, D), else `tries` truncated samples a candidate, (N·tries, D)."""
+    return ctx.start_or(lambda: ctx.prior.truncate(ctx.prior.sample(tries * len(ctx.classes), ctx.rng), truncation))
