@@ -361,6 +361,18 @@ def test_training_lowers_the_reconstruction_error(key, models):
     assert progress[-1].losses["reconstruction"] < 0.6 * progress[0].losses["reconstruction"]
 
 
+@pytest.mark.parametrize(
+    ("images", "steps"), [(20, (500, 500)), (600, (600, 600)), (1100, (1000, 1100)), (23_000, (1000, 1200))]
+)
+def test_few_public_images_are_learnt_in_fewer_steps(images, steps):
+    recipe = AdversarialRecipe(vae_steps=1000, gan_steps=1200, batch=64).suited(images)
+    assert (recipe.vae_steps, recipe.gan_steps) == steps
+
+
+def test_what_is_asked_for_outweighs_what_suits_so_few_images():
+    assert toy("gan", setting_of(), vae_steps=700).how.vae_steps == 700
+
+
 @each_kind
 def test_the_critic_learns_to_tell_and_the_learning_rate_falls(key, models):
     setting = setting_of()

@@ -25,6 +25,8 @@ FAINTEST = 12.0  # nats: a confidence below e^−12 counts as none; the paper's 
 BATCH = 64
 FIRST = 64  # public images among which each candidate finds what is shown before the first query
 HELD_OUT = 10  # one in so many answers judges the decoder and never trains it
+MOST_HELD_OUT = 2 * BATCH  # a look costs a third of what as many answers cost in training
+LOOKS = 2  # in each pass
 
 
 def vectors_of(scores: Tensor, kept: int) -> Tensor:
@@ -78,7 +80,7 @@ class InverseTraining:
     """A decoder in training, and what it makes of each candidate's class.
 
     Args:
-        asked: how many answers it will be trained on; one in ten is held out.
+        asked: how many answers it will be trained on; one in ten is held out, but no more than 128.
         epochs: passes over the answers.
         lr: of Adam; falls to nothing over the epochs.
         width: of the decoder.
@@ -89,7 +91,7 @@ class InverseTraining:
     """
 
     def __init__(self, ctx: AttackContext[None], *, asked: int, epochs: int, lr: float, width: int) -> None:
-        self.ctx, self.epochs, self.out = ctx, epochs, asked // HELD_OUT
+        self.ctx, self.epochs, self.out = ctx, epochs, min(asked // HELD_OUT, MOST_HELD_OUT)
         self.batches = max(1, math.ceil((asked - self.out) / BATCH))
         self.public = ctx.images_to_ask_about()
         few, chance = self.public.take(FIRST), Streams(ctx).uniform(1)[:, 0]
@@ -106,13 +108,13 @@ class InverseTraining:
         return self.epochs * self.batches
 
     def train(self, images: Tensor, vectors: Tensor, wanted: Tensor) -> Iterator[str]:
-        """Train on images (M, C, H, W) and vectors (M, K), a batch a step; the first tenth is held out.
+        """Train on images (M, C, H, W) and vectors (M, K), a batch a step; the first `out` are held out.
 
         Args:
             wanted: (N, K) the vector of each candidate's class.
         """
         held = images[: self.out], vectors[: self.out]
-        look_every = max(1, self.batches // 4)
+        look_every = max(1, -(-self.batches // LOOKS))
         for epoch in range(self.epochs):
             order = self.out + torch.randperm(len(images) - self.out, generator=self.ctx.rng).to(images.device)
             for k, rows in enumerate(order.tensor_split(self.batches), 1):

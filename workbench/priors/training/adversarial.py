@@ -25,6 +25,8 @@ from workbench.priors.training.loop import MovingAverage, augmented, batch_of, s
 
 ModelT = TypeVar("ModelT", bound=Adversary)
 
+PASSES = 64  # over the public images in each phase, after which few images have taught what they can
+FEWEST = 500  # steps of a phase, however few the images are
 PENALTY_EVERY = 8  # as StyleGAN2: seldom, and as many times stronger
 
 
@@ -56,6 +58,11 @@ class AdversarialRecipe:
     r1: float = 0.4
     ema: float = 0.998
     anneal: float = 0.25
+
+    def suited(self, images: int) -> AdversarialRecipe:
+        """Return the recipe for so many public images: fewer steps where they are few."""
+        most = max(FEWEST, PASSES * images // self.batch)
+        return replace(self, vae_steps=min(self.vae_steps, most), gan_steps=min(self.gan_steps, most))
 
 
 FULL = AdversarialRecipe(vae_steps=6000, gan_steps=60000, batch=128, ema=0.9995)
@@ -92,7 +99,7 @@ class Adversarial(Generic[ModelT]):
         recipe: AdversarialRecipe,
         overrides: Mapping[str, Any],
     ) -> None:
-        self.how = how = replace(recipe, **overrides)
+        self.how = how = replace(recipe.suited(len(setting.public)), **overrides)
         self.total, self.recipe = how.vae_steps + how.gan_steps, asdict(how)
         self.model = model.to(setting.device).to(memory_format=torch.channels_last)
         encoder = Encoder(model.shape, model.noise_dim, widths)
