@@ -59,7 +59,7 @@ def table(folder: RunFolder) -> str:
     body = "".join(row(m, found, floor, ceiling) for m, value in found["overall"].items() if value is not None)
     spent = cost(manifest, found["overall"].get("acc@1"))
     return (
-        f'<section class="wb-card-text"><h2>{found["n"]} reconstructions</h2>{spent}'
+        f'<section class="wb-card-text"><h2>{found["n"]} reconstruction{"s" * (found["n"] != 1)}</h2>{spent}'
         f'<p class="wb-note">An evaluator judges: a separate network, trained on all private images, which the '
         f"attacker never saw. <b>Floor</b>: random samples of the prior. <b>Ceiling</b>: real photographs that the "
         f"target never saw. ↑ ↓ say which way more leaked. Ranges are 95 % intervals; with few images they are wide."
@@ -84,7 +84,7 @@ def cost(manifest: dict[str, Any], accuracy: float | None) -> str:
             else f" Accuracy reached with fewer than 1,000 queries a class: {100 * accuracy:.3g} %."
         )
     )
-    return f'<p class="wb-spent" data-testid="queries"><b>{asked:,} queries, {each:,.0f} a class.</b>{gained}</p>'
+    return f'<p class="wb-spent" data-testid="queries"><b>{asked:,} {"query" if asked == 1 else "queries"}, {each:,.0f} a class.</b>{gained}</p>'
 
 
 def choices(app: App) -> list[tuple[str, str]]:
