@@ -268,14 +268,30 @@ def test_annealing_takes_what_is_better_and_seldom_what_is_far_worse():
     assert taken[100:].mean().item() == pytest.approx(math.exp(-2 / 0.97), abs=0.1), "a worse one by Metropolis' rule"
 
 
-def test_natural_evolution_takes_the_rank_weighted_step():
+def test_natural_evolution_steps_one_length_along_the_slope_of_its_pairs():
     streams = Streams(make_context("deep-bmi", classes=(0,)))
-    search = NaturalEvolution(torch.zeros(1, 4, 3), 0.5, streams)
-    points = torch.tensor([[[1.0, 0, 0], [0, 1.0, 0], [-1.0, 0, 0], [0, -1.0, 2.0]]])
-    search.tell(torch.tensor([0]), points, torch.tensor([[4.0, 3.0, 1.0, 2.0]]))
-    # ranks 3, 2, 0, 1 of 3 give weights ½, 1/6, −½, −1/6; their mean over four, times √3
-    wanted = torch.tensor([[(0.5 + 0.5) / 4, (1 / 6 + 1 / 6) / 4, -2 / 6 / 4]]) * 3**0.5
-    assert torch.allclose(search.mean, wanted, atol=1e-6)
+    search, rows = NaturalEvolution(torch.zeros(1, 5, 3), 0.5, streams, rate=0.4, memory=0.5), torch.tensor([0])
+    points = torch.tensor([[[0.0, 0, 0], [1.0, 0, 0], [0, 1.0, 0], [-1.0, 0, 0], [0, -1.0, 0]]])
+    search.tell(rows, points, torch.tensor([[2.0, 4.0, 3.0, 1.0, -1.0]]))
+    # the pairs' slopes are 3 and 4; a first step of 0.4 spreads, longer by a twentieth for it rose
+    first = 0.4 * 0.5 * 3**0.5 * 1.05 * torch.tensor([[0.6, 0.8, 0.0]])
+    assert torch.allclose(search.mean, first, atol=1e-6)
+    search.tell(rows, points + first, torch.tensor([[1.0, 0.0, 1.0, 0.0, 0.0]]))
+    # it fell, so that the step shortens; half of it goes as before, half along the new slope (0, 1, 0)
+    heading = torch.nn.functional.normalize(0.25 * torch.tensor([[0.6, 0.8, 0.0]]) + 0.5 * torch.tensor([[0, 1.0, 0]]))
+    assert torch.allclose(search.mean, first + 0.9 * first.norm() * heading, atol=1e-6)
+    assert torch.equal(search.ask(rows)[:, 0], search.mean)
+
+
+def test_of_a_crowd_that_feels_the_way_the_mean_alone_is_shown():
+    context = make_context("deep-bmi", classes=(0,))
+    best = Best(context, torch.zeros(1, 6), 5)
+    scores = torch.tensor([[[0.3, 0.7, 0.0, 0.0], [0.9, 0.1, 0.0, 0.0]]])
+    tried = torch.arange(12.0).view(1, 2, 6)
+    value = best.learn(tried, scores, log_confidences, shown=1)
+    assert torch.equal(best.latents, tried[:, 0]) and value.shape == (1, 2)
+    best.learn(tried, scores, log_confidences)
+    assert torch.equal(best.latents, tried[:, 1])
 
 
 def test_a_cloud_names_the_owner_of_each_point():

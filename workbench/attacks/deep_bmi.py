@@ -116,7 +116,7 @@ class DeepBMI:
                 return
             units = optimiser.ask(rows)
             crowd = box.clamp(box.from_units(units))
-            value = best.learn(crowd, ask(ctx, ctx.target.scores, crowd), worth, rows)
+            value = best.learn(crowd, ask(ctx, ctx.target.scores, crowd), worth, rows, optimiser.shown)
             optimiser.tell(rows, box.to_units(crowd), value - ctx.live(self, "typical") * units.pow(2).mean(2))
             best.curves["spread"][rows] = box.to_units(crowd).std(1).mean(1)
             yield ""

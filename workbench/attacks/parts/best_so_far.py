@@ -38,7 +38,12 @@ class Best:
         self._cloud = start[:, None].repeat(1, SHOWN, 1)
 
     def learn(
-        self, tried: Tensor, scores: Tensor, worth: Callable[[Tensor], Tensor], rows: Tensor | None = None
+        self,
+        tried: Tensor,
+        scores: Tensor,
+        worth: Callable[[Tensor], Tensor],
+        rows: Tensor | None = None,
+        shown: int | None = None,
     ) -> Tensor:
         """Take in what was tried and answered; return what each is worth to its candidate, (n, P).
 
@@ -47,11 +52,12 @@ class Best:
             scores: (n, P, K) what the target said of them.
             worth: scores (..., K) to worth for every class (..., K).
             rows: (n,) which candidates tried; all of them where None.
+            shown: only so many of the tried, from the first, can be the best; all where None.
         """
         rows = torch.arange(len(self.latents), device=tried.device) if rows is None else rows
         classes = self.ctx.classes[rows]
         value, confidence = of_class(worth(scores), classes), of_class(scores, classes)
-        top, index = value.max(1)
+        top, index = value[:, :shown].max(1)
         each = torch.arange(len(rows), device=tried.device)
         better = top > self.worth[rows]
         self.latents[rows] = torch.where(better[:, None], tried[each, index], self.latents[rows])

@@ -15,12 +15,19 @@ from typing import Protocol
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from workbench.attacks.parts.candidate_rng import Streams
 
 
 class Optimiser(Protocol):
-    """Proposes P points for each of some candidates and is told what they are worth."""
+    """Proposes P points for each of some candidates and is told what they are worth.
+
+    Attributes:
+        shown: how many of the points, from the first, are for showing; the others only feel the way. None for all.
+    """
+
+    shown: int | None = None
 
     def ask(self, rows: Tensor) -> Tensor:
         """Return points (n, P, D) to try for candidates `rows` (n,)."""
@@ -58,20 +65,40 @@ class CovarianceAdaptation(Optimiser):
 
 
 class NaturalEvolution(Optimiser):
-    """NES with mirrored samples and rank-shaped worth around one mean of fixed width."""
+    """NES: the mean of a normal of fixed width follows the gradient that mirrored pairs estimate.
 
-    def __init__(self, starts: Tensor, sigma: float, streams: Streams, rate: float = 1.0) -> None:
-        self.mean, self.sigma, self.streams, self.rate = starts[:, 0].clone(), sigma, streams, rate
-        self.pairs = max(1, starts.shape[1] // 2)
+    A pair's two answers differ by the slope along it. The mean goes one length along the slopes' remembered direction,
+    longer while it rises and shorter when it falls. It is the first point asked about, and the only one to show: the
+    luckiest of a crowd owes its worth to noise, which in a hundred coordinates is most of its picture.
+
+    Args:
+        rate: the first step's length, in spreads of the crowd.
+        memory: share of the direction before that a step keeps.
+    """
+
+    shown = 1
+
+    def __init__(
+        self, starts: Tensor, sigma: float, streams: Streams, *, rate: float = 0.2, memory: float = 0.8
+    ) -> None:
+        self.mean, self.sigma, self.streams, self.memory = starts[:, 0].clone(), sigma, streams, memory
+        self.pairs = max(1, (starts.shape[1] - 1) // 2)
+        self.heading = torch.zeros_like(self.mean)
+        self.length = self.mean.new_full((len(self.mean),), rate * sigma * self.mean.shape[1] ** 0.5)
+        self.worth = self.mean.new_full((len(self.mean),), -torch.inf)  # of the mean, when it was asked about last
 
     def ask(self, rows: Tensor) -> Tensor:
         noise = self.sigma * self.streams.normal(self.pairs, self.mean.shape[1], rows=rows)
-        return self.mean[rows, None] + torch.cat([noise, -noise], 1)
+        return self.mean[rows, None] + torch.cat([torch.zeros_like(noise[:, :1]), noise, -noise], 1)
 
     def tell(self, rows: Tensor, points: Tensor, worth: Tensor) -> None:
-        ranks = worth.argsort(1).argsort(1).float()
-        shaped = (ranks / (worth.shape[1] - 1) - 0.5)[..., None]  # −½ for the worst, ½ for the best
-        self.mean[rows] += self.rate * (shaped * (points - self.mean[rows, None])).mean(1) * points.shape[2] ** 0.5
+        there, back = points[:, 1:].split(self.pairs, 1)
+        rise, fall = worth[:, 1:].split(self.pairs, 1)
+        slope = ((rise - fall)[..., None] * (there - back)).mean(1)
+        heading = self.memory * self.heading[rows] + (1 - self.memory) * F.normalize(slope)
+        self.length[rows] *= torch.where(worth[:, 0] >= self.worth[rows], 1.05, 0.9)
+        self.worth[rows], self.heading[rows] = worth[:, 0], heading
+        self.mean[rows] = points[:, 0] + self.length[rows, None] * F.normalize(heading)
 
 
 class DifferentialEvolution(Optimiser):
