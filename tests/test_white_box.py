@@ -14,7 +14,6 @@ from torch import nn
 from workbench.attacks import ATTACKS
 from workbench.attacks.diffusion import Walk, noise_of
 from workbench.attacks.ked_mi import around
-from workbench.attacks.mirror import ramp
 from workbench.attacks.needs import NEEDS, layer_problem, unmet
 from workbench.attacks.parts import surrogates as distilling
 from workbench.attacks.parts.candidate_rng import Streams
@@ -23,6 +22,7 @@ from workbench.attacks.parts.losses import CHOICES, IDENTITY, cross_entropy, max
 from workbench.attacks.parts.p_space import PSpace
 from workbench.attacks.parts.public_images import PublicImages
 from workbench.attacks.parts.robust import by_confidence, by_logit, judged, most_robust, shaking
+from workbench.attacks.parts.schedules import ramp
 from workbench.attacks.parts.selection import initial
 from workbench.attacks.parts.surrogates import surrogates
 from workbench.attacks.parts.views import View, views

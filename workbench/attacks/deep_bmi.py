@@ -7,7 +7,7 @@ code is perturbed by structured noise and improvements are kept.
 
 After the paper's description; no code was released. Departs from it: the attack model is the scenario's prior,
 whose code has no spatial layout, so that a tile of the structured noise is a random set of coordinates; the search
-begins at the best of a pool of samples that all classes share; and what is climbed can be the margin to the next
+begins at the best of a pool of samples that all classes share, or at the prior's centre; and what is climbed can be the margin to the next
 class, which goes on rising where p_y = 1 says nothing more.
 """
 
@@ -25,6 +25,7 @@ from workbench.attacks.parts.box import LEADING, Box
 from workbench.attacks.parts.candidate_rng import Streams
 from workbench.attacks.parts.optimisers import OPTIMISERS
 from workbench.attacks.parts.questions import ask, log_confidences, margins, pools
+from workbench.attacks.parts.schedules import settling
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 from workbench.priors import Prior
@@ -64,6 +65,11 @@ class DeepBMI:
     population: int = knob(
         24, 2, 500, log=True, help="Latents tried in a generation, for each candidate.", unit="queries"
     )
+    start: str = knob(
+        "pool",
+        choices={"pool": "The best sample of the pool", "centre": "The prior's centre"},
+        help="Where the search begins.",
+    )
     pool: int = knob(
         1000,
         0,
@@ -73,6 +79,12 @@ class DeepBMI:
     )
     sigma: float = knob(
         0.3, 0.01, 3.0, log=True, help="First step size, in standard deviations of the prior's latents."
+    )
+    settle: float = knob(
+        0.0,
+        0.0,
+        1.0,
+        help="Share of the steps, the last ones, over which those of the natural evolution strategy shrink to nothing.",
     )
     bound: float = knob(2.0, 0.1, 5.0, help="Latents are kept within ± this many standard deviations.")
     leading: int = knob(0, 0, 4096, help=LEADING, unit="directions")
@@ -92,9 +104,16 @@ class DeepBMI:
 
     def run(self, ctx: AttackContext[Prior]) -> Iterator[Frame]:
         streams, box = Streams(ctx), Box.of(ctx.prior, ctx.rng, self.bound, self.leading)
-        start = box.clamp(ctx.start_or(lambda: streams.sample(ctx.prior)))
-        best = Best(ctx, start, total=-(-self.pool // 256) + 1 + self.steps, curves=("spread",))
+        start = box.clamp(
+            ctx.start_or(
+                lambda: streams.sample(ctx.prior) if self._asks_pool(ctx) else box.mean.repeat(len(ctx.classes), 1)
+            )
+        )
+        best = Best(ctx, start, total=-(-self.pool // 256) * self._asks_pool(ctx) + 1 + self.steps, curves=("spread",))
         yield from frames_of_steps(ctx, self._steps(ctx, best, streams, box), best.frame)
+
+    def _asks_pool(self, ctx: AttackContext[Prior]) -> bool:
+        return ctx.start is None and self.start == "pool"
 
     def _steps(self, ctx: AttackContext[Prior], best: Best, streams: Streams, box: Box) -> Iterator[str]:
         worth = WORTH[self.worth]
@@ -103,14 +122,15 @@ class DeepBMI:
         crowd = box.from_units(
             box.to_units(best.latents)[:, None] + self.sigma * streams.normal(self.population, box.size)
         )
-        for pool in pools(ctx, ctx.target.scores, self.pool, box.clamp) if ctx.start is None else ():
+        for pool in pools(ctx, ctx.target.scores, self.pool, box.clamp) if self._asks_pool(ctx) else ():
             picked = pool.pick(worth(pool.answers), ctx.classes, self.population)
             crowd = pool.latents[picked]
             best.learn(crowd, pool.answers[picked], worth)
             yield "asking about samples of the prior"
         crowd = torch.cat([best.latents[:, None], crowd[:, 1:]], 1)
         optimiser = OPTIMISERS[self.optimiser](box.to_units(crowd), self.sigma, streams)
-        for _ in range(self.steps):
+        for step in range(self.steps):
+            optimiser.pace = settling(step / self.steps, self.settle)
             rows = best.unfinished(self.enough)
             if not len(rows):
                 return

@@ -8,7 +8,6 @@ https://www.ndss-symposium.org/ndss-paper/auto-draft-203/
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -22,19 +21,13 @@ from workbench.attacks.parts.latent_search import AdamSteps, descend
 from workbench.attacks.parts.losses import CHOICES
 from workbench.attacks.parts.p_space import PSpace
 from workbench.attacks.parts.robust import RobustKnobs, judged, kept_of, most_robust, shaking
+from workbench.attacks.parts.schedules import ramp
 from workbench.attacks.parts.search_frames import Evaluation, SearchFrames, best_of
 from workbench.attacks.parts.selection import TRUNCATION, asking_steps, chosen_start, drawn_starts
 from workbench.attacks.parts.views import View
 from workbench.core.knobs import knob
 from workbench.core.records import Access, Frame
 from workbench.priors import Prior
-
-
-def ramp(step: int, steps: int, up: float = 0.05, down: float = 0.25) -> float:
-    """Return the share of the learning rate at a step: linear up, flat, cosine down, as StyleGAN2's projector."""
-    t = step / steps
-    falling = min(1.0, (1 - t) / down)
-    return (0.5 - 0.5 * math.cos(math.pi * falling)) * min(1.0, t / up)
 
 
 @attack(

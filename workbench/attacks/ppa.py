@@ -8,7 +8,6 @@ selection by the mean confidence over random views (3.4).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -21,6 +20,7 @@ from workbench.attacks.parts.identity import prepared, preparing_steps
 from workbench.attacks.parts.latent_search import AdamSteps, descend
 from workbench.attacks.parts.losses import CHOICES
 from workbench.attacks.parts.robust import RobustKnobs, by_confidence, by_logit, judged, kept_of, most_robust, shaking
+from workbench.attacks.parts.schedules import settling
 from workbench.attacks.parts.search_frames import Evaluation, SearchFrames
 from workbench.attacks.parts.selection import TRUNCATION, asking_steps, chosen_start, drawn_starts
 from workbench.attacks.parts.views import View
@@ -30,11 +30,6 @@ from workbench.priors import Prior
 
 KEPT_BY = {"logit": "Logit", "confidence": "Confidence (the paper's)"}
 KEPT = View(scale=(0.5, 0.9), ratio=(0.8, 1.2))
-
-
-def settling(done: float, share: float) -> float:
-    """Return the factor of the step size when `done` of the search is behind, 0 to 1: half a cosine over its last `share`."""
-    return 1.0 if done <= 1 - share else (1 + math.cos(math.pi * (done - 1 + share) / share)) / 2
 
 
 @attack(

@@ -25,9 +25,11 @@ class Optimiser(Protocol):
 
     Attributes:
         shown: how many of the points, from the first, are for showing; the others only feel the way. None for all.
+        pace: share of its first step that it still takes, 0 to 1; those that find their own step length need not heed it.
     """
 
     shown: int | None = None
+    pace: float = 1.0
 
     def ask(self, rows: Tensor) -> Tensor:
         """Return points (n, P, D) to try for candidates `rows` (n,)."""
@@ -67,12 +69,12 @@ class CovarianceAdaptation(Optimiser):
 class NaturalEvolution(Optimiser):
     """NES: the mean of a normal of fixed width follows the gradient that mirrored pairs estimate.
 
-    A pair's two answers differ by the slope along it. The mean goes one length along the slopes' remembered direction,
-    longer while it rises and shorter when it falls. It is the first point asked about, and the only one to show: the
-    luckiest of a crowd owes its worth to noise, which in a hundred coordinates is most of its picture.
+    A pair's two answers differ by the slope along it. The mean goes one length along the slopes' remembered direction.
+    It is the first point asked about, and the only one to show: the luckiest of a crowd owes its worth to noise, which in
+    a hundred coordinates is most of its picture.
 
     Args:
-        rate: the first step's length, in spreads of the crowd.
+        rate: a step's length at full pace, in spreads of the crowd.
         memory: share of the direction before that a step keeps.
     """
 
@@ -84,8 +86,7 @@ class NaturalEvolution(Optimiser):
         self.mean, self.sigma, self.streams, self.memory = starts[:, 0].clone(), sigma, streams, memory
         self.pairs = max(1, (starts.shape[1] - 1) // 2)
         self.heading = torch.zeros_like(self.mean)
-        self.length = self.mean.new_full((len(self.mean),), rate * sigma * self.mean.shape[1] ** 0.5)
-        self.worth = self.mean.new_full((len(self.mean),), -torch.inf)  # of the mean, when it was asked about last
+        self.length = rate * sigma * self.mean.shape[1] ** 0.5
 
     def ask(self, rows: Tensor) -> Tensor:
         noise = self.sigma * self.streams.normal(self.pairs, self.mean.shape[1], rows=rows)
@@ -95,10 +96,8 @@ class NaturalEvolution(Optimiser):
         there, back = points[:, 1:].split(self.pairs, 1)
         rise, fall = worth[:, 1:].split(self.pairs, 1)
         slope = ((rise - fall)[..., None] * (there - back)).mean(1)
-        heading = self.memory * self.heading[rows] + (1 - self.memory) * F.normalize(slope)
-        self.length[rows] *= torch.where(worth[:, 0] >= self.worth[rows], 1.05, 0.9)
-        self.worth[rows], self.heading[rows] = worth[:, 0], heading
-        self.mean[rows] = points[:, 0] + self.length[rows, None] * F.normalize(heading)
+        self.heading[rows] = self.memory * self.heading[rows] + (1 - self.memory) * F.normalize(slope)
+        self.mean[rows] = points[:, 0] + self.pace * self.length * F.normalize(self.heading[rows])
 
 
 class DifferentialEvolution(Optimiser):
