@@ -6,11 +6,15 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
+from workbench.core.errors import DataMissing
 from workbench.core.weights import read_card
+from workbench.engine.judging import kept_ceiling
 from workbench.priors import load_prior
 from workbench.recognisers import RECOGNISERS, Panel
+from workbench.recognisers.base import Card
 from workbench.recognisers.face_resnet import FaceResNet, ResidualBlock, dequantised
 from workbench.recognisers.gallery import (
     FaceGallery,
@@ -161,14 +165,24 @@ def test_the_border_continues_the_image():
     assert torch.equal(seen[0][0, 0, :, 0], torch.tensor([1.0] * 3 + [0.0] * 9))
 
 
-def test_without_photographs_nobody_is_known():
-    class Gone(type(SCENARIOS["lfw"]())):
-        def load_private(self):
-            from workbench.core.errors import DataMissing
+class Gone(type(SCENARIOS["lfw"]())):
+    def load_private(self):
+        raise DataMissing("not here")
 
-            raise DataMissing("not here")
 
-    assert RECOGNISERS["face-resnet"](Gone(), torch.device("cpu")) is None
+def test_without_photographs_the_gallery_that_was_kept_judges():
+    found = RECOGNISERS["face-resnet"](Gone(), torch.device("cpu"))
+    assert isinstance(found, FaceGallery) and len(found.people) == 62 and found.heldout is None
+    assert found.on_photographs == read_card(gallery_name("lfw", "face-resnet"))["heldout"]["recognised"]
+    assert kept_ceiling(Panel((found,))) == found.on_photographs
+    assert not named(found, torch.rand(8, 3, 64, 64)).any()
+
+
+def test_without_photographs_and_a_gallery_of_this_network_nobody_is_known(monkeypatch):
+    network = FaceNetwork(nn.Flatten(), 8)
+    assert open_gallery(Gone(), network, "face-resnet", "", Card("other faces", weights="of another network")) is None
+    monkeypatch.setattr("workbench.recognisers.gallery.has_weights", lambda name: False)
+    assert open_gallery(Gone(), network, "face-resnet", "", Card("other faces")) is None
 
 
 def test_means_are_of_each_person_alone():

@@ -266,6 +266,17 @@ def test_a_judgement_survives_json(context):
     assert there["per_image"]["psnr"][1] is None and there["overall"]["psnr"] is None
 
 
+def test_without_private_images_what_needs_none_is_said_as_ever(context):
+    labels, images = torch.tensor([0, 1, 2]), grey(0.0, 0.11, 0.5)
+    whole = judge(images, labels, context, photographs=True)
+    alone = judge(images, labels, EvalContext(context.panel, None), photographs=True)
+    asked = {m for m, value in alone.overall.items() if value is not None}
+    assert asked == {"acc@1", "acc@5"} and all(alone.overall[m] == whole.overall[m] for m in asked)
+    assert alone.panel == whole.panel and alone.sets["precision"] == whole.sets["precision"]
+    assert alone.sets["frechet_evaluator"].value is None and alone.nearest == [] and alone.photographs is None
+    json.dumps(alone.to_json())
+
+
 def test_the_ceiling_is_what_real_photographs_score(context):
     found = ceiling(context)
     assert found.n == CLASSES and found.overall["acc@1"] == 1.0

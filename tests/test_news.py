@@ -61,6 +61,13 @@ def test_a_run_that_waits_tells_who_it_will_look_for(app: App, folder: RunFolder
     assert (found["frame"], found["sheet"], found["status"]["state"]) == (None, "", "queued")
 
 
+def test_a_run_that_began_without_true_pictures_shows_no_pairs(app: App, folder: RunFolder) -> None:
+    folder.write_json("scene.json", {"total": 3, "space": "z", "cloud": []})
+    assert not told(News(app), folder)["scene"]["pairs"]
+    (folder.path / "truth.webp").write_bytes(b"sheet")
+    assert told(News(app), folder)["scene"]["pairs"]
+
+
 def test_nothing_new_is_nothing_told(app: App, folder: RunFolder) -> None:
     answers = News(app)
     first = told(answers, folder)

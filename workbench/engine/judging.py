@@ -46,13 +46,16 @@ def judged(payload: Payload, ended: Conclusion) -> dict[str, Any]:
 
 @judged.register
 def _(payload: Images, ended: Conclusion) -> dict[str, Any]:
-    """Judge images beside floor and ceiling; nothing where there is no evaluator or no private image."""
+    """Judge images beside floor and ceiling; nothing where there is no evaluator.
+
+    Where private images are not here, recognisers that have met them say whom they see, and there is no ceiling.
+    """
     run, folder, cache = ended.run, ended.folder, ended.cache
     images = payload.images.cpu()
     batch = batch_figures(payload, ended) if run.info.on_updates else {}
     compose(images, run.layout).save(folder.path / "images.png", pnginfo=picture_text(folder.manifest()))
-    context, ceiling = cache.evaluation(run.config.scenario), cache.ceiling(run.config.scenario)
-    if context is None or ceiling is None:
+    context, ceiling = cache.jury(run.config.scenario), cache.ceiling(run.config.scenario)
+    if context is None:
         return batch
     panel = context.panel.apart_from(run.target.body, run.target.weights)
     judgement, floor = (
@@ -64,23 +67,33 @@ def _(payload: Images, ended: Conclusion) -> dict[str, Any]:
         {
             "reconstruction": judgement.to_json(),
             "baseline": floor.to_json() if floor else None,
-            "ceiling": ceiling.to_json(),
+            "ceiling": ceiling.to_json() if ceiling else None,
             "panel": panel_json(judgement, floor, ceiling),
             "left_out": [asdict(recogniser) for recogniser in panel.left_out],
         },
     )
-    nearest = context.private.train.images[judgement.nearest]
-    write_atomically(folder.path / "nearest.webp", webp(nearest, run.layout))
+    if context.has_photographs:
+        nearest = context.private.train.images[judgement.nearest]
+        write_atomically(folder.path / "nearest.webp", webp(nearest, run.layout))
+    verdict = verdict_json(judgement, floor, ceiling, reach_of(run, judgement))
+    if verdict is not None and ceiling is None:
+        verdict["ceiling"] = kept_ceiling(panel)
     return batch | {
         "judged": judgement.n,
         "metrics": judgement.overall,
         "intervals": judgement.intervals,
         "baseline": floor.overall if floor else {},
-        "ceiling": ceiling.overall,
+        "ceiling": ceiling.overall if ceiling else {},
         "sets": sets_json(judgement, floor, ceiling),
         "accuracy": judgement.overall.get("acc@1"),
-        "verdict": verdict_json(judgement, floor, ceiling, reach_of(run, judgement)),
+        "verdict": verdict,
     }
+
+
+def kept_ceiling(panel: Panel) -> float | None:
+    """Return the share of real photographs that each judge who can say no named when it was calibrated, the least of them."""
+    shares = [getattr(member, "on_photographs", None) for member in panel if member.threshold is not None]
+    return min(shares) if shares and None not in shares else None
 
 
 def batch_figures(payload: Images, ended: Conclusion) -> dict[str, Any]:
@@ -93,7 +106,7 @@ def batch_figures(payload: Images, ended: Conclusion) -> dict[str, Any]:
 
 
 def verdict_json(
-    found: Judgement, floor: Judgement | None, ceiling: Judgement, reach: float | None = None
+    found: Judgement, floor: Judgement | None, ceiling: Judgement | None, reach: float | None = None
 ) -> dict[str, Any] | None:
     """Return how many images the judges who can say no recognise, beside random samples and real photographs.
 

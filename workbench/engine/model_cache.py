@@ -23,7 +23,7 @@ from workbench.scenarios import SCENARIOS, Scenario
 
 SAMPLES, BATCH = 4000, 100  # of a prior, that stand in for public images; drawn at once
 M = TypeVar("M", bound=torch.nn.Module)
-CACHED = ("scenario", "target", "_prior", "public", "evaluation", "ceiling")
+CACHED = ("scenario", "target", "_prior", "public", "jury", "evaluation", "ceiling")
 
 
 def pick_device(name: str) -> torch.device:
@@ -90,11 +90,16 @@ class ModelCache:
 
     def evaluation(self, scenario: str) -> EvalContext | None:
         """Return what judges reconstructions; None without an evaluator or the private images."""
+        context = self.jury(scenario)
+        return context if context is not None and context.has_photographs else None
+
+    def jury(self, scenario: str) -> EvalContext | None:
+        """Return what says whom it recognises, with the private images where they are here; None without an evaluator."""
         place = self.scenario(scenario)
-        if place.problem():
-            return None
         panel = Panel.of(place, self.device)
-        return EvalContext(panel, place.private) if panel.evaluator is not None else None
+        if panel.evaluator is None:
+            return None
+        return EvalContext(panel, None if place.problem() else place.private)
 
     def ceiling(self, scenario: str) -> Judgement | None:
         context = self.evaluation(scenario)

@@ -91,6 +91,9 @@ PLAIN_ASCENT = dict(
 )
 
 
+FAMOUS = [4, 6, 8, 11, 14, 53, 58, 60]  # of LFW's 62; the photographs are not shipped, but everybody knows these
+
+
 def _presets() -> tuple[Preset, ...]:
     return (
         Preset(
@@ -101,6 +104,12 @@ def _presets() -> tuple[Preset, ...]:
                 "faces", "ppa", target="facenet", prior="refined-pca", classes=list(range(8)), knobs=PLAIN_ASCENT
             ),
             lesson=("target", "attacker", "run"),
+        ),
+        Preset(
+            "public-figures",
+            "Faces you know",
+            "The same, in colour, on press photographs of public figures, chosen for their fame. Look before you read the names.",
+            default_config("lfw", "ppa", target="facenet", prior="refined-pca", classes=FAMOUS, knobs=PLAIN_ASCENT),
         ),
         Preset(
             "defended",

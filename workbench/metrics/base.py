@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 import torch
 from torch import Tensor
 
+from workbench.core.errors import DataMissing
 from workbench.core.registry import Info, Registry
 from workbench.recognisers import Panel, Recogniser
 from workbench.recognisers.detail import detail
@@ -18,6 +19,7 @@ from workbench.scenarios import Split
 
 Metric = Callable[["Judged"], Tensor | None]
 MetricT = TypeVar("MetricT", bound=Metric)
+Said = TypeVar("Said")
 
 # The matrix product that torch prefers finds a copy of an image 0.01 away from it.
 EXACT = "donot_use_mm_for_euclid_dist"
@@ -54,6 +56,8 @@ def metric(
 ) -> Callable[[MetricT], MetricT]:
     """Register a function from `Judged` to one value an image, (N,), or None where it says nothing.
 
+    One that compares with private images need not ask whether they are here: where they are not, it says nothing.
+
     The arguments are those of `MetricInfo`.
     """
     if best not in ("higher", "lower"):
@@ -76,17 +80,28 @@ class EvalContext:
 
     Args:
         panel: who judges; the evaluator is among them.
-        private: the scenario's private images.
+        private: the scenario's private images; None where they are not here. Recognisers know the people without.
 
     Raises:
         ValueError: no evaluator is in the panel.
     """
 
-    def __init__(self, panel: Panel, private: Split) -> None:
+    def __init__(self, panel: Panel, private: Split | None) -> None:
         if panel.evaluator is None:
             raise ValueError("a panel without the evaluator cannot judge: most measures are distances in its features")
-        self.panel, self.private = panel, private
+        self.panel, self._private = panel, private
         self.evaluator: Evaluator = panel.evaluator
+
+    @property
+    def has_photographs(self) -> bool:
+        return self._private is not None
+
+    @property
+    def private(self) -> Split:
+        """The private images; raises `DataMissing` where they are not here."""
+        if self._private is None:
+            raise DataMissing("The private images are not here to compare with.")
+        return self._private
 
     @cached_property
     def train_features(self) -> Tensor:
@@ -162,3 +177,11 @@ class Judged:
         distances = torch.cdist(self.images.flatten(1), train.images.flatten(1), compute_mode=EXACT)
         distances = distances.masked_fill(self.labels[:, None] != train.labels[None], torch.inf)
         return train.images[distances.argmin(1)]
+
+
+def known(measure: Callable[[Judged], Said | None], judged: Judged) -> Said | None:
+    """Return what a measure says of images; None where it compares with private ones that are not here."""
+    try:
+        return measure(judged)
+    except DataMissing:
+        return None

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from workbench.core.intervals import Interval, mean_interval, share_interval
-from workbench.metrics.base import METRICS, EvalContext, Judged
+from workbench.metrics.base import METRICS, EvalContext, Judged, known
 from workbench.metrics.panel_verdict import PanelVerdict, verdict_of
 from workbench.metrics.photographs import NearestOfPhotograph, nearest_of_photographs
 from workbench.metrics.sets import SetFigure, figures_of_set
@@ -27,7 +27,7 @@ class Judgement:
             Student's for the rest.
         per_class: class (as text, for JSON) to metric to mean.
         per_image: metric to one value an image; None where it is infinite.
-        nearest: for each image, which private training image of its class is nearest in features.
+        nearest: for each image, which private training image of its class is nearest in features; [] without them.
         evaluator_class, evaluator_confidence: the evaluator's first choice for each image.
         panel: what each recogniser says.
         sets: measure of the set as a whole to its value and interval.
@@ -96,7 +96,7 @@ def judge(
     per_image: dict[str, list[float | None] | None] = {}
     per_class: dict[str, dict[str, float | None]] = {str(c): {} for c in labels.unique().tolist()}
     for entry in METRICS:
-        values = entry.item(judged)
+        values = known(entry.item, judged)
         overall[entry.key] = None if values is None else _finite(values.mean().item())
         intervals[entry.key] = None if values is None else _interval(values, judged.labels, entry.info.unit)
         per_image[entry.key] = None if values is None else [_finite(v) for v in values.tolist()]
@@ -109,12 +109,12 @@ def judge(
         intervals=intervals,
         per_class=per_class,
         per_image=per_image,
-        nearest=judged.feature_distances.argmin(1).tolist(),
+        nearest=judged.feature_distances.argmin(1).tolist() if context.has_photographs else [],
         evaluator_class=best.indices.tolist(),
         evaluator_confidence=best.values.tolist(),
         panel=tuple(verdict_of(member, judged) for member in panel or context.panel),
         sets=figures_of_set(judged),
-        photographs=nearest_of_photographs(judged) if photographs else None,
+        photographs=nearest_of_photographs(judged) if photographs and context.has_photographs else None,
     )
 
 

@@ -13,7 +13,7 @@ import torch
 
 from workbench.core.intervals import Interval
 from workbench.core.registry import Registry
-from workbench.metrics.base import METRICS, Judged, MetricInfo
+from workbench.metrics.base import METRICS, Judged, MetricInfo, known
 
 SetMetric = Callable[[Judged], float | None]
 SetMetricT = TypeVar("SetMetricT", bound=SetMetric)
@@ -82,7 +82,7 @@ def figures_of_set(judged: Judged) -> dict[str, SetFigure]:
     """Return every registered measure of the pictures under judgement."""
     found = {}
     for entry in SET_METRICS:
-        value = entry.item(judged)
+        value = known(entry.item, judged)
         resampled = entry.info.resampled and value is not None
         found[entry.key] = SetFigure(value, bootstrap(entry.item, judged) if resampled else None, len(judged.labels))
     return found

@@ -70,6 +70,7 @@ class FaceGallery:
         threshold: the least cosine at which it names a person.
         least_detail: with less in a picture it recognises real photographs half as often, or less.
         heldout: (n, K) its scores of the scenario's held-out photographs; None where they were not kept.
+        on_photographs: share of those that it names rightly, 0 to 1; None where that was not kept.
     """
 
     key: str
@@ -82,6 +83,7 @@ class FaceGallery:
     threshold: float
     least_detail: float = 0.0
     heldout: Tensor | None = None
+    on_photographs: float | None = None
 
     def features(self, images: Tensor) -> Tensor:
         """Return centred embeddings (N, F) of length 1, on the CPU, of images (N, C, H, W) in [0, 1]."""
@@ -125,20 +127,23 @@ def strangers_of(key: str, channels: int) -> Tensor:
 
 
 def open_gallery(scenario: Scenario, network: FaceNetwork, key: str, title: str, card: Card) -> FaceGallery | None:
-    """Return a recogniser of the scenario's private people; None where their photographs are not here.
+    """Return a recogniser of the scenario's private people; None where neither their photographs nor a gallery are here.
 
-    A gallery that was kept is taken if it is of this network and of these very photographs; else it is made anew, which
-    takes seconds.
+    A gallery that was kept is taken if it is of this network and of these very photographs, or if there are none; else it is
+    made anew, which takes seconds.
     """
-    try:
-        known = scenario.private.train
-    except DataMissing:
-        return None
     name = gallery_name(scenario.key, key)
     kept = read_card(name) if has_weights(name) else {}
-    if (kept.get("network"), kept.get("photographs")) == (card.weights, fingerprint(known)):
+    try:
+        private = scenario.private
+    except DataMissing:
+        private = None
+    if private is None and not kept:
+        return None
+    of_them = private is None or kept.get("photographs") == fingerprint(private.train)
+    if kept.get("network") == card.weights and of_them:
         tensors = load_weights(name)[0]
-        same = kept.get("heldout_photographs") == fingerprint(scenario.private.heldout)
+        same = private is not None and kept.get("heldout_photographs") == fingerprint(private.heldout)
         return FaceGallery(
             key=key,
             title=title,
@@ -150,7 +155,11 @@ def open_gallery(scenario: Scenario, network: FaceNetwork, key: str, title: str,
             threshold=kept["threshold"],
             least_detail=kept.get("least_detail", 0.0),
             heldout=tensors.get("heldout") if same else None,
+            on_photographs=kept.get("heldout", {}).get("recognised"),
         )
+    if private is None:
+        return None  # what was kept is another network's
+    known = private.train
     embeddings = network.embed(known.images)
     centre = embeddings.mean(0)
     centred = F.normalize(embeddings - centre)

@@ -108,7 +108,7 @@ def still(folder: RunFolder, manifest: dict[str, Any]) -> dict[str, Any]:
         **scene,
         "cloud": "\n".join(",".join(map(str, point)) for point in scene.get("cloud", [])),
         "truth": truth,
-        "pairs": truth or folder.latest() is None,
+        "pairs": truth or not scene,  # the scene is written after the true pictures, where there are any
         "attack": config["attack"],
         "attack_title": entry.title,
         "black_box": not entry.info.access.inside,
