@@ -161,8 +161,20 @@ def test_shipped_examples_are_small(path: Path) -> None:
     assert sum(p.stat().st_size for p in files) <= MOST_BYTES
     sheets = sorted((path / "frames").iterdir())
     assert 1 < len(sheets) <= MOST_FRAMES
-    with Image.open(sheets[-1]) as last, Image.open(path / "truth.webp") as truth:
-        assert last.size == truth.size
+    with Image.open(sheets[-1]) as last:
+        assert last.size == tuple(side * count for side, count in zip(*sheet_of(path), strict=True))
+    truth = path / "truth.webp"
+    if RunFolder(path).config().scenario == "lfw":
+        assert not truth.exists(), "its photographs may not be passed on"
+    else:
+        with Image.open(truth) as true:
+            assert true.size == last.size
+
+
+def sheet_of(path: Path) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return an example's picture size and its columns and rows."""
+    scene = json.loads((path / "scene.json").read_text())["sheet"]
+    return tuple(scene["tile"]), (scene["columns"], scene["rows"])
 
 
 def test_every_step_of_the_lesson_that_a_card_names_is_one() -> None:

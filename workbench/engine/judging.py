@@ -92,8 +92,10 @@ def _(payload: Images, ended: Conclusion) -> dict[str, Any]:
 
 def kept_ceiling(panel: Panel) -> float | None:
     """Return the share of real photographs that each judge who can say no named when it was calibrated, the least of them."""
-    shares = [getattr(member, "on_photographs", None) for member in panel if member.threshold is not None]
-    return min(shares) if shares and None not in shares else None
+    able = [member for member in panel if member.threshold is not None]
+    shares: list[float | None] = [getattr(member, "on_photographs", None) for member in able]
+    known = [share for share in shares if share is not None]
+    return min(known) if known and len(known) == len(shares) else None
 
 
 def batch_figures(payload: Images, ended: Conclusion) -> dict[str, Any]:
