@@ -43,7 +43,22 @@ WORTH = {"margin": margins, "confidence": log_confidences}
     needs=("shared",),
     paper="Dionysiou et al., PoPETs 2023",
     summary="Lets a gradient-free optimiser such as CMA-ES climb the confidence scores in a generator's latent space.",
-    presets={"demo": dict(steps=40), "paper": dict(steps=2000, population=50, worth="confidence", enough=0.99)},
+    presets={
+        "demo": dict(steps=40),
+        # 5,000 queries a candidate, for faces through eigenimages
+        "long": dict(
+            optimiser="nes",
+            start="centre",
+            leading=128,
+            steps=102,
+            population=49,
+            sigma=0.5,
+            bound=4.0,
+            settle=1.0,
+            worth="confidence",
+        ),
+        "paper": dict(steps=2000, population=50, worth="confidence", enough=0.99),
+    },
 )
 @dataclass(frozen=True)
 class DeepBMI:
