@@ -12,6 +12,7 @@ from workbench.attacks import ATTACKS
 from workbench.commands import main
 from workbench.commands.listing import KINDS
 from workbench.core.records import Access
+from workbench.scenarios import SCENARIOS
 
 METRICS = {
     "acc@1",
@@ -268,3 +269,12 @@ def test_defenses_that_do_not_apply_are_listed_with_the_reason(capsys):
     assert {key for key, row in rows.items() if not row["usable"]} == {"hybridalpha", "secureboost"}
     assert all(row["problem"].startswith("not applicable: ") for row in rows.values() if not row["usable"])
     assert rows["bido"]["usable"] and rows["bido"]["problem"] is None
+
+
+def test_the_target_that_is_trained_is_the_one_that_is_attacked(monkeypatch):
+    trained = []
+    monkeypatch.setattr("workbench.commands.training.classifier", lambda options, arch: trained.append(arch))
+    monkeypatch.setattr(SCENARIOS["digits"], "default_target", "mlp")
+    for more in ([], ["--arch", "cnn"]):
+        assert main(["train", "target", "--scenario", "digits", *more]) == 0
+    assert trained == ["mlp", "cnn"]

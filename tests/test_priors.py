@@ -362,7 +362,7 @@ def test_training_lowers_the_reconstruction_error(key, models):
 
 
 @pytest.mark.parametrize(
-    ("images", "steps"), [(20, (500, 500)), (600, (600, 600)), (1100, (1000, 1100)), (23_000, (1000, 1200))]
+    ("images", "steps"), [(20, (300, 300)), (640, (400, 400)), (1760, (1000, 1100)), (23_000, (1000, 1200))]
 )
 def test_few_public_images_are_learnt_in_fewer_steps(images, steps):
     recipe = AdversarialRecipe(vae_steps=1000, gan_steps=1200, batch=64).suited(images)

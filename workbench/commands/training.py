@@ -164,7 +164,9 @@ class Train:
             "shipped: everything in models/, from its cards",
         )
         parser.add_argument("--scenario", help="may be left out for shipped only")
-        parser.add_argument("--arch", default="resnet", help="target architecture")
+        parser.add_argument(
+            "--arch", help="architecture (default: the target that the scenario attacks; of a public one, resnet)"
+        )
         parser.add_argument("--prior", default="gan")
         parser.add_argument(
             "--target", help="what a tuned prior is tuned to; the scenario's default target if left out"
@@ -219,7 +221,8 @@ class Train:
         if options.what == "judge":
             judge(options)
             return None
-        arch = EVALUATOR if options.what == "evaluator" else options.arch
+        usual = SCENARIOS[options.scenario].default_target if options.what == "target" else "resnet"
+        arch = EVALUATOR if options.what == "evaluator" else options.arch or usual
         ARCHITECTURES.entry(arch)
         if options.what == "public":
             follow(

@@ -25,8 +25,8 @@ from workbench.priors.training.loop import MovingAverage, augmented, batch_of, s
 
 ModelT = TypeVar("ModelT", bound=Adversary)
 
-PASSES = 64  # over the public images in each phase, after which few images have taught what they can
-FEWEST = 500  # steps of a phase, however few the images are
+PASSES = 40  # over the public images in each phase, after which few images have taught what they can
+FEWEST = 300  # steps of a phase, however few the images are
 PENALTY_EVERY = 8  # as StyleGAN2: seldom, and as many times stronger
 
 
