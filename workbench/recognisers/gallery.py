@@ -138,8 +138,6 @@ def open_gallery(scenario: Scenario, network: FaceNetwork, key: str, title: str,
         private = scenario.private
     except DataMissing:
         private = None
-    if private is None and not kept:
-        return None
     of_them = private is None or kept.get("photographs") == fingerprint(private.train)
     if kept.get("network") == card.weights and of_them:
         tensors = load_weights(name)[0]
@@ -158,7 +156,7 @@ def open_gallery(scenario: Scenario, network: FaceNetwork, key: str, title: str,
             on_photographs=kept.get("heldout", {}).get("recognised"),
         )
     if private is None:
-        return None  # what was kept is another network's
+        return None  # nothing was kept, or another network's
     known = private.train
     embeddings = network.embed(known.images)
     centre = embeddings.mean(0)
